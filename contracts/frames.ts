@@ -1,0 +1,147 @@
+import { z } from 'zod';
+import { limits } from './limits.ts';
+import { agentId, job, jobId, jobReport, journalId } from './task.ts';
+
+/**
+ * The agent link (design 5.7): JSON text frames for control, binary frames for output. A peer
+ * ignores unknown fields and refuses unknown types by name. The version moves when a frame
+ * changes in a way the other side would misread; N and N−1 are accepted.
+ */
+export const protocolVersion = 1;
+export const protocolVersions: readonly number[] = [1];
+
+/** First frame of an agent, within 5 s of the upgrade. Its id must be the certificate's (invariant 9). */
+export const hello = z.object({
+  type: z.literal('hello'),
+  protocol: z.int(),
+  agentId,
+  journalId,
+  /** Highest sequence number of the journal (rule R16). */
+  sequence: z.int().min(0),
+  version: z.string().max(32),
+  bootId: z.string().max(64),
+});
+
+export const ping = z.object({ type: z.literal('ping'), id: z.int() });
+
+/** The agent's word on a job: `acked` once the intent is on disk, `running` once spawned. */
+export const jobAck = z.object({
+  type: z.literal('ack'),
+  jobId,
+  state: z.enum(['acked', 'running']),
+});
+
+/** The end of a job. Sent again on every connect until the gateway stored it. */
+export const result = z.object({ type: z.literal('result'), jobId, report: jobReport });
+
+export const agentBye = z.object({ type: z.literal('bye'), reason: z.string().max(200) });
+
+/** Everything an agent may send as text. */
+export const agentFrame = z.discriminatedUnion('type', [hello, ping, jobAck, result, agentBye]);
+export type AgentFrame = z.infer<typeof agentFrame>;
+
+export const welcome = z.object({
+  type: z.literal('welcome'),
+  protocol: z.int(),
+  sessionId: z.string(),
+  gatewayId: z.string(),
+  /** What the gateway asks for; both in milliseconds. */
+  pingMs: z.int().positive(),
+  startLeaseMs: z.int().positive(),
+});
+
+/**
+ * Answer to a ping. `lease` grants starts until the ping's own send time + `startLeaseMs`, on the
+ * agent's monotonic clock (rule R10). `gatewayTime` is Unix milliseconds.
+ */
+export const pong = z.object({
+  type: z.literal('pong'),
+  id: z.int(),
+  gatewayTime: z.int(),
+  lease: z.boolean(),
+  stopped: z.boolean(),
+});
+
+/**
+ * A job to run, or to answer from the journal. `job` is the exact text of the job's bytes;
+ * `have` says how much output the gateway holds already, so that a repeat sends the rest only.
+ */
+export const dispatch = z.object({
+  type: z.literal('dispatch'),
+  jobId,
+  job: z.string().max(limits.frameBytes),
+  content: z.string().max(limits.scriptBytes),
+  have: z.object({ stdout: z.int().min(0), stderr: z.int().min(0) }),
+});
+
+export const cancel = z.object({
+  type: z.literal('cancel'),
+  jobId,
+  reason: z.enum(['operator', 'resolved', 'stop']),
+});
+
+/** The gateway stored the result; the agent need not send it again. */
+export const resultStored = z.object({ type: z.literal('stored'), jobId });
+
+export const gatewayBye = z.object({
+  type: z.literal('bye'),
+  reason: z.string().max(200),
+  /** Come back no sooner than this. */
+  retryAfterMs: z.int().min(0),
+});
+
+/** Everything a gateway may send as text. */
+export const gatewayFrame = z.discriminatedUnion('type', [
+  welcome,
+  pong,
+  dispatch,
+  cancel,
+  resultStored,
+  gatewayBye,
+]);
+export type GatewayFrame = z.infer<typeof gatewayFrame>;
+
+export const jobText = job;
+
+export type OutputStream = 'stdout' | 'stderr';
+
+/** One piece of a job's output. Pieces of a stream come in order, without gaps. */
+export type OutputFrame = {
+  readonly jobId: string;
+  readonly stream: OutputStream;
+  /** Byte offset of the first byte of `data`. */
+  readonly offset: number;
+  readonly data: Buffer;
+};
+
+// Header: version (1), stream (1: 1 stdout, 2 stderr), length of job id (2, big endian),
+// offset (8, big endian); then the job id in ASCII, then the bytes.
+const headerBytes = 12;
+
+/** An output frame as bytes. */
+export function encodeOutput(frame: OutputFrame): Buffer {
+  const id = Buffer.from(frame.jobId, 'ascii');
+  const header = Buffer.alloc(headerBytes);
+  header.writeUInt8(1, 0);
+  header.writeUInt8(frame.stream === 'stdout' ? 1 : 2, 1);
+  header.writeUInt16BE(id.length, 2);
+  header.writeBigUInt64BE(BigInt(frame.offset), 4);
+  return Buffer.concat([header, id, frame.data]);
+}
+
+/** The output frame in `bytes`, or null if they are none. Never throws. */
+export function decodeOutput(bytes: Buffer): OutputFrame | null {
+  if (bytes.length < headerBytes || bytes.readUInt8(0) !== 1) return null;
+  const stream = bytes.readUInt8(1);
+  const idLength = bytes.readUInt16BE(2);
+  const offset = bytes.readBigUInt64BE(4);
+  if ((stream !== 1 && stream !== 2) || bytes.length < headerBytes + idLength) return null;
+  const id = jobId.safeParse(bytes.toString('ascii', headerBytes, headerBytes + idLength));
+  if (!id.success || offset > BigInt(limits.outputBytes)) return null;
+  return {
+    jobId: id.data,
+    stream: stream === 1 ? 'stdout' : 'stderr',
+    offset: Number(offset),
+    data: bytes.subarray(headerBytes + idLength),
+  };
+}

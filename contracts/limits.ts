@@ -1,0 +1,134 @@
+/**
+ * Every limit and clock of Fixpoint, each with its unit and its reason. A name ends in its unit:
+ * `Ms`, `Bytes`, `Max` (a count). Nothing here may be exceeded silently: beyond a limit comes a
+ * refusal that names it. No zod here, because workflows import this file.
+ */
+export const limits = {
+  /** A webhook body. 300 plain Alertmanager alerts are 140 kB; 1 MiB would be met at 2,200. */
+  webhookBodyBytes: 16 * 1024 * 1024,
+  /** Alerts of one body: one atomic Redis script handles them, which must stay below 100 ms. */
+  webhookAlertsMax: 10_000,
+  /** A task submit: 20,000 targets of about 60 bytes, plus one script and arguments per target. */
+  taskBodyBytes: 8 * 1024 * 1024,
+  /** Any other request body. */
+  requestBodyBytes: 256 * 1024,
+  /** One label or annotation value. Alertmanager's own values are far smaller; 16 KiB is a note. */
+  labelValueBytes: 16 * 1024,
+  /** One label name, in bytes of UTF-8. */
+  labelNameBytes: 1024,
+  /** Labels of one alert. */
+  labelsMax: 128,
+  /** Entries of the intake stream, beyond which a webhook is answered 503 (rule R8). */
+  intakeEntriesMax: 500_000,
+  /** How long a delivery id is remembered (rule R1): a later repeat of a firing is evidence. */
+  deliverySeenMs: 600_000,
+  /** How long a resolved fingerprint is remembered (design 5.1). */
+  tombstoneMs: 86_400_000,
+  /** How long the answer to "what became of this delivery" is kept. */
+  deliveryRecordMs: 86_400_000,
+  /** Recent deliveries that `alert ls` can show. */
+  deliveryRecordsMax: 5_000,
+  /** Quarantined entries kept for a look. */
+  quarantineMax: 10_000,
+  /** How much of a quarantined value is shown. */
+  quarantineValueBytes: 256,
+  /** Alerts in one mailbox signal (rule R14). */
+  signalAlertsMax: 250,
+  /** Bytes of one mailbox signal (rule R14). */
+  signalBytes: 64 * 1024,
+  /** How long the alerts after a mailbox's first are gathered (design 5.10). */
+  signalFlushMs: 200,
+  /** Signals after which a mailbox continues as new (names 3). */
+  mailboxSignalsMax: 1_000,
+  /** Events after which a mailbox continues as new (names 3). */
+  mailboxEventsMax: 2_000,
+  /** Episodes a mailbox remembers, oldest resolved first out (rule R2). */
+  mailboxEpisodesMax: 2_000,
+  /** Batches after which a remediation continues as new (design 9). */
+  remediationBatchesMax: 100,
+  /** Targets of one remediation (design 3). */
+  targetsMax: 20_000,
+  /** A script's text; it travels in the remediation's frozen input. */
+  scriptBytes: 64 * 1024,
+  /** Script text of one runbook in all: an input stays far below Temporal's 512 KB warning. */
+  runbookScriptBytes: 192 * 1024,
+  /** Arguments of one script, and bytes of one argument or environment value. */
+  scriptArgsMax: 64,
+  scriptValueBytes: 32 * 1024,
+  /** JSON given to a script on stdin. */
+  scriptStdinBytes: 256 * 1024,
+  /** Steps of a runbook. */
+  stepsMax: 20,
+  /** Attempts of a step, for its failed hosts only. */
+  attemptsMax: 10,
+  /** Output kept of one job, stdout and stderr together (issue: whole in Redis until stage 2). */
+  outputBytes: 5 * 1024 * 1024,
+  /** Bytes of one output read. */
+  outputReadBytes: 1024 * 1024,
+  /** Bytes of output in one binary frame. */
+  outputFrameBytes: 64 * 1024,
+  /** Bytes of one agent frame, either way: a job with its script and stdin, escaped as JSON. */
+  frameBytes: 2 * 1024 * 1024,
+  /** Bytes unsent on one agent's link; beyond it the slow agent is cut off. */
+  linkBacklogBytes: 16 * 1024 * 1024,
+  /** Sessions opening at once that have not said hello yet. */
+  handshakesMax: 256,
+  /** Jobs an agent runs side by side. */
+  agentJobsMax: 32,
+  /** Failed hosts named in a report; all others are counted and have their letter. */
+  reportFailuresMax: 20,
+  /** How long a finished task is kept in Redis for polls, reads and repeated submits. */
+  taskKeptMs: 7 * 86_400_000,
+  /** How long an agent keeps journal files and job directories (rule R10). */
+  journalKeptMs: 7 * 86_400_000,
+  /** A listing's default and largest page. */
+  pageDefault: 100,
+  pageMax: 1_000,
+  /** Days of normalised alerts kept for replay, and bytes of one day's file. */
+  alertFileDays: 90,
+  alertFileBytes: 1024 * 1024 * 1024,
+} as const;
+
+/**
+ * The clocks of design 5.10 in milliseconds, with their defaults. All are configuration
+ * (`clocks:` in `fixpoint.yaml`), which tests shorten; a running repair keeps the ones it started
+ * with.
+ */
+export const defaultClocks = {
+  /** One try of the submit activity. */
+  submitTryMs: 10_000,
+  /** An agent's right to start jobs, from its own ping (invariant 4). */
+  startLeaseMs: 10_000,
+  /** Ping interval, ± 10 %: one lost ping leaves a valid lease. */
+  pingMs: 4_000,
+  /** How long a dispatch that meets no lease waits for one before it is refused. */
+  leaseWaitMs: 2_000,
+  /** No ping for this long: the agent is late. */
+  agentLateMs: 15_000,
+  /** No ping for this long: the agent is offline. */
+  agentOfflineMs: 60_000,
+  /** How long a job may queue. */
+  notAfterMs: 60_000,
+  /** A step that does not say its timeout. */
+  jobTimeoutMs: 60_000,
+  /** Between TERM and KILL. */
+  killGraceMs: 5_000,
+  /** Least wait before a poll; the wait is max(this, job timeout ÷ 4). */
+  pollAfterMinMs: 15_000,
+  /** Added to job timeout + notAfter: the batch deadline. */
+  batchGraceMs: 60_000,
+  /** First wait between two tries of a probe; it doubles up to a minute. */
+  probeRetryMs: 5_000,
+  /** A mailbox stays at least this long after its last repair (rule R2). */
+  lingerMinMs: 900_000,
+  /** How long a callback is tried again. */
+  callbackRetryMs: 86_400_000,
+  /** A stream entry another dispatcher left unacknowledged is claimed after this (rule R2). */
+  intakeClaimMs: 60_000,
+  /** Between two looks of the janitor at tasks of closed workflows (rule R9). */
+  janitorMs: 60_000,
+  /** Between two looks of the janitor at the control cache (rule R6). */
+  controlRefreshMs: 2_000,
+} as const;
+
+export type Clocks = { readonly [K in keyof typeof defaultClocks]: number };

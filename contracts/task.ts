@@ -1,0 +1,203 @@
+import { z } from 'zod';
+import { limits } from './limits.ts';
+
+/** 12 characters Crockford base32, lower case (names 2). */
+export const agentId = z.string().regex(/^[0-9a-hjkmnp-tv-z]{12}$/);
+/** The random id of an agent's journal; it lives and dies with the agent's key (rule R16). */
+export const journalId = z.string().regex(/^[0-9a-hjkmnp-tv-z]{26}$/);
+export const taskId = z.string().regex(/^t[a-z2-7]{25}$/);
+export const jobId = z.string().regex(/^t[a-z2-7]{25}\.[0-9a-hjkmnp-tv-z]{12}$/);
+/** What a submitter names its task by. Printable ASCII; our own are `{remediationId}/{step}/{batch}/{attempt}`. */
+export const idempotencyKey = z
+  .string()
+  .min(8)
+  .max(500)
+  .regex(/^[\x21-\x7e]+$/);
+
+const value = z.string().max(limits.scriptValueBytes);
+const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/);
+
+/**
+ * What the process finds on stdin. A secret is a name: the value lies on the host and is read
+ * there, so it never travels (invariant 10).
+ */
+export const stdin = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('none') }),
+  z.object({ kind: z.literal('text'), text: z.string().max(limits.scriptStdinBytes) }),
+  z.object({ kind: z.literal('secret'), secret: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/) }),
+]);
+export type Stdin = z.infer<typeof stdin>;
+
+export const interpreter = z.enum(['sh', 'bash', 'python3']);
+
+export const scriptAction = z.object({
+  kind: z.literal('script'),
+  interpreter,
+  content: z.string().min(1).max(limits.scriptBytes),
+  args: z.array(value).max(limits.scriptArgsMax),
+  env: z.record(environmentName, value),
+  /** Environment variable → name of a secret on the host. */
+  secretEnv: z.record(environmentName, z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/)),
+  stdin,
+  cwd: z.string().startsWith('/').max(4096).nullable(),
+});
+export type ScriptAction = z.infer<typeof scriptAction>;
+
+/** A host of a task. `args`, `env` and `stdin`, where given, replace the action's own for this host. */
+export const taskTarget = z.object({
+  agentId,
+  journalId,
+  args: z.array(value).max(limits.scriptArgsMax).optional(),
+  env: z.record(environmentName, value).optional(),
+  stdin: stdin.optional(),
+});
+export type TaskTarget = z.infer<typeof taskTarget>;
+
+export const jobLimits = z.object({
+  timeoutMs: z.int().min(100).max(7 * 86_400_000),
+  outputBytes: z.int().min(0).max(limits.outputBytes),
+});
+export type JobLimits = z.infer<typeof jobLimits>;
+
+/** Where the gateway reports a task's end (design 5.9). `reference` comes back as it was given. */
+export const callbackTarget = z.object({
+  url: z.url().max(2048),
+  reference: z.string().max(1000),
+});
+export type CallbackTarget = z.infer<typeof callbackTarget>;
+
+/**
+ * `POST /v1/tasks`, with the header `Idempotency-Key`: one attempt at one batch. Everything in it
+ * is computed by the submitter, so that a repeated submit has the same body (rule X1). Times are
+ * Unix milliseconds of the submitter's clock.
+ */
+export const taskSubmit = z.object({
+  version: z.literal(1),
+  /** `{remediationId}/{step}`: two attempts of one slot never run on a host together (rule X4). */
+  slot: z.string().min(1).max(500),
+  attempt: z.int().min(1).max(1_000_000),
+  action: scriptAction,
+  targets: z.array(taskTarget).min(1).max(limits.targetsMax),
+  limits: jobLimits,
+  /** Nothing starts after this. */
+  notAfter: z.int().positive(),
+  /** Whatever has not reported by then is `unknown`. */
+  deadline: z.int().positive(),
+  callback: callbackTarget.nullable(),
+});
+export type TaskSubmit = z.infer<typeof taskSubmit>;
+
+/**
+ * One job: what one host is told to do. Its exact bytes are `jobBytes()` of `domain/job-bytes.ts`;
+ * a signature will be over the same bytes. `content` is not part of it, its digest is.
+ */
+export const job = z.object({
+  version: z.literal(1),
+  taskId,
+  agentId,
+  journalId,
+  slot: z.string().max(520),
+  attempt: z.int().min(1),
+  action: z.literal('script'),
+  contentDigest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
+  interpreter,
+  args: z.array(value),
+  env: z.record(z.string(), value),
+  secretEnv: z.record(z.string(), z.string()),
+  stdin,
+  cwd: z.string().nullable(),
+  limits: jobLimits,
+  notAfter: z.int(),
+  task: z.object({ size: z.int(), callback: callbackTarget.nullable() }),
+});
+export type Job = z.infer<typeof job>;
+
+export const finalJobState = z.enum([
+  'succeeded',
+  'failed',
+  'timed_out',
+  'cancelled',
+  'refused',
+  'expired',
+  'unreachable',
+  'not_enrolled',
+  'unknown',
+]);
+export type FinalJobState = z.infer<typeof finalJobState>;
+
+export const jobState = z.enum([
+  'queued',
+  'dispatched',
+  'acked',
+  'running',
+  ...finalJobState.options,
+]);
+export type JobState = z.infer<typeof jobState>;
+
+/** How one attempt on one host ended (or stands). `reason` is one of `domain/job.ts`. */
+export const jobReport = z.object({
+  state: jobState,
+  reason: z.string().max(64).nullable(),
+  exitCode: z.int().nullable(),
+  signal: z.string().max(16).nullable(),
+  /** Unix milliseconds on the host's own clock; null if it never started or ended. */
+  startedAt: z.int().nullable(),
+  finishedAt: z.int().nullable(),
+  stdoutBytes: z.int(),
+  stderrBytes: z.int(),
+  /** What an operator should know beside the reason; no secrets, at most 500 characters. */
+  note: z.string().max(500).nullable(),
+});
+export type JobReport = z.infer<typeof jobReport>;
+
+export const jobRow = z.object({ agentId, jobId, report: jobReport });
+export type JobRow = z.infer<typeof jobRow>;
+
+/**
+ * A task as polls and callbacks tell it. `letters` has one letter per host in the order of the
+ * submit (names 5), `.` for a job that has not ended; it is the whole outcome in a byte a host.
+ */
+export const taskReport = z.object({
+  taskId,
+  key: idempotencyKey,
+  state: z.enum(['open', 'finished']),
+  size: z.int(),
+  letters: z.string().max(limits.targetsMax),
+  /** Up to `limits.reportFailuresMax` hosts that did not succeed, in the submit's order. */
+  failures: z
+    .array(
+      z.object({
+        agentId,
+        state: finalJobState,
+        reason: z.string().nullable(),
+        exitCode: z.int().nullable(),
+      }),
+    )
+    .max(limits.reportFailuresMax),
+});
+export type TaskReport = z.infer<typeof taskReport>;
+
+/** Body of the callback (design 5.9), signed by Standard Webhooks. */
+export const taskCallback = z.object({
+  type: z.literal('task.finished'),
+  reference: z.string(),
+  report: taskReport,
+});
+export type TaskCallback = z.infer<typeof taskCallback>;
+
+export const agentState = z.enum(['online', 'late', 'offline', 'never_seen', 'draining', 'locked']);
+export type AgentState = z.infer<typeof agentState>;
+
+/** An enrolled agent. Labels come from its certificate's register, never from the agent (rule X5). */
+export const agentView = z.object({
+  id: agentId,
+  name: z.string(),
+  state: agentState,
+  journalId,
+  labels: z.record(z.string(), z.string()),
+  gatewayId: z.string().nullable(),
+  sessionId: z.string().nullable(),
+  lastSeenAt: z.int().nullable(),
+  version: z.string().nullable(),
+});
+export type AgentView = z.infer<typeof agentView>;

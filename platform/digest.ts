@@ -1,0 +1,16 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+
+/** SHA-256 of UTF-8 text or bytes. */
+export const sha256 = (data: string | Uint8Array): Uint8Array =>
+  createHash('sha256').update(data).digest();
+
+/** SHA-256 in hex. */
+export const sha256Hex = (data: string | Uint8Array): string =>
+  createHash('sha256').update(data).digest('hex');
+
+/** How a script's content is named (design 5.6): `sha256:` and 64 hex digits. */
+export const contentDigestOf = (content: string): string => `sha256:${sha256Hex(content)}`;
+
+/** Whether two secrets are equal, in a time that tells nothing of where they differ. */
+export const sameSecret = (left: string, right: string): boolean =>
+  timingSafeEqual(sha256(left), sha256(right));

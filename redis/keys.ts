@@ -1,0 +1,32 @@
+/** Every Redis key of Fixpoint (names 4). Braces are hash tags. */
+export const keys = {
+  intake: {
+    stream: 'fx:{intake}:stream',
+    group: 'dispatcher',
+    seen: (deliveryId: string) => `fx:{intake}:seen:${deliveryId}`,
+    tombstone: (fingerprint: string) => `fx:{intake}:tomb:${fingerprint}`,
+    fates: 'fx:{intake}:fates',
+    quarantine: 'fx:{intake}:quarantine',
+    /** What became of a delivery, JSON, for `alert why`. */
+    record: (deliveryId: string) => `fx:{intake}:record:${deliveryId}`,
+    /** Delivery ids of the latest records, newest first. */
+    records: 'fx:{intake}:records',
+  },
+  governor: { control: 'fx:{gov}:control' },
+  task: {
+    task: (taskId: string) => `fx:{t:${taskId}}:task`,
+    jobs: (taskId: string) => `fx:{t:${taskId}}:jobs`,
+    output: (of: { taskId: string; agentId: string; stream: 'stdout' | 'stderr' }) =>
+      `fx:{t:${of.taskId}}:out:${of.agentId}${of.stream === 'stdout' ? '' : ':stderr'}`,
+    /** Task ids that are not finished, by time of submit. */
+    open: 'fx:tasks:open',
+  },
+  agent: {
+    pending: (agentId: string) => `fx:{a:${agentId}}:pending`,
+    session: (agentId: string) => `fx:{a:${agentId}}:session`,
+  },
+  gateway: { alive: (gatewayId: string) => `fx:gateway:${gatewayId}:alive` },
+  outbox: { callbacks: 'fx:outbox:callbacks' },
+  deadlines: 'fx:deadlines',
+  inventory: { agents: 'fx:{inv}:agents', meta: 'fx:{inv}:meta' },
+} as const;
