@@ -48,6 +48,8 @@ export const limits = {
   remediationBatchesMax: 100,
   /** Targets of one remediation (design 3). */
   targetsMax: 20_000,
+  /** Hosts of one batch, which is one task and one submit (design 8 counts events per 500). */
+  batchHostsMax: 500,
   /** A script's text; it travels in the remediation's frozen input. */
   scriptBytes: 64 * 1024,
   /** Script text of one runbook in all: an input stays far below Temporal's 512 KB warning. */

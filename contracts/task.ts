@@ -54,7 +54,10 @@ export const taskTarget = z.object({
 export type TaskTarget = z.infer<typeof taskTarget>;
 
 export const jobLimits = z.object({
-  timeoutMs: z.int().min(100).max(7 * 86_400_000),
+  timeoutMs: z
+    .int()
+    .min(100)
+    .max(7 * 86_400_000),
   outputBytes: z.int().min(0).max(limits.outputBytes),
 });
 export type JobLimits = z.infer<typeof jobLimits>;

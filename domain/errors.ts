@@ -25,7 +25,10 @@ export type ErrorCode = keyof typeof errorPolicies;
 /** One thing wrong with an input: where, what was there, and what to do about it. */
 export type Flaw = { readonly field: string; readonly value?: string; readonly fix: string };
 
-type FixpointErrorOptions = ErrorOptions & { readonly flaws?: readonly Flaw[]; readonly hint?: string };
+type FixpointErrorOptions = ErrorOptions & {
+  readonly flaws?: readonly Flaw[];
+  readonly hint?: string;
+};
 
 /**
  * The one error that leaves a part on purpose. `message` may be shown to whoever called;

@@ -3,7 +3,11 @@ import type { FinalJobState, JobReport, JobState } from '../contracts/task.ts';
 /** How retries see a final state (design 5.4). `never` is not tried again by anyone. */
 export type RetryClass = 'failed' | 'timed_out' | 'unreachable' | 'unknown' | 'never';
 
-type StateRow = { readonly letter: string; readonly retry: RetryClass; readonly bluekingStatus: number };
+type StateRow = {
+  readonly letter: string;
+  readonly retry: RetryClass;
+  readonly bluekingStatus: number;
+};
 
 /** The one table of final states: letter (names 5), retry class, BlueKing's host status. */
 export const finalStates = {
@@ -24,7 +28,8 @@ export type HostLetter = (typeof finalStates)[FinalJobState]['letter'] | 'p' | '
 const order: Record<string, number> = { queued: 0, dispatched: 1, acked: 2, running: 3 };
 
 /** Whether `state` is final: it never changes again. */
-export const isFinal = (state: JobState): state is FinalJobState => Object.hasOwn(finalStates, state);
+export const isFinal = (state: JobState): state is FinalJobState =>
+  Object.hasOwn(finalStates, state);
 
 /** A job's letter; `.` while it has not ended. */
 export const letterOf = (state: JobState): string =>
@@ -41,22 +46,27 @@ const unreachableRefusals: ReadonlySet<string> = new Set(['no_lease', 'busy', 'c
 
 /** The retry class of an outcome. Three refusals say "not now" rather than "not this" (design 5.4). */
 export function retryClassOf(state: FinalJobState, reason: string | null): RetryClass {
-  if (state === 'refused' && reason !== null && unreachableRefusals.has(reason)) return 'unreachable';
+  if (state === 'refused' && reason !== null && unreachableRefusals.has(reason))
+    return 'unreachable';
   return finalStates[state].retry;
 }
 
 /** One line for the operator per reason: what it means and what to do. */
 export const reasonHints: Readonly<Record<string, string>> = {
-  exit_code: 'the script ended with a status other than 0; read its output with `fixpoint task output`',
-  signal: 'the script was killed by a signal that Fixpoint did not send; look at the host (OOM killer?)',
-  output_overflow: 'the script wrote more than its output limit and was killed; write to a file instead',
+  exit_code:
+    'the script ended with a status other than 0; read its output with `fixpoint task output`',
+  signal:
+    'the script was killed by a signal that Fixpoint did not send; look at the host (OOM killer?)',
+  output_overflow:
+    'the script wrote more than its output limit and was killed; write to a file instead',
   spawn_failed: 'the script could not be started; is the interpreter installed on the host?',
   job_timeout: 'the step timeout passed; the whole process group was killed on the host',
   operator: 'cancelled by an operator',
   resolved: 'cancelled because the alert resolved',
   stop: 'cancelled because the kill switch was used',
   wrong_target: 'the job was made for another agent; nothing ran',
-  wrong_journal: 'the job was made for another journal of this agent: it was re-installed; nothing ran',
+  wrong_journal:
+    'the job was made for another journal of this agent: it was re-installed; nothing ran',
   digest_mismatch: 'the script is not the one that was planned; nothing ran',
   clock_unknown: 'the agent has not heard the gateway’s time yet; nothing ran, it is tried again',
   no_lease: 'the agent had no start lease: its link was too slow or broken; nothing ran',
@@ -71,7 +81,8 @@ export const reasonHints: Readonly<Record<string, string>> = {
   offline: 'the agent was offline for as long as the job could queue; nothing ran',
   not_enrolled: 'no agent of that id is enrolled; nothing ran',
   rebooted: 'the host rebooted while the script ran; whether it finished cannot be known',
-  agent_restarted: 'the agent died while the script ran and its process is gone; the outcome cannot be known',
+  agent_restarted:
+    'the agent died while the script ran and its process is gone; the outcome cannot be known',
   journal_lost: 'the agent’s journal is gone; whether the script ran cannot be known',
   deadline: 'no report came by the batch deadline; whether the script ran cannot be known',
 };

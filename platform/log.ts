@@ -19,7 +19,15 @@ export function createLog(of: { readonly program: string; readonly level: string
     base: { program: of.program, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: {
-      paths: ['authorization', 'token', 'secret', '*.authorization', '*.token', '*.secret', 'headers'],
+      paths: [
+        'authorization',
+        'token',
+        'secret',
+        '*.authorization',
+        '*.token',
+        '*.secret',
+        'headers',
+      ],
       censor: '[redacted]',
     },
     serializers: { error: pino.stdSerializers.err },

@@ -1,0 +1,206 @@
+import { z } from 'zod';
+import { duration } from './duration.ts';
+import { type Clocks, defaultClocks, limits } from './limits.ts';
+
+/** `host:port` to listen on; port 0 lets the system choose. */
+const listen = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, {
+  error: 'must be host:port, such as 127.0.0.1:8450',
+});
+const count = (max: number) =>
+  z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)]).pipe(z.int().min(0).max(max));
+const list = z.union([
+  z.array(z.string()),
+  z.string().transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  ),
+]);
+
+/** One setting: its environment variable, its schema, and what it is for. Secrets also take `{ENV}_FILE`. */
+type Setting = {
+  readonly env: string;
+  readonly schema: z.ZodType;
+  readonly secret?: true;
+  readonly about: string;
+};
+
+/**
+ * Every setting of the servers (names 1). The same name in `fixpoint.yaml`; the environment wins
+ * over the file. `docs/configuration.md` is generated from this table.
+ */
+export const settings = {
+  apiListen: {
+    env: 'FIXPOINT_API_LISTEN',
+    schema: listen.default('127.0.0.1:8450'),
+    about: 'Where the api takes webhooks, callbacks and operators.',
+  },
+  agentListen: {
+    env: 'FIXPOINT_AGENT_LISTEN',
+    schema: listen.default('127.0.0.1:8451'),
+    about: 'Where the gateway takes agents, by mutual TLS.',
+  },
+  gatewayListen: {
+    env: 'FIXPOINT_GATEWAY_LISTEN',
+    schema: listen.default('127.0.0.1:8452'),
+    about: 'Where the gateway takes tasks.',
+  },
+  metricsListen: {
+    env: 'FIXPOINT_METRICS_LISTEN',
+    schema: listen.optional(),
+    about:
+      'Metrics and health of this program. Unset: 8460 api, 8461 gateway, 8462 workflows, 8463 activities, 8464 dispatcher, on loopback.',
+  },
+  temporalMetricsListen: {
+    env: 'FIXPOINT_TEMPORAL_METRICS_LISTEN',
+    schema: listen.optional(),
+    about: 'Metrics of the Temporal SDK in a worker. Unset: none.',
+  },
+  role: {
+    env: 'FIXPOINT_ROLE',
+    schema: z.enum(['workflows', 'activities', 'dispatcher']).optional(),
+    about: 'What a `workers` process does.',
+  },
+  temporalAddress: {
+    env: 'TEMPORAL_ADDRESS',
+    schema: z.string().default('127.0.0.1:7233'),
+    about: 'Temporal frontend.',
+  },
+  temporalNamespace: {
+    env: 'TEMPORAL_NAMESPACE',
+    schema: z.string().default('default'),
+    about: 'Temporal namespace.',
+  },
+  temporalApiKey: {
+    env: 'TEMPORAL_API_KEY',
+    schema: z.string().optional(),
+    secret: true,
+    about: 'API key for a Temporal that wants one.',
+  },
+  temporalTlsCa: {
+    env: 'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
+    schema: z.string().optional(),
+    about: 'CA of the Temporal frontend, a PEM file.',
+  },
+  temporalTlsCert: {
+    env: 'TEMPORAL_TLS_CLIENT_CERT_PATH',
+    schema: z.string().optional(),
+    about: 'Client certificate for Temporal, a PEM file.',
+  },
+  temporalTlsKey: {
+    env: 'TEMPORAL_TLS_CLIENT_KEY_PATH',
+    schema: z.string().optional(),
+    about: 'Key of that certificate, a PEM file.',
+  },
+  redisUrl: {
+    env: 'REDIS_URL',
+    schema: z.string().default('redis://127.0.0.1:8479'),
+    secret: true,
+    about: 'Redis, one primary. A password in it is a secret.',
+  },
+  stateDir: {
+    env: 'FIXPOINT_STATE_DIR',
+    schema: z.string().default('.fixpoint'),
+    about: 'Audit log, alert files, secrets of the embedded product.',
+  },
+  logLevel: {
+    env: 'FIXPOINT_LOG_LEVEL',
+    schema: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+    about: 'Least level that is logged.',
+  },
+  policyDir: {
+    env: 'FIXPOINT_POLICY_DIR',
+    schema: z.string().default('policies'),
+    about: 'Folder of policies, read at start in file order.',
+  },
+  runbookDir: {
+    env: 'FIXPOINT_RUNBOOK_DIR',
+    schema: z.string().default('runbooks'),
+    about: 'Folder of runbooks and their scripts.',
+  },
+  operatorToken: {
+    env: 'FIXPOINT_TOKEN',
+    schema: z.string().min(16).optional(),
+    secret: true,
+    about: 'Bearer token of operators and of the command line.',
+  },
+  gatewayToken: {
+    env: 'FIXPOINT_GATEWAY_TOKEN',
+    schema: z.string().min(16).optional(),
+    secret: true,
+    about: 'Bearer token with which workers submit tasks.',
+  },
+  webhookSecret: {
+    env: 'FIXPOINT_WEBHOOK_SECRET_ALERTMANAGER',
+    schema: z.string().min(16).optional(),
+    secret: true,
+    about: 'Bearer token of Alertmanager. Two, separated by a comma, while one is replaced.',
+  },
+  callbackSecret: {
+    env: 'FIXPOINT_CALLBACK_SECRET',
+    schema: z.string().startsWith('whsec_').optional(),
+    secret: true,
+    about:
+      'Key of callback signatures (Standard Webhooks). Two, separated by a comma, while one is replaced; the first signs.',
+  },
+  gatewayId: {
+    env: 'FIXPOINT_GATEWAY_ID',
+    schema: z.string().max(128).optional(),
+    about: 'Name of this gateway. Unset: hostname-pid.',
+  },
+  gatewayUrl: {
+    env: 'FIXPOINT_GATEWAY_URL',
+    schema: z.url().default('http://127.0.0.1:8452'),
+    about: 'Where workers and the command line reach the gateway.',
+  },
+  callbackUrl: {
+    env: 'FIXPOINT_CALLBACK_URL',
+    schema: z.url().default('http://127.0.0.1:8450/v1/callbacks/tasks'),
+    about: 'Where gateways report the end of our tasks.',
+  },
+  egressAllow: {
+    env: 'FIXPOINT_EGRESS_ALLOW',
+    schema: list.default(['127.0.0.1', 'localhost', '::1']),
+    about: 'Hosts that callbacks may go to.',
+  },
+  intakeReplicas: {
+    env: 'FIXPOINT_INTAKE_REPLICAS',
+    schema: count(10).default(0),
+    about: 'Redis replicas that must have an alert before it is answered 2xx.',
+  },
+  intakeEntriesMax: {
+    env: 'FIXPOINT_INTAKE_ENTRIES_MAX',
+    schema: count(100_000_000).default(limits.intakeEntriesMax),
+    about: 'Entries waiting in the intake, beyond which webhooks are answered 503.',
+  },
+  certificatesDir: {
+    env: 'FIXPOINT_CERTIFICATES_DIR',
+    schema: z.string().default('.fixpoint/secrets/ca'),
+    about: 'Gateway only: ca.crt, gateway.crt, gateway.key and the issue register issued.jsonl.',
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+
+/** `clocks:` of `fixpoint.yaml`, in durations; see `limits.ts` for what each one is. */
+export const clocksSchema = z
+  .strictObject(
+    Object.fromEntries(
+      Object.keys(defaultClocks).map((name) => [name.replace(/Ms$/, ''), duration.optional()]),
+    ),
+  )
+  .transform(
+    (given): Clocks => ({
+      ...defaultClocks,
+      ...Object.fromEntries(
+        Object.entries(given).flatMap(([name, ms]) =>
+          ms === undefined ? [] : [[`${name}Ms`, ms]],
+        ),
+      ),
+    }),
+  );
+
+export type Config = {
+  readonly [K in SettingName]: z.output<(typeof settings)[K]['schema']>;
+} & { readonly clocks: Clocks; readonly crashPoint: string | undefined };

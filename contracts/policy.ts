@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { duration } from './duration.ts';
+import { limits } from './limits.ts';
+import { resourceName } from './runbook.ts';
+
+const matcherText = z.string().min(1).max(4096);
+
+/** From an alert's label to a host (design 5.2). */
+export const targetsFrom = z.strictObject({
+  label: z.string().min(1).max(limits.labelNameBytes),
+  /** `port`: `web1:9100` means host `web1`; IPv6 in brackets works. */
+  strip: z.enum(['port', 'none']).default('none'),
+  by: z.string().regex(/^(hostname|ip|agentId|label:.+)$/, {
+    error: 'must be hostname, ip, agentId or label:<name of an agent label>',
+  }),
+});
+
+export const targetsSpec = z
+  .strictObject({
+    from: targetsFrom.optional(),
+    /** Agents by their own labels, as matchers. */
+    select: z.array(matcherText).min(1).max(32).optional(),
+    onMissing: z.enum(['refuse', 'skip']).default('refuse'),
+  })
+  .refine((targets) => (targets.from === undefined) !== (targets.select === undefined), {
+    error: 'needs exactly one of "from" and "select"',
+  });
+
+export const guardsSpec = z.strictObject({
+  cooldown: duration.default(900_000),
+  maxRuns: z
+    .strictObject({ count: z.int().min(1).max(1_000), window: duration })
+    .default({ count: 3, window: 3_600_000 }),
+});
+
+/** `kind: Policy` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */
+export const policySpec = z.strictObject({
+  apiVersion: z.literal('fixpoint/v1'),
+  kind: z.literal('Policy'),
+  name: resourceName,
+  match: z.strictObject({
+    source: z.literal('alertmanager'),
+    matchers: z.array(matcherText).max(32).default([]),
+  }),
+  group: z
+    .strictObject({
+      by: z.array(z.string().min(1).max(limits.labelNameBytes)).max(16).default([]),
+      wait: duration.default(5_000),
+      max: z.int().min(1).max(limits.mailboxEpisodesMax).default(500),
+    })
+    .prefault({}),
+  targets: targetsSpec,
+  autonomy: z.literal('auto'),
+  guards: guardsSpec.prefault({}),
+  runbook: resourceName,
+  onResolved: z.enum(['drop', 'continue']).default('drop'),
+  continue: z.boolean().default(false),
+});
+export type PolicySpec = z.infer<typeof policySpec>;
+
+/**
+ * Keys and values of the design that this version does not have yet: they are refused by name,
+ * because a guard that is written down but does nothing is worse than none. Paths as in YAML,
+ * list positions as `*`.
+ */
+export const notSupported: Readonly<Record<'Policy' | 'Runbook', readonly string[]>> = {
+  Policy: [
+    'when',
+    'domainBy',
+    'targets.domainBy',
+    'guards.blastRadius',
+    'guards.flap',
+    'guards.confirmFor',
+    'guards.floor',
+    'approval',
+    'escalation',
+    'notify',
+    'autonomy=observe',
+    'autonomy=approve',
+    'autonomy=',
+    'match.source=grafana',
+    'match.source=pagerduty',
+    'match.source=datadog',
+    'match.source=cloudevents',
+    'match.source=zabbix',
+    'match.source=gse',
+    'match.source=agent',
+  ],
+  Runbook: [
+    'when',
+    'steps.*.when',
+    'steps.*.file',
+    'steps.*.script.runAs',
+    'steps.*.expectReboot',
+    'steps.*.rollback',
+    'steps.*.contract=probe',
+    'verify.probe.script.runAs',
+    'verify.resolved',
+    'rollback.*',
+  ],
+};

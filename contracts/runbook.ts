@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import { duration } from './duration.ts';
+import { defaultClocks, limits } from './limits.ts';
+import { interpreter } from './task.ts';
+
+/** Names of policies, runbooks and steps: they become parts of ids, so they are short and plain. */
+export const resourceName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?$/, {
+  error: 'must be 1 to 60 of a-z, 0-9 and "-", neither first nor last a "-"',
+});
+
+const secretName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
+
+/** An environment value: text, which may hold `${labels.x}`, or the name of a secret on the host. */
+const environmentValue = z.union([
+  z.string().max(limits.scriptValueBytes),
+  z.strictObject({ secret: secretName }),
+]);
+
+/**
+ * A script of a step or probe. Exactly one of `file` (beside the runbook) and `inline`. Alert
+ * values reach it by `args`, `env` or `stdin: alerts`, never inside its text (security T8).
+ */
+export const scriptSpec = z
+  .strictObject({
+    interpreter: interpreter.default('sh'),
+    file: z.string().min(1).max(255).optional(),
+    inline: z.string().min(1).max(limits.scriptBytes).optional(),
+    args: z.array(z.string().max(limits.scriptValueBytes)).max(limits.scriptArgsMax).default([]),
+    env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), environmentValue).default({}),
+    /** `alerts`: a JSON array of this host's alerts; `{secret: name}`: a secret of the host. */
+    stdin: z.union([z.literal('alerts'), z.strictObject({ secret: secretName })]).optional(),
+    cwd: z.string().startsWith('/').max(4096).optional(),
+  })
+  .refine((spec) => (spec.file === undefined) !== (spec.inline === undefined), {
+    error: 'needs exactly one of "file" and "inline"',
+  });
+export type ScriptSpec = z.infer<typeof scriptSpec>;
+
+export const retrySpec = z.strictObject({
+  attempts: z.int().min(1).max(limits.attemptsMax).default(1),
+  backoff: duration.default(10_000),
+  /** Classes of design 5.4; `unknown` only where the step's contract is `repeatable`. */
+  on: z.array(z.enum(['failed', 'timed_out', 'unreachable', 'unknown'])).default([]),
+});
+
+/** `N`, or `"N%"` of the step's planned targets rounded down; N are allowed, N + 1 stop (rule X10). */
+export const maxFailures = z.union([
+  z.int().min(0).max(limits.targetsMax),
+  z.string().regex(/^(100|[0-9]{1,2})%$/),
+]);
+
+export const rolloutSpec = z.strictObject({
+  /** Hosts per batch, a plain number. */
+  batches: z
+    .union([
+      z.int(),
+      z
+        .string()
+        .regex(/^[0-9]{1,4}$/, { error: 'must be a plain number of hosts per batch' })
+        .transform(Number),
+    ])
+    .pipe(z.int().min(1).max(limits.batchHostsMax))
+    .default(limits.batchHostsMax),
+  maxFailures: maxFailures.default(0),
+  /** A pause after each batch but the last. */
+  soak: duration.default(0),
+});
+
+export const stepSpec = z
+  .strictObject({
+    name: resourceName,
+    script: scriptSpec,
+    timeout: duration
+      .pipe(
+        z
+          .int()
+          .min(100)
+          .max(7 * 86_400_000),
+      )
+      .default(defaultClocks.jobTimeoutMs),
+    contract: z.enum(['repeatable', 'once']).default('once'),
+    retry: retrySpec.prefault({}),
+    rollout: rolloutSpec.prefault({}),
+  })
+  .refine((step) => step.contract === 'repeatable' || !step.retry.on.includes('unknown'), {
+    path: ['retry', 'on'],
+    error:
+      'retrying "unknown" needs contract: repeatable, because the script may have run (invariant 2)',
+  });
+
+export const verifySpec = z.strictObject({
+  /** Without a probe the repair counts as done when the sender says resolved (invariant 12). */
+  probe: z
+    .strictObject({
+      script: scriptSpec,
+      timeout: duration.pipe(z.int().min(100).max(3_600_000)).default(10_000),
+    })
+    .optional(),
+  within: duration.default(300_000),
+});
+
+/** `kind: Runbook` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */
+export const runbookSpec = z.strictObject({
+  apiVersion: z.literal('fixpoint/v1'),
+  kind: z.literal('Runbook'),
+  name: resourceName,
+  steps: z.array(stepSpec).min(1).max(limits.stepsMax),
+  verify: verifySpec.prefault({}),
+  /** Undoing is not supported in this version; an empty list may stand. */
+  rollback: z.array(z.unknown()).max(0).optional(),
+});
+export type RunbookSpec = z.infer<typeof runbookSpec>;

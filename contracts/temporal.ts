@@ -1,0 +1,336 @@
+import type { Fate, LabelPair } from './alert.ts';
+import type { Clocks } from './limits.ts';
+import type { ScriptAction, TaskReport, TaskSubmit } from './task.ts';
+
+/** Names of names.md 3. This file has no zod at run time: workflows import it. */
+export const taskQueues = {
+  workflows: 'fixpoint-workflows',
+  activities: 'fixpoint-activities',
+  gateway: 'fixpoint-gateway',
+} as const;
+
+export const workflowTypes = {
+  mailbox: 'mailbox',
+  remediation: 'remediation',
+  control: 'control',
+} as const;
+
+export const workflowIds = {
+  mailbox: (policy: string, groupId: string): string => `mailbox:${policy}:${groupId}`,
+  /** `run` is the mailbox's first run id: unique per mailbox life, so the id is unique per repair. */
+  remediation: (of: { policy: string; groupId: string; run: string; n: number }): string =>
+    `remediation:${of.policy}:${of.groupId}:${of.run.replaceAll('-', '').slice(0, 8)}-${of.n}`,
+  control: 'control:fixpoint',
+} as const;
+
+export const signalNames = {
+  alerts: 'alerts',
+  remediationEnded: 'remediationEnded',
+  episodeChanged: 'episodeChanged',
+  taskFinished: 'taskFinished',
+} as const;
+export const updateNames = { cancel: 'cancel', stop: 'stop', allow: 'allow' } as const;
+export const queryNames = {
+  progress: 'progress',
+  plan: 'plan',
+  episodes: 'episodes',
+  state: 'state',
+} as const;
+
+export const searchAttributes = {
+  FixpointState: 'Keyword',
+  FixpointPolicy: 'Keyword',
+  FixpointRunbook: 'Keyword',
+  FixpointGroup: 'Keyword',
+  FixpointSeverity: 'Keyword',
+  FixpointTrigger: 'Keyword',
+  FixpointHosts: 'Int',
+  FixpointHostsFailed: 'Int',
+  FixpointDeadline: 'Datetime',
+} as const;
+
+/** States a remediation goes through, and ends in (names 3). */
+export type RemediationPhase = 'planning' | 'running' | 'verifying';
+export type RemediationEnd =
+  | 'verified'
+  | 'resolved'
+  | 'failed'
+  | 'cancelled'
+  | 'superseded'
+  | 'held';
+export type RemediationState = RemediationPhase | RemediationEnd;
+
+/** An alert as a mailbox needs it. Times are RFC 3339 as the sender wrote them. */
+export type AlertRef = {
+  readonly fingerprint: string;
+  readonly status: 'firing' | 'resolved';
+  readonly startsAt: string;
+  readonly endsAt: string | null;
+  readonly name: string;
+  readonly severity: string;
+  readonly labels: readonly LabelPair[];
+  readonly deliveryId: string;
+  /** When the api took it in, Unix milliseconds: a repeat of an old delivery is no new evidence. */
+  readonly receivedAtMs: number;
+  /** It waited longer than half a mailbox's linger: it opens nothing by itself (rule R2). */
+  readonly late: boolean;
+};
+
+/** One unbroken firing of a fingerprint (design 5.1). */
+export type Episode = {
+  /** `{fingerprint}@{startsAt of the firing that opened it, Unix ms}` */
+  readonly id: string;
+  readonly fingerprint: string;
+  readonly name: string;
+  readonly severity: string;
+  readonly labels: readonly LabelPair[];
+  readonly startsAt: string;
+};
+
+export type MailboxSettings = {
+  readonly waitMs: number;
+  readonly groupMax: number;
+  readonly cooldownMs: number;
+  readonly maxRuns: { readonly count: number; readonly windowMs: number };
+  /** At least; the mailbox also stays as long as its guards need to remember. */
+  readonly lingerMinMs: number;
+  /** Signals after which it continues as new. */
+  readonly signalsMax: number;
+};
+
+export type MailboxInput = {
+  readonly policy: string;
+  readonly groupId: string;
+  readonly group: readonly LabelPair[];
+  readonly settings: MailboxSettings;
+  /** What the run before carried over; absent in the first. Opaque to everyone but the mailbox. */
+  readonly carried?: unknown;
+};
+export type AlertsSignal = { readonly alerts: readonly AlertRef[] };
+export type RemediationEndedSignal = {
+  readonly remediationId: string;
+  readonly state: RemediationEnd;
+};
+
+/** A runbook as frozen into a repair: scripts by value, so that a reload changes nothing. */
+export type FrozenScript = {
+  readonly action: ScriptAction;
+  /** Whether stdin is to be the host's alerts as JSON. */
+  readonly alertsOnStdin: boolean;
+  readonly digest: string;
+};
+export type FrozenStep = {
+  readonly name: string;
+  readonly script: FrozenScript;
+  readonly timeoutMs: number;
+  readonly contract: 'repeatable' | 'once';
+  readonly retry: {
+    readonly attempts: number;
+    readonly backoffMs: number;
+    readonly on: readonly ('failed' | 'timed_out' | 'unreachable' | 'unknown')[];
+  };
+  readonly rollout: {
+    readonly batchSize: number;
+    readonly maxFailures: number | string;
+    readonly soakMs: number;
+  };
+};
+export type FrozenRunbook = {
+  readonly name: string;
+  readonly digest: string;
+  readonly steps: readonly FrozenStep[];
+  readonly verify: {
+    readonly probe: { readonly script: FrozenScript; readonly timeoutMs: number } | null;
+    readonly withinMs: number;
+  };
+};
+export type FrozenTargets = {
+  readonly from: {
+    readonly label: string;
+    readonly strip: 'port' | 'none';
+    readonly by: string;
+  } | null;
+  readonly select: readonly string[] | null;
+  readonly onMissing: 'refuse' | 'skip';
+};
+export type FrozenPolicy = {
+  readonly name: string;
+  readonly digest: string;
+  readonly targets: FrozenTargets;
+  readonly onResolved: 'drop' | 'continue';
+};
+
+export type RemediationInput = {
+  readonly remediationId: string;
+  readonly mailboxId: string;
+  readonly trigger: 'alert';
+  readonly policy: FrozenPolicy;
+  readonly runbook: FrozenRunbook;
+  readonly groupId: string;
+  readonly episodes: readonly Episode[];
+  readonly clocks: Clocks;
+  readonly callbackUrl: string;
+  readonly carried?: unknown;
+};
+
+export type EpisodeChangedSignal = {
+  /** Episodes that resolved since. */
+  readonly resolved: readonly string[];
+};
+export type TaskFinishedSignal = { readonly report: TaskReport };
+export type CancelUpdate = { readonly by: string; readonly reason: string };
+
+/** A host of a plan: `episodes` are positions in the input's list; absent means all of them. */
+export type PlannedTarget = {
+  readonly agentId: string;
+  readonly journalId: string;
+  readonly episodes?: readonly number[];
+  /** Left out of plans with more than 200 hosts, to keep history small. */
+  readonly name?: string;
+};
+
+export type HeldReason =
+  | 'no_target'
+  | 'ambiguous_target'
+  | 'missing_label'
+  | 'ambiguous_label'
+  | 'inventory_incomplete'
+  | 'too_many_targets'
+  | 'policy_gone';
+
+/** What planning found. A refusal is an outcome with its reason, never an empty list (invariant 6). */
+export type Plan =
+  | {
+      readonly kind: 'planned';
+      readonly targets: readonly PlannedTarget[];
+      /** Ids of episodes that are over by the intake's tombstones (rule R4). */
+      readonly resolved: readonly string[];
+      /** Labels that named no agent, for `onMissing: skip`. */
+      readonly skipped: readonly string[];
+    }
+  | { readonly kind: 'held'; readonly reason: HeldReason; readonly detail: string };
+
+/** What the query `progress` answers, and `remediation show` prints. */
+export type RemediationProgress = {
+  readonly remediationId: string;
+  readonly policy: string;
+  readonly runbook: string;
+  readonly state: RemediationState;
+  readonly reason: string | null;
+  readonly hosts: number;
+  readonly hostsFailed: number;
+  readonly episodes: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly open: boolean;
+  }[];
+  readonly steps: readonly {
+    readonly name: string;
+    readonly batches: readonly {
+      readonly batch: number;
+      readonly attempt: number;
+      readonly letters: string;
+      readonly taskKey: string;
+    }[];
+  }[];
+  readonly targets: readonly {
+    readonly agentId: string;
+    readonly name: string | null;
+    readonly letter: string;
+  }[];
+};
+export type RemediationResult = {
+  readonly remediationId: string;
+  readonly state: RemediationEnd;
+  readonly reason: string | null;
+  readonly hosts: number;
+  readonly hostsFailed: number;
+  /** One letter per host and step, in the plan's order. */
+  readonly letters: Readonly<Record<string, string>>;
+};
+
+export type ControlState = {
+  /** Grows with every change. */
+  readonly revision: number;
+  readonly stopped: boolean;
+  readonly reason: string;
+  readonly by: string;
+  /** Unix milliseconds. */
+  readonly at: number;
+};
+export type ControlInput = { readonly state: ControlState };
+export type ControlUpdate = { readonly by: string; readonly reason: string };
+
+/** Activities of queue `fixpoint-activities`. All are idempotent; each may be tried again freely. */
+export type CoreActivities = {
+  planTargets(input: {
+    readonly remediationId: string;
+    readonly targets: FrozenTargets;
+    readonly episodes: readonly Episode[];
+  }): Promise<Plan>;
+  /** Writes the one audit record of the repair and tells its mailbox. */
+  recordOutcome(input: {
+    readonly result: RemediationResult;
+    readonly mailboxId: string;
+    readonly policy: string;
+    readonly policyDigest: string;
+    readonly runbook: string;
+    readonly runbookDigest: string;
+    readonly scriptDigests: readonly string[];
+    readonly episodes: readonly Episode[];
+    readonly targets: readonly PlannedTarget[];
+    readonly startedAtMs: number;
+    readonly endedAtMs: number;
+    readonly cancelledBy: string | null;
+  }): Promise<void>;
+  publishControl(state: ControlState): Promise<void>;
+};
+
+/** Activities of queue `fixpoint-gateway`. */
+export type GatewayActivities = {
+  /** A pure function of its input (rule X1): the same key and body meet the same task. */
+  submitTask(input: { readonly key: string; readonly task: TaskSubmit }): Promise<TaskReport>;
+  /** The same as `submitTask`, named for those who read a run in Temporal UI. */
+  probe(input: { readonly key: string; readonly task: TaskSubmit }): Promise<TaskReport>;
+  /** The task as it stands; `null` if the gateway does not know it. */
+  pollTask(input: { readonly key: string }): Promise<TaskReport | null>;
+  cancelTask(input: {
+    readonly key: string;
+    readonly reason: 'operator' | 'resolved' | 'stop';
+  }): Promise<void>;
+};
+
+/** Local activities of the mailbox. */
+export type MailboxActivities = {
+  /** Starts the repair with a frozen input; the same id twice starts one. */
+  startRemediation(input: {
+    readonly policy: string;
+    readonly remediationId: string;
+    readonly mailboxId: string;
+    readonly groupId: string;
+    readonly episodes: readonly Episode[];
+  }): Promise<
+    | { readonly kind: 'started'; readonly settings: MailboxSettings }
+    | { readonly kind: 'policy_gone' }
+  >;
+  /** Whether the repair still runs: asked rarely, in case its last word was lost. */
+  remediationRuns(input: { readonly remediationId: string }): Promise<boolean>;
+};
+
+/** What the record of a delivery says, for `alert why`. */
+export type DeliveryRecord = {
+  readonly deliveryId: string;
+  readonly source: string;
+  readonly fingerprint: string;
+  readonly name: string;
+  readonly status: 'firing' | 'resolved';
+  readonly startsAt: string;
+  readonly receivedAt: string;
+  /** One per policy that took it, else one. */
+  readonly outcomes: readonly {
+    readonly fate: Fate;
+    readonly policy: string | null;
+    readonly mailboxId: string | null;
+  }[];
+  readonly labels: readonly LabelPair[];
+};
