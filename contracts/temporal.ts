@@ -313,8 +313,14 @@ export type MailboxActivities = {
     | { readonly kind: 'started'; readonly settings: MailboxSettings }
     | { readonly kind: 'policy_gone' }
   >;
-  /** Whether the repair still runs: asked rarely, in case its last word was lost. */
-  remediationRuns(input: { readonly remediationId: string }): Promise<boolean>;
+  /**
+   * Tells a running repair which episodes are over. One that ended meanwhile is no failure: its
+   * own last word is on the way, and nothing starts any more.
+   */
+  tellRemediation(input: {
+    readonly remediationId: string;
+    readonly resolved: readonly string[];
+  }): Promise<void>;
 };
 
 /** What the record of a delivery says, for `alert why`. */

@@ -1,0 +1,61 @@
+import type { RemediationProgress } from '../contracts/temporal.ts';
+
+/** Rows of the table: Temporal keeps 20,000 bytes of details. */
+const rowsMax = 60;
+
+/** A letter in words, for people (names 5). */
+export const letterWords: Readonly<Record<string, string>> = {
+  s: 'succeeded',
+  p: 'succeeded earlier',
+  f: 'failed',
+  t: 'timed out',
+  c: 'cancelled',
+  r: 'refused',
+  e: 'expired',
+  u: 'unknown',
+  x: 'unreachable',
+  n: 'not enrolled',
+  k: 'skipped (resolved)',
+  h: 'not admitted',
+  '.': 'running',
+};
+
+/** A remediation as Markdown for Temporal UI: what it is about, then a table of hosts and states. */
+export function detailsOf(progress: RemediationProgress): string {
+  const head = `**${progress.state}**${progress.reason ? ` · ${cell(progress.reason)}` : ''} · policy ${progress.policy} · runbook ${progress.runbook} · ${progress.hosts} hosts, ${progress.hostsFailed} failed`;
+  const alerts = progress.episodes
+    .slice(0, 10)
+    .map(({ id, name, open }) => `- ${cell(name)} \`${cell(id)}\` ${open ? 'firing' : 'resolved'}`);
+  const batches = progress.steps.flatMap(({ name, batches: rows }) =>
+    rows
+      .slice(-10)
+      .map(
+        ({ batch, attempt, letters }) =>
+          `- ${name} · batch ${batch} · attempt ${attempt}: \`${letters.slice(0, 80) || '…'}\``,
+      ),
+  );
+  const rows = progress.targets
+    .slice(0, rowsMax)
+    .map(
+      ({ agentId, name, letter }) =>
+        `| ${cell(name ?? agentId)} | ${agentId} | ${letterWords[letter] ?? letter} |`,
+    );
+  const rest = progress.targets.length - rows.length;
+  return [
+    head,
+    '',
+    ...alerts,
+    '',
+    ...batches,
+    '',
+    ...(rows.length > 0 ? ['| host | agent | state |', '| --- | --- | --- |', ...rows] : []),
+    ...(rest > 0 ? ['', `and ${rest} more hosts`] : []),
+  ].join('\n');
+}
+
+/** Text of an alert inside Markdown: nothing in it may become markup. */
+const cell = (text: string): string =>
+  text
+    .slice(0, 120)
+    .replace(/[\r\n]+/g, ' ')
+    .replace(/[|`*_[\]<>\\]/g, (mark) => `\\${mark}`);

@@ -1,0 +1,159 @@
+import type {
+  Episode,
+  FrozenTargets,
+  HeldReason,
+  Plan,
+  PlannedTarget,
+} from '../contracts/temporal.ts';
+
+/** An enrolled agent as planning sees it: labels as pairs from its register (rule X5). */
+export type InventoryAgent = {
+  readonly agentId: string;
+  readonly journalId: string;
+  readonly labels: ReadonlyMap<string, string>;
+};
+
+/** Whether an agent's labels satisfy all of the policy's matchers. */
+export type SelectAgents = (
+  select: readonly string[],
+  labels: ReadonlyMap<string, string>,
+) => boolean;
+
+const namesKept = 200;
+
+/**
+ * From episodes to hosts (design 5.2), the same answer for the same input: targets are sorted by
+ * agent id. Never an empty list: no target, two targets for one alert, an incomplete inventory or
+ * too many hosts is `held` with its reason (invariant 6).
+ */
+export function selectTargets(of: {
+  readonly targets: FrozenTargets;
+  readonly episodes: readonly Episode[];
+  readonly agents: readonly InventoryAgent[];
+  readonly select: SelectAgents;
+  readonly targetsMax: number;
+}): Plan {
+  const found = of.targets.from === null ? bySelection(of) : byAlertLabel(of.targets.from, of);
+  if (found.kind === 'held') return found;
+  if (found.targets.length === 0) return held('no_target', 'no enrolled agent is meant');
+  if (found.targets.length > of.targetsMax) {
+    return held(
+      'too_many_targets',
+      `${found.targets.length} hosts, ${of.targetsMax} may be; split the policy by fault domain`,
+    );
+  }
+  return found;
+}
+
+const held = (reason: HeldReason, detail: string): Plan => ({ kind: 'held', reason, detail });
+
+function bySelection(of: {
+  readonly targets: FrozenTargets;
+  readonly agents: readonly InventoryAgent[];
+  readonly select: SelectAgents;
+}): Plan {
+  const select = of.targets.select ?? [];
+  // Empty never means all (invariant 6), also not by a policy that slipped through its schema.
+  if (select.length === 0) return held('no_target', 'the policy selects no agents');
+  const chosen = of.agents.filter((agent) => of.select(select, agent.labels));
+  return planned(
+    chosen.map((agent) => ({ agent, episodes: undefined })),
+    [],
+  );
+}
+
+function byAlertLabel(
+  from: NonNullable<FrozenTargets['from']>,
+  of: {
+    readonly targets: FrozenTargets;
+    readonly episodes: readonly Episode[];
+    readonly agents: readonly InventoryAgent[];
+  },
+): Plan {
+  const index = indexAgents(of.agents, from.by);
+  const chosen = new Map<string, { agent: InventoryAgent; episodes: number[] }>();
+  const missing: string[] = [];
+  for (const [position, episode] of of.episodes.entries()) {
+    const labels = new Map(episode.labels);
+    const value = hostValue(labels.get(from.label), from.strip);
+    if (value === null) {
+      return held('missing_label', `alert ${episode.name} has no usable label "${from.label}"`);
+    }
+    const found = agentsAt(index, { value, by: from.by, cloud: labels.get('cloud_id') ?? '0' });
+    if (found.length > 1) {
+      return held('ambiguous_target', `${from.by} ${value} is ${found.length} agents`);
+    }
+    const [agent] = found;
+    if (agent === undefined) {
+      missing.push(value);
+      continue;
+    }
+    const entry = chosen.get(agent.agentId) ?? { agent, episodes: [] };
+    entry.episodes.push(position);
+    chosen.set(agent.agentId, entry);
+  }
+  if (missing.length > 0 && (of.targets.onMissing === 'refuse' || chosen.size === 0)) {
+    return held('no_target', `no agent has ${from.by} ${missing.slice(0, 5).join(', ')}`);
+  }
+  return planned([...chosen.values()], missing);
+}
+
+function planned(
+  chosen: readonly { agent: InventoryAgent; episodes: readonly number[] | undefined }[],
+  skipped: readonly string[],
+): Plan {
+  const withNames = chosen.length <= namesKept;
+  const targets = chosen
+    .map(({ agent, episodes }): PlannedTarget => {
+      const name = agent.labels.get('name');
+      return {
+        agentId: agent.agentId,
+        journalId: agent.journalId,
+        ...(episodes === undefined ? {} : { episodes }),
+        ...(withNames && name !== undefined ? { name } : {}),
+      };
+    })
+    .sort((left, right) => (left.agentId < right.agentId ? -1 : 1));
+  return { kind: 'planned', targets, resolved: [], skipped: skipped.slice(0, 100) };
+}
+
+type AgentIndex = ReadonlyMap<string, readonly InventoryAgent[]>;
+
+function indexAgents(agents: readonly InventoryAgent[], by: string): AgentIndex {
+  const index = new Map<string, InventoryAgent[]>();
+  for (const agent of agents) {
+    const value = agentValue(agent, by);
+    if (value === undefined) continue;
+    const same = index.get(value);
+    if (same === undefined) index.set(value, [agent]);
+    else same.push(agent);
+  }
+  return index;
+}
+
+function agentValue(agent: InventoryAgent, by: string): string | undefined {
+  if (by === 'agentId') return agent.agentId;
+  return agent.labels.get(by.startsWith('label:') ? by.slice('label:'.length) : by);
+}
+
+/** An address alone is not unique: it belongs to a cloud area, 0 where none is said (design 5.2). */
+function agentsAt(
+  index: AgentIndex,
+  at: { readonly value: string; readonly by: string; readonly cloud: string },
+): readonly InventoryAgent[] {
+  const found = index.get(at.value) ?? [];
+  if (at.by !== 'ip') return found;
+  return found.filter((agent) => (agent.labels.get('cloud_id') ?? '0') === at.cloud);
+}
+
+/** The host in a label's value: `web1:9100`, `[fe80::1]:9100`, or as it is. Null if there is none. */
+export function hostValue(value: string | undefined, strip: 'port' | 'none'): string | null {
+  if (value === undefined || value === '') return null;
+  if (strip === 'none') return value;
+  const bracketed = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(value);
+  if (bracketed) return bracketed[1] ?? null;
+  const colons = value.split(':').length - 1;
+  // A bare IPv6 address has colons of its own and no port to strip.
+  if (colons > 1) return value;
+  return value.replace(/:\d{1,5}$/, '') || null;
+}

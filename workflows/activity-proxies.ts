@@ -1,0 +1,49 @@
+import { ApplicationFailure, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { Clocks } from '../contracts/limits.ts';
+import {
+  type CoreActivities,
+  type GatewayActivities,
+  type MailboxActivities,
+  taskQueues,
+} from '../contracts/temporal.ts';
+
+/** Core activities talk to Redis, Temporal and the audit file: seconds, tried again until they work. */
+export const core = proxyActivities<CoreActivities>({
+  taskQueue: taskQueues.activities,
+  startToCloseTimeout: '15 s',
+  retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '30 s' },
+});
+
+/** Local activities of the mailbox: one call each, tried again until they work. */
+export const local = proxyLocalActivities<MailboxActivities>({
+  startToCloseTimeout: '10 s',
+  retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '30 s' },
+  // Longer waits become durable timers, so that a long outage does not hold a workflow task open.
+  localRetryThreshold: '5 s',
+});
+
+type Summary = { readonly summary: string };
+
+/** Submits under a key: 10 s a try, tried again under the same key, at most `notAfter` in all (design 5.10). */
+export const submitting = (clocks: Clocks, { summary }: Summary) =>
+  proxyActivities<Pick<GatewayActivities, 'submitTask' | 'probe'>>({
+    taskQueue: taskQueues.gateway,
+    startToCloseTimeout: clocks.submitTryMs,
+    scheduleToCloseTimeout: clocks.notAfterMs,
+    retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '10 s' },
+    summary,
+  });
+
+/** One look at a task; a gateway that does not answer in `withinMs` in all is a failure. */
+export const polling = (of: Summary & { readonly clocks: Clocks; readonly withinMs: number }) =>
+  proxyActivities<Pick<GatewayActivities, 'pollTask' | 'cancelTask'>>({
+    taskQueue: taskQueues.gateway,
+    startToCloseTimeout: of.clocks.submitTryMs,
+    scheduleToCloseTimeout: of.withinMs,
+    retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '10 s' },
+    summary: of.summary,
+  });
+
+/** Ends this workflow as failed because its input is not what it may be: a bug of the caller. */
+export const refuseInput = (message: string): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(message, 'invalid_payload');

@@ -1,0 +1,205 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  condition,
+  isCancellation,
+} from '@temporalio/workflow';
+import type { ScriptAction, TaskReport, TaskSubmit, TaskTarget } from '../contracts/task.ts';
+import { idempotencyKeyOf } from '../domain/ids.ts';
+import { polling, submitting } from './activity-proxies.ts';
+import type { RunState } from './run-state.ts';
+
+/** One attempt at one batch: one task, one key. */
+export type Attempt = {
+  readonly step: string;
+  readonly batch: number;
+  readonly attempt: number;
+  readonly targets: readonly TaskTarget[];
+  readonly action: ScriptAction;
+  readonly timeoutMs: number;
+  readonly outputBytes: number;
+  /** What people read: `step 1 restart · batch 1/3 · 200 hosts · try 1`. */
+  readonly label: string;
+  readonly activity: 'submitTask' | 'probe';
+};
+
+/** How an attempt went: a letter per target, in order; reasons for some of those that failed. */
+export type AttemptOutcome = {
+  readonly letters: string;
+  readonly failures: TaskReport['failures'];
+  /** Set when the task as a whole went wrong: why. */
+  readonly note: string | null;
+};
+
+/**
+ * Submits an attempt and waits until every host's outcome is known, or the batch deadline: short
+ * submit → wait for the callback → poll → … → last poll → `unknown` (design 5.10). A failed batch
+ * is an outcome, never an exception. A cancel request is passed to the gateway once; the wait
+ * goes on, because a cancelled run still says what happened on every host (rule R9).
+ */
+export async function runAttempt(run: RunState, attempt: Attempt): Promise<AttemptOutcome> {
+  const key = idempotencyKeyOf({ remediationId: run.input.remediationId, ...attempt });
+  const task = taskOf(run, attempt, Date.now());
+  run.attempted(attempt.step, { ...rowOf(attempt, key), letters: '.'.repeat(task.targets.length) });
+  const outcome = await settle(run, { key, task, attempt });
+  run.attempted(attempt.step, { ...rowOf(attempt, key), letters: outcome.letters });
+  run.reports.delete(key);
+  return outcome;
+}
+
+type InFlight = { readonly key: string; readonly task: TaskSubmit; readonly attempt: Attempt };
+
+const rowOf = (attempt: Attempt, key: string) => ({
+  batch: attempt.batch,
+  attempt: attempt.attempt,
+  taskKey: key,
+});
+
+/** The whole body, computed here: a repeated submit is the same to the byte (rule X1). */
+function taskOf(run: RunState, attempt: Attempt, nowMs: number): TaskSubmit {
+  const { clocks, remediationId, callbackUrl } = run.input;
+  const notAfter = nowMs + clocks.notAfterMs;
+  return {
+    version: 1,
+    slot: `${remediationId}/${attempt.step}`,
+    attempt: attempt.attempt,
+    action: attempt.action,
+    targets: [...attempt.targets],
+    limits: { timeoutMs: attempt.timeoutMs, outputBytes: attempt.outputBytes },
+    notAfter,
+    deadline: notAfter + attempt.timeoutMs + clocks.batchGraceMs,
+    callback: { url: callbackUrl, reference: remediationId },
+  };
+}
+
+async function settle(run: RunState, of: InFlight): Promise<AttemptOutcome> {
+  const submitted = await submit(run, of);
+  if (submitted.kind === 'refused') {
+    return { letters: all('r', of), failures: [], note: submitted.code };
+  }
+  if (submitted.kind === 'nothing_ran') {
+    return { letters: all('x', of), failures: [], note: 'the gateway could not be reached' };
+  }
+  let latest = submitted.report;
+  let cancelTold = false;
+  for (;;) {
+    const finished = run.reports.get(of.key) ?? finishedOr(latest, null);
+    if (finished !== null) return outcomeOf(finished);
+    if (run.cancelRequest !== null && !cancelTold) {
+      cancelTold = true;
+      await tellCancel(run, of);
+      continue;
+    }
+    const leftMs = of.task.deadline - Date.now();
+    if (leftMs <= 0) return lastPoll(run, of, latest);
+    const pollAfterMs = Math.max(run.input.clocks.pollAfterMinMs, of.attempt.timeoutMs / 4);
+    const waitMs = Math.min(pollAfterMs, leftMs);
+    const heard = await condition(
+      () => run.reports.has(of.key) || (run.cancelRequest !== null && !cancelTold),
+      waitMs,
+      { summary: `poll in ${Math.ceil(waitMs / 1_000)} s · ${of.attempt.label}` },
+    );
+    if (heard || of.task.deadline - Date.now() <= 0) continue;
+    latest = (await pollOrResubmit(run, of)) ?? latest;
+  }
+}
+
+type Submitted =
+  | { readonly kind: 'accepted'; readonly report: TaskReport | null }
+  | { readonly kind: 'refused'; readonly code: string }
+  | { readonly kind: 'nothing_ran' };
+
+async function submit(run: RunState, of: InFlight): Promise<Submitted> {
+  const activities = submitting(run.input.clocks, { summary: of.attempt.label });
+  try {
+    const report = await activities[of.attempt.activity]({ key: of.key, task: of.task });
+    return { kind: 'accepted', report };
+  } catch (error) {
+    const failure = activityFailure(error);
+    const { cause } = failure;
+    // Refused for good by an answer of the gateway itself: the task does not exist.
+    if (cause instanceof ApplicationFailure && cause.nonRetryable) {
+      return { kind: 'refused', code: cause.type ?? 'internal' };
+    }
+    return adopt(run, of);
+  }
+}
+
+/** The submit ended without an answer: was it accepted? One look tells (rule X3). */
+async function adopt(run: RunState, of: InFlight): Promise<Submitted> {
+  if (run.reports.has(of.key)) return { kind: 'accepted', report: null };
+  const seen = await look(run, of, run.input.clocks.submitTryMs);
+  if (seen.kind === 'unreachable') return { kind: 'accepted', report: null };
+  return seen.report === null ? { kind: 'nothing_ran' } : { kind: 'accepted', report: seen.report };
+}
+
+type Look =
+  | { readonly kind: 'seen'; readonly report: TaskReport | null }
+  | { readonly kind: 'unreachable' };
+
+async function look(run: RunState, of: InFlight, withinMs: number): Promise<Look> {
+  const { clocks } = run.input;
+  const { pollTask } = polling({ clocks, withinMs, summary: `poll · ${of.attempt.label}` });
+  try {
+    return { kind: 'seen', report: await pollTask({ key: of.key }) };
+  } catch (error) {
+    activityFailure(error);
+    return { kind: 'unreachable' };
+  }
+}
+
+/** A gateway that has forgotten the task is given the same one again: same key, same answer (R6). */
+async function pollOrResubmit(run: RunState, of: InFlight): Promise<TaskReport | null> {
+  const seen = await look(run, of, run.input.clocks.pollAfterMinMs);
+  if (seen.kind === 'unreachable' || seen.report !== null) {
+    return seen.kind === 'seen' ? seen.report : null;
+  }
+  if (Date.now() >= of.task.notAfter) return null;
+  const again = await submit(run, of);
+  return again.kind === 'accepted' ? again.report : null;
+}
+
+/** The deadline has passed: one more look, and only what that does not answer is unknown (R8). */
+async function lastPoll(
+  run: RunState,
+  of: InFlight,
+  latest: TaskReport | null,
+): Promise<AttemptOutcome> {
+  const seen = await look(run, of, run.input.clocks.batchGraceMs);
+  const report = run.reports.get(of.key) ?? (seen.kind === 'seen' ? seen.report : null) ?? latest;
+  if (report === null) return { letters: all('u', of), failures: [], note: 'deadline' };
+  const { letters, failures } = outcomeOf(report);
+  return { letters: letters.replaceAll('.', 'u'), failures, note: 'deadline' };
+}
+
+async function tellCancel(run: RunState, of: InFlight): Promise<void> {
+  const { clocks } = run.input;
+  const { cancelTask } = polling({
+    clocks,
+    withinMs: clocks.pollAfterMinMs,
+    summary: `cancel · ${of.attempt.label}`,
+  });
+  try {
+    await cancelTask({ key: of.key, reason: 'operator' });
+  } catch (error) {
+    // The gateway cannot be told now; the jobs end by their own time limit and are awaited.
+    activityFailure(error);
+  }
+}
+
+const all = (letter: string, of: InFlight): string => letter.repeat(of.task.targets.length);
+
+const finishedOr = (report: TaskReport | null, other: null): TaskReport | null =>
+  report?.state === 'finished' ? report : other;
+
+const outcomeOf = (report: TaskReport): AttemptOutcome => ({
+  letters: report.letters,
+  failures: report.failures,
+  note: null,
+});
+
+/** Anything but an activity's failure is a bug in us and must block the task, not hide here. */
+function activityFailure(error: unknown): ActivityFailure {
+  if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+  return error;
+}

@@ -1,0 +1,3 @@
+export { control } from './control.workflow.ts';
+export { mailbox } from './mailbox.workflow.ts';
+export { remediation } from './remediation.workflow.ts';

@@ -1,0 +1,145 @@
+import {
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { limits } from '../contracts/limits.ts';
+import {
+  type AlertsSignal,
+  type Episode,
+  type MailboxInput,
+  queryNames,
+  type RemediationEndedSignal,
+  signalNames,
+  workflowIds,
+} from '../contracts/temporal.ts';
+import { type MailboxMemory, MailboxState } from '../domain/mailbox.ts';
+import { local } from './activity-proxies.ts';
+
+export const alertsSignal = defineSignal<[AlertsSignal]>(signalNames.alerts);
+export const remediationEndedSignal = defineSignal<[RemediationEndedSignal]>(
+  signalNames.remediationEnded,
+);
+export const episodesQuery = defineQuery<readonly Episode[]>(queryNames.episodes);
+
+/**
+ * The memory of one policy's group (design 3): folds alerts into episodes, keeps the cooldown and
+ * `maxRuns`, starts one remediation at a time with a frozen input, and lingers after the last one
+ * so that a repeated delivery meets it (rule R2). Its whole state is in `MailboxState`.
+ *
+ * Closing loses nothing (rule R15): handlers only put into the inbox, and between the last look
+ * into it and `return` or `continueAsNew` there is no `await`.
+ */
+export async function mailbox(input: MailboxInput): Promise<void> {
+  const state = new MailboxState({
+    settings: input.settings,
+    carried: input.carried as MailboxMemory | undefined, // Only this workflow writes it.
+  });
+  const inbox: AlertsSignal[] = [];
+  const ended: RemediationEndedSignal[] = [];
+  let signals = 0;
+  const alarm = new Alarm();
+  setHandler(alertsSignal, (signal) => {
+    inbox.push(signal);
+    signals += 1;
+  });
+  setHandler(remediationEndedSignal, (signal) => {
+    ended.push(signal);
+    signals += 1;
+  });
+  setHandler(episodesQuery, () => state.openEpisodes());
+  const isFull = () =>
+    signals >= state.settings.signalsMax || workflowInfo().historyLength >= limits.mailboxEventsMax;
+
+  for (;;) {
+    await drain({ state, inbox, ended });
+    const decision = state.decide(Date.now());
+    setCurrentDetails(state.describe());
+    if (decision.kind === 'start') {
+      await startRepair(input, state, decision.episodes);
+      continue;
+    }
+    if (inbox.length > 0 || ended.length > 0) continue;
+    if (isFull()) return continueAsNew<typeof mailbox>(carry(input, state));
+    if (decision.kind === 'close') return;
+    if (decision.untilMs !== null) alarm.arm(decision.untilMs, decision.why);
+    await condition(() => inbox.length > 0 || ended.length > 0 || alarm.rang());
+  }
+}
+
+/**
+ * Wakes the mailbox no later than it asked for. A timer that rings earlier than the latest wish is
+ * kept, because every timer costs history: the mailbox then just decides again.
+ */
+class Alarm {
+  #pendingAtMs: number | undefined;
+  #rang = false;
+
+  arm(atMs: number, why: string): void {
+    this.#rang = false;
+    if (this.#pendingAtMs !== undefined && this.#pendingAtMs <= atMs) return;
+    this.#pendingAtMs = atMs;
+    // Never awaited, so it must not reject: the timer of a closing workflow just disappears.
+    void sleep(Math.max(1, atMs - Date.now()), { summary: why }).then(
+      () => {
+        if (this.#pendingAtMs !== atMs) return;
+        this.#pendingAtMs = undefined;
+        this.#rang = true;
+      },
+      () => undefined,
+    );
+  }
+
+  rang(): boolean {
+    return this.#rang;
+  }
+}
+
+const carry = (input: MailboxInput, state: MailboxState): MailboxInput => ({
+  ...input,
+  settings: state.settings,
+  carried: state.carried(),
+});
+
+async function drain(of: {
+  readonly state: MailboxState;
+  readonly inbox: AlertsSignal[];
+  readonly ended: RemediationEndedSignal[];
+}): Promise<void> {
+  for (const signal of of.ended.splice(0)) of.state.repairEnded(signal, Date.now());
+  const closed: string[] = [];
+  for (const signal of of.inbox.splice(0)) closed.push(...of.state.take(signal.alerts));
+  const running = of.state.runningRepair();
+  const concerned = closed.filter((id) => running?.episodes.includes(id));
+  if (running === null || concerned.length === 0) return;
+  await local.tellRemediation({ remediationId: running.remediationId, resolved: concerned });
+}
+
+async function startRepair(
+  input: MailboxInput,
+  state: MailboxState,
+  episodes: readonly Episode[],
+): Promise<void> {
+  const n = state.nextNumber();
+  const remediationId = workflowIds.remediation({
+    policy: input.policy,
+    groupId: input.groupId,
+    run: workflowInfo().firstExecutionRunId,
+    n,
+  });
+  state.repairStarts({ remediationId, episodes, nowMs: Date.now() });
+  const outcome = await local.startRemediation({
+    policy: input.policy,
+    remediationId,
+    mailboxId: workflowInfo().workflowId,
+    groupId: input.groupId,
+    episodes,
+  });
+  if (outcome.kind === 'started') state.useSettings(outcome.settings);
+  else state.repairEnded({ remediationId, state: 'held' }, Date.now());
+}

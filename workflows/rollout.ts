@@ -1,0 +1,179 @@
+import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { limits } from '../contracts/limits.ts';
+import type { FrozenStep, PlannedTarget } from '../contracts/temporal.ts';
+import { batchesOf, failuresAllowed, isSuccessLetter } from '../domain/batch-ledger.ts';
+import { retryClassOf } from '../domain/job.ts';
+import { fillTargets } from '../domain/script-values.ts';
+import { type AttemptOutcome, runAttempt } from './batch.ts';
+import type { remediation } from './remediation.workflow.ts';
+import type { RunState } from './run-state.ts';
+
+/** How the steps went. `done` says which hosts came through all of them. */
+export type RolloutOutcome =
+  | { readonly kind: 'done'; readonly positions: readonly number[] }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'held'; readonly reason: string }
+  | { readonly kind: 'cancelled' }
+  /** Every alert was over before anything was submitted. */
+  | { readonly kind: 'superseded' };
+
+type StepPlace = { readonly step: FrozenStep; readonly number: number };
+type BatchPlace = StepPlace & { readonly batch: number; readonly batches: number };
+
+/**
+ * Runs the steps one after another, each over its batches in order. The next batch starts only
+ * after the one before came back with few enough failures (invariant 8), never after a cancel,
+ * and never for hosts whose alerts are over (invariant 7). Hosts that fail a step are left out of
+ * the next one.
+ */
+export async function rollOut(
+  run: RunState,
+  from: { readonly step: number; readonly batch: number },
+): Promise<RolloutOutcome> {
+  const { steps } = run.input.runbook;
+  for (const [index, step] of steps.entries()) {
+    if (index < from.step) continue;
+    const place = { step, number: index + 1 };
+    const firstBatch = index === from.step ? from.batch : 0;
+    const stopped = await runStep(run, { place, index, firstBatch });
+    if (stopped !== null) return stopped;
+  }
+  const positions = comingThrough(run, steps.length);
+  if (positions.length > 0) return { kind: 'done', positions };
+  return { kind: 'superseded' };
+}
+
+/** Positions that succeeded in the first `steps` steps. */
+function comingThrough(run: RunState, steps: number): readonly number[] {
+  const ledgers = run.input.runbook.steps.slice(0, steps).map(({ name }) => run.ledgerOf(name));
+  return run.targets
+    .map((_, position) => position)
+    .filter((position) => ledgers.every((ledger) => isSuccessLetter(ledger.letterAt(position))));
+}
+
+async function runStep(
+  run: RunState,
+  of: { readonly place: StepPlace; readonly index: number; readonly firstBatch: number },
+): Promise<RolloutOutcome | null> {
+  const { step } = of.place;
+  const planned = comingThrough(run, of.index);
+  const ledger = run.ledgerOf(step.name);
+  const allowed = failuresAllowed(step.rollout.maxFailures, planned.length);
+  const batches = batchesOf(planned.length, step.rollout.batchSize);
+  for (const [batch, at] of batches.entries()) {
+    if (batch < of.firstBatch) continue;
+    if (run.cancelRequest !== null) return { kind: 'cancelled' };
+    const positions = at.flatMap((index) => planned[index] ?? []);
+    const place = { ...of.place, batch: batch + 1, batches: batches.length };
+    const held = await runBatch(run, place, positions);
+    if (held !== null) return held;
+    if (run.cancelRequest !== null) return { kind: 'cancelled' };
+    if (ledger.failed() > allowed) {
+      const reason = `step ${step.name}: ${ledger.failed()} hosts failed, ${allowed} may`;
+      return { kind: 'failed', reason };
+    }
+    if (batch + 1 < batches.length) {
+      await handOverIfLong(run, { step: of.index, batch: batch + 1 });
+      await pause(run, step.rollout.soakMs, `soak · step ${of.place.number} ${step.name}`);
+    }
+  }
+  return null;
+}
+
+/** A long rollout goes on in a fresh history (design 9); then this never returns. */
+async function handOverIfLong(
+  run: RunState,
+  next: { readonly step: number; readonly batch: number },
+): Promise<void> {
+  const info = workflowInfo();
+  const isLong = next.batch % limits.remediationBatchesMax === 0 || info.continueAsNewSuggested;
+  if (isLong) await continueAsNew<typeof remediation>({ ...run.input, carried: run.carried(next) });
+}
+
+/** One batch with its attempts: failed hosts only, by class, with a growing pause between. */
+async function runBatch(
+  run: RunState,
+  place: BatchPlace,
+  positions: readonly number[],
+): Promise<RolloutOutcome | null> {
+  const { step } = place;
+  const ledger = run.ledgerOf(step.name);
+  let due = positions;
+  for (let attempt = 1; attempt <= step.retry.attempts; attempt++) {
+    const dropped = due.filter((position) => run.isDropped(position));
+    ledger.skip(dropped);
+    due = due.filter((position) => !run.isDropped(position));
+    if (due.length === 0) return null;
+    const outcome = await attemptAt(run, { place, attempt, positions: due });
+    if (outcome.kind === 'held') return outcome;
+    ledger.markEarlier(positions);
+    ledger.record(due, outcome.letters);
+    run.show();
+    due = ledger.retryable({
+      positions: due,
+      classes: step.retry.on,
+      refusedForNow: refusedForNow(run, due, outcome),
+    });
+    if (due.length === 0 || attempt === step.retry.attempts) return null;
+    const backoffMs = Math.min(step.retry.backoffMs * 2 ** (attempt - 1), 600_000);
+    await pause(
+      run,
+      backoffMs,
+      `back-off · step ${place.number} ${step.name} · ${due.length} hosts`,
+    );
+    if (run.cancelRequest !== null) return null;
+  }
+  return null;
+}
+
+type AttemptAt = {
+  readonly place: BatchPlace;
+  readonly attempt: number;
+  readonly positions: readonly number[];
+};
+
+async function attemptAt(
+  run: RunState,
+  of: AttemptAt,
+): Promise<(AttemptOutcome & { readonly kind: 'ran' }) | { kind: 'held'; reason: string }> {
+  const { step, number, batch, batches } = of.place;
+  const targets = of.positions.flatMap((position): PlannedTarget[] => {
+    const target = run.targets[position];
+    return target === undefined ? [] : [target];
+  });
+  const filled = fillTargets({ script: step.script, targets, episodes: run.input.episodes });
+  if (filled.kind === 'refused') {
+    return { kind: 'held', reason: `${filled.reason}: ${filled.detail}` };
+  }
+  const outcome = await runAttempt(run, {
+    step: step.name,
+    batch,
+    attempt: of.attempt,
+    targets: filled.targets,
+    action: step.script.action,
+    timeoutMs: step.timeoutMs,
+    outputBytes: limits.outputBytes,
+    label: `step ${number} ${step.name} · batch ${batch}/${batches} · ${targets.length} hosts · try ${of.attempt}`,
+    activity: 'submitTask',
+  });
+  return { kind: 'ran', ...outcome };
+}
+
+/** Positions whose refusal says "not now", as far as the report names them. */
+function refusedForNow(
+  run: RunState,
+  positions: readonly number[],
+  outcome: AttemptOutcome,
+): ReadonlySet<number> {
+  const soon = new Set(
+    outcome.failures
+      .filter(({ state, reason }) => retryClassOf(state, reason) === 'unreachable')
+      .map(({ agentId }) => agentId),
+  );
+  return new Set(positions.filter((position) => soon.has(run.targets[position]?.agentId ?? '')));
+}
+
+/** Waits, unless the run is cancelled meanwhile. */
+async function pause(run: RunState, ms: number, summary: string): Promise<void> {
+  if (ms > 0) await condition(() => run.cancelRequest !== null, ms, { summary });
+}

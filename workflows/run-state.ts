@@ -1,0 +1,168 @@
+import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import type { TaskReport } from '../contracts/task.ts';
+import type {
+  CancelUpdate,
+  Plan,
+  PlannedTarget,
+  RemediationInput,
+  RemediationProgress,
+  RemediationState,
+} from '../contracts/temporal.ts';
+import { BatchLedger } from '../domain/batch-ledger.ts';
+import { detailsOf } from '../domain/remediation-details.ts';
+import { attributes } from './attributes.ts';
+
+type AttemptRow = { batch: number; attempt: number; letters: string; taskKey: string };
+type StepState = { readonly name: string; readonly ledger: BatchLedger; attempts: AttemptRow[] };
+
+/** What a remediation carries into its next run; plain JSON. */
+export type CarriedRun = {
+  readonly targets: readonly PlannedTarget[];
+  readonly resolved: readonly string[];
+  readonly startedAtMs: number;
+  readonly steps: readonly { readonly name: string; readonly letters: string }[];
+  readonly next: { readonly step: number; readonly batch: number };
+};
+
+/** A finished plan. */
+export type Planned = Extract<Plan, { kind: 'planned' }>;
+
+/**
+ * All that one remediation knows: its phase, what became of every host, and what arrived by
+ * signal. Handlers only write here; the main function decides.
+ */
+export class RunState {
+  readonly input: RemediationInput;
+  readonly startedAtMs: number;
+  /** Reports of finished tasks by key; one that arrives before its submit returned is kept (R7). */
+  readonly reports = new Map<string, TaskReport>();
+  cancelRequest: CancelUpdate | null = null;
+  #phase: RemediationState = 'planning';
+  #reason: string | null = null;
+  #targets: readonly PlannedTarget[] = [];
+  readonly #resolved: Set<string>;
+  readonly #steps: StepState[] = [];
+
+  constructor(input: RemediationInput, nowMs: number) {
+    const carried = input.carried as CarriedRun | undefined; // Only this workflow writes it.
+    this.input = input;
+    this.startedAtMs = carried?.startedAtMs ?? nowMs;
+    this.#resolved = new Set(carried?.resolved);
+    if (carried === undefined) return;
+    this.#targets = carried.targets;
+    this.#phase = 'running';
+    for (const { name, letters } of carried.steps) {
+      this.#steps.push({ name, ledger: new BatchLedger(letters), attempts: [] });
+    }
+  }
+
+  get phase(): RemediationState {
+    return this.#phase;
+  }
+  get reason(): string | null {
+    return this.#reason;
+  }
+  get targets(): readonly PlannedTarget[] {
+    return this.#targets;
+  }
+
+  planned(plan: Planned): void {
+    this.#targets = plan.targets;
+    this.resolve(plan.resolved);
+  }
+
+  resolve(episodes: readonly string[]): void {
+    for (const id of episodes) this.#resolved.add(id);
+  }
+
+  allResolved(): boolean {
+    return this.input.episodes.every((episode) => this.#resolved.has(episode.id));
+  }
+
+  /** Whether every alert of this host is over and the policy says to drop it then (rule R4). */
+  isDropped(position: number): boolean {
+    if (this.input.policy.onResolved === 'continue') return false;
+    const target = this.#targets[position];
+    const episodes =
+      target?.episodes?.flatMap((at) => this.input.episodes[at] ?? []) ?? this.input.episodes;
+    return episodes.every((episode) => this.#resolved.has(episode.id));
+  }
+
+  ledgerOf(step: string): BatchLedger {
+    const known = this.#steps.find(({ name }) => name === step);
+    if (known !== undefined) return known.ledger;
+    const ledger = new BatchLedger(this.#targets.length);
+    this.#steps.push({ name: step, ledger, attempts: [] });
+    return ledger;
+  }
+
+  attempted(step: string, row: AttemptRow): void {
+    const found = this.#steps.find(({ name }) => name === step);
+    if (found === undefined) return;
+    const same = found.attempts.find(({ taskKey }) => taskKey === row.taskKey);
+    if (same === undefined) found.attempts.push(row);
+    else same.letters = row.letters;
+    this.show();
+  }
+
+  /** The phase in words, search attributes and details. One history event. */
+  enter(phase: RemediationState, more: { reason?: string | null; deadlineMs?: number } = {}): void {
+    this.#phase = phase;
+    this.#reason = more.reason ?? null;
+    upsertSearchAttributes([
+      { key: attributes.state, value: phase },
+      { key: attributes.hosts, value: this.#targets.length },
+      { key: attributes.hostsFailed, value: this.hostsFailed() },
+      ...(more.deadlineMs === undefined
+        ? []
+        : [{ key: attributes.deadline, value: new Date(more.deadlineMs) }]),
+    ]);
+    this.show();
+  }
+
+  show(): void {
+    setCurrentDetails(detailsOf(this.progress()));
+  }
+
+  hostsFailed(): number {
+    return Math.max(0, ...this.#steps.map(({ ledger }) => ledger.failed()));
+  }
+
+  letters(): Record<string, string> {
+    return Object.fromEntries(this.#steps.map(({ name, ledger }) => [name, ledger.letters()]));
+  }
+
+  progress(): RemediationProgress {
+    const last = this.#steps.findLast(({ name }) => name !== 'verify') ?? this.#steps.at(-1);
+    return {
+      remediationId: this.input.remediationId,
+      policy: this.input.policy.name,
+      runbook: this.input.runbook.name,
+      state: this.#phase,
+      reason: this.#reason,
+      hosts: this.#targets.length,
+      hostsFailed: this.hostsFailed(),
+      episodes: this.input.episodes.map(({ id, name }) => ({
+        id,
+        name,
+        open: !this.#resolved.has(id),
+      })),
+      steps: this.#steps.map(({ name, attempts }) => ({ name, batches: attempts })),
+      targets: this.#targets.map(({ agentId, name }, position) => ({
+        agentId,
+        name: name ?? null,
+        letter: last?.ledger.letterAt(position) ?? 'h',
+      })),
+    };
+  }
+
+  carried(next: CarriedRun['next']): CarriedRun {
+    return {
+      targets: this.#targets,
+      resolved: [...this.#resolved],
+      startedAtMs: this.startedAtMs,
+      steps: this.#steps.map(({ name, ledger }) => ({ name, letters: ledger.letters() })),
+      next,
+    };
+  }
+}
