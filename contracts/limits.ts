@@ -83,6 +83,10 @@ export const limits = {
   taskKeptMs: 7 * 86_400_000,
   /** How long an agent keeps journal files and job directories (rule R10). */
   journalKeptMs: 7 * 86_400_000,
+  /** Submits, polls and cancels a second, of all workers together: what one gateway takes easily. */
+  gatewayActivitiesPerSecond: 200,
+  /** Workflow runs a worker keeps in memory; about 1 MB each (performance 6.4). */
+  cachedWorkflowsMax: 400,
   /** A listing's default and largest page. */
   pageDefault: 100,
   pageMax: 1_000,

@@ -1,0 +1,19 @@
+import type { CoreActivities } from '../contracts/temporal.ts';
+import { type PlanDeps, planTargets } from './plan-targets.ts';
+import { type ControlCache, publishControl } from './publish-control.ts';
+import { type RecordDeps, recordOutcome } from './record-outcome.ts';
+
+export { translating } from './failure.ts';
+export { type GatewayClient, gatewayActivities } from './gateway-tasks.ts';
+export { type CurrentPolicy, mailboxActivities } from './start-remediation.ts';
+
+/** Activities of queue `fixpoint-activities`. */
+export function coreActivities(
+  deps: PlanDeps & RecordDeps & { readonly control: ControlCache },
+): CoreActivities {
+  return {
+    planTargets: (input) => planTargets(deps, input),
+    recordOutcome: (input) => recordOutcome(deps, input),
+    publishControl: (state) => publishControl(deps.control, state),
+  };
+}

@@ -1,0 +1,51 @@
+import type { Episode, FrozenTargets, Plan } from '../contracts/temporal.ts';
+import { FixpointError } from '../domain/errors.ts';
+import { instantOf } from '../domain/instant.ts';
+import {
+  type InventoryAgent,
+  type SelectAgents,
+  selectTargets,
+} from '../domain/target-selection.ts';
+
+export type PlanDeps = {
+  /** Every enrolled agent; `complete` is false while the inventory is being rebuilt (rule X5). */
+  readonly inventory: () => Promise<{
+    readonly complete: boolean;
+    readonly agents: readonly InventoryAgent[];
+  }>;
+  /** The latest known end of each fingerprint, RFC 3339 or a 20-digit nanosecond text; by position. */
+  readonly tombstones: (fingerprints: readonly string[]) => Promise<readonly (string | null)[]>;
+  readonly select: SelectAgents;
+  readonly targetsMax: number;
+};
+
+type PlanInput = { readonly targets: FrozenTargets; readonly episodes: readonly Episode[] };
+
+/**
+ * Works out the hosts of a repair and reads the tombstones of its episodes once more, because a
+ * firing may have been held back while its resolved went by (rule R4). An inventory that is not
+ * whole is an error that is tried again: partial never means all (invariant 6).
+ */
+export async function planTargets(deps: PlanDeps, input: PlanInput): Promise<Plan> {
+  const { complete, agents } = await deps.inventory();
+  if (!complete) {
+    throw new FixpointError('inventory_incomplete', 'the inventory is not complete yet');
+  }
+  const plan = selectTargets({
+    ...input,
+    agents,
+    select: deps.select,
+    targetsMax: deps.targetsMax,
+  });
+  if (plan.kind === 'held') return plan;
+  const ends = await deps.tombstones(input.episodes.map(({ fingerprint }) => fingerprint));
+  const resolved = input.episodes.filter((episode, at) => isOver(episode, ends[at] ?? null));
+  return { ...plan, resolved: resolved.map(({ id }) => id) };
+}
+
+function isOver(episode: Episode, end: string | null): boolean {
+  if (end === null) return false;
+  const endNs = /^\d{20}$/.test(end) ? BigInt(end) : instantOf(end);
+  const startNs = instantOf(episode.startsAt);
+  return endNs !== null && startNs !== null && startNs < endNs;
+}

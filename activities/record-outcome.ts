@@ -1,0 +1,53 @@
+import type { CoreActivities, RemediationEndedSignal } from '../contracts/temporal.ts';
+
+/** One decision for the audit log, which chains and keeps it. */
+type AuditEntry = {
+  readonly kind: string;
+  readonly actor: string;
+  readonly object: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+};
+type OutcomeInput = Parameters<CoreActivities['recordOutcome']>[0];
+
+export type RecordDeps = {
+  readonly audit: { append(entry: AuditEntry): Promise<unknown> };
+  /** Signals a mailbox; one that is closed is no error. */
+  readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
+  readonly counted: (of: { policy: string; state: string; seconds: number }) => void;
+};
+
+/**
+ * Writes the one full record of a repair (rule X12), then tells its mailbox. Trying it again
+ * after a crash between the two writes a second, equal record: evidence may repeat, never lack.
+ */
+export async function recordOutcome(deps: RecordDeps, input: OutcomeInput): Promise<void> {
+  const { result } = input;
+  await deps.audit.append({
+    kind: 'remediation.ended',
+    actor: input.cancelledBy ?? 'fixpoint',
+    object: result.remediationId,
+    detail: {
+      state: result.state,
+      reason: result.reason,
+      policy: { name: input.policy, digest: input.policyDigest },
+      runbook: { name: input.runbook, digest: input.runbookDigest },
+      scripts: input.scriptDigests,
+      episodes: input.episodes.map(({ id, name }) => ({ id, name })),
+      targets: input.targets.map(({ agentId, journalId }) => `${agentId}:${journalId}`),
+      letters: result.letters,
+      hosts: result.hosts,
+      hostsFailed: result.hostsFailed,
+      startedAt: new Date(input.startedAtMs).toISOString(),
+      endedAt: new Date(input.endedAtMs).toISOString(),
+    },
+  });
+  deps.counted({
+    policy: input.policy,
+    state: result.state,
+    seconds: (input.endedAtMs - input.startedAtMs) / 1_000,
+  });
+  await deps.tellMailbox(input.mailboxId, {
+    remediationId: result.remediationId,
+    state: result.state,
+  });
+}

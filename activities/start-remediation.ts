@@ -1,0 +1,44 @@
+import type { Clocks } from '../contracts/limits.ts';
+import type {
+  FrozenPolicy,
+  FrozenRunbook,
+  MailboxActivities,
+  MailboxSettings,
+  RemediationInput,
+} from '../contracts/temporal.ts';
+
+/** What a policy says now; a repair takes a copy. */
+export type CurrentPolicy = {
+  readonly policy: FrozenPolicy;
+  readonly settings: MailboxSettings;
+  readonly runbook: FrozenRunbook;
+};
+
+export type StartDeps = {
+  readonly findPolicy: (name: string) => CurrentPolicy | undefined;
+  /** Starts a remediation; one of that id that exists already, closed or not, is no error. */
+  readonly start: (input: RemediationInput) => Promise<void>;
+  readonly tell: MailboxActivities['tellRemediation'];
+  readonly clocks: Clocks;
+  readonly callbackUrl: string;
+};
+
+/** The mailbox's local activities. Both may be repeated. */
+export function mailboxActivities(deps: StartDeps): MailboxActivities {
+  return {
+    async startRemediation({ policy, ...of }) {
+      const current = deps.findPolicy(policy);
+      if (current === undefined) return { kind: 'policy_gone' };
+      await deps.start({
+        ...of,
+        trigger: 'alert',
+        policy: current.policy,
+        runbook: current.runbook,
+        clocks: deps.clocks,
+        callbackUrl: deps.callbackUrl,
+      });
+      return { kind: 'started', settings: current.settings };
+    },
+    tellRemediation: (input) => deps.tell(input),
+  };
+}

@@ -1,0 +1,30 @@
+import { fileURLToPath } from 'node:url';
+import type { NativeConnection } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
+import { mailboxActivities, translating } from '../activities/index.ts';
+import { limits } from '../contracts/limits.ts';
+import { type MailboxActivities, taskQueues } from '../contracts/temporal.ts';
+import type { Log } from '../platform/log.ts';
+
+export type WorkflowWorkerDeps = {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  readonly log: Log;
+  readonly mailbox: Parameters<typeof mailboxActivities>[0];
+};
+
+/** The worker of all workflows, with the mailbox's local activities. Builds the bundle once. */
+export function createWorkflowWorker(deps: WorkflowWorkerDeps): Promise<Worker> {
+  const activities: MailboxActivities = mailboxActivities(deps.mailbox);
+  return Worker.create({
+    connection: deps.connection,
+    namespace: deps.namespace,
+    taskQueue: taskQueues.workflows,
+    workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
+    activities: translating({ ...activities }, (name, error) =>
+      deps.log.error({ error, activity: name }, 'a local activity failed'),
+    ),
+    maxCachedWorkflows: limits.cachedWorkflowsMax,
+    shutdownGraceTime: '5 s',
+  });
+}
