@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fate, labelPair } from './alert.ts';
 
 /** Body of every refusal, `application/problem+json`. `message` never holds a secret. */
 export const problem = z.object({
@@ -59,3 +60,77 @@ export const policyTestBody = z.object({
   status: z.enum(['firing', 'resolved']).default('firing'),
   labels: z.record(z.string(), z.string()),
 });
+
+/** A page of a listing, newest first; `next` is the cursor of the following page, null on the last. */
+export const pageOf = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), next: z.string().nullable() });
+
+/** `RemediationProgress` of temporal.ts, which stays free of zod. */
+export const remediationProgress = z.object({
+  remediationId: z.string(),
+  policy: z.string(),
+  runbook: z.string(),
+  state: z.string(),
+  reason: z.string().nullable(),
+  hosts: z.int(),
+  hostsFailed: z.int(),
+  episodes: z.array(z.object({ id: z.string(), name: z.string(), open: z.boolean() })),
+  steps: z.array(
+    z.object({
+      name: z.string(),
+      batches: z.array(
+        z.object({ batch: z.int(), attempt: z.int(), letters: z.string(), taskKey: z.string() }),
+      ),
+    }),
+  ),
+  targets: z.array(
+    z.object({ agentId: z.string(), name: z.string().nullable(), letter: z.string() }),
+  ),
+});
+
+/** `GET /v1/remediations/:id`: the row of the listing and the workflow's own word. */
+export const remediationDetail = remediationRow.extend({ progress: remediationProgress });
+export type RemediationDetail = z.infer<typeof remediationDetail>;
+
+/** `GET /v1/alerts/:deliveryId`: `DeliveryRecord` of temporal.ts. */
+export const deliveryView = z.object({
+  deliveryId: z.string(),
+  source: z.string(),
+  fingerprint: z.string(),
+  name: z.string(),
+  status: z.enum(['firing', 'resolved']),
+  startsAt: z.string(),
+  receivedAt: z.string(),
+  outcomes: z.array(
+    z.object({ fate, policy: z.string().nullable(), mailboxId: z.string().nullable() }),
+  ),
+  labels: z.array(labelPair),
+  /** How often the same delivery came again. */
+  duplicates: z.int().optional(),
+});
+export type DeliveryView = z.infer<typeof deliveryView>;
+
+/** Answer of `POST /v1/policies/test`: every policy in file order, and why it took the alert or not. */
+export const policyTestAnswer = z.object({
+  items: z.array(
+    z.object({
+      policy: z.string(),
+      runbook: z.string(),
+      /** `not_asked`: a policy before it took the alert and does not continue. */
+      verdict: z.enum(['taken', 'source', 'matcher', 'not_asked']),
+      /** The first matcher that failed. */
+      matcher: z.string().nullable(),
+      groupId: z.string(),
+      /** How hosts are found, in words: `label instance (without port) is the agent's hostname`. */
+      targets: z.string(),
+    }),
+  ),
+});
+export type PolicyTestAnswer = z.infer<typeof policyTestAnswer>;
+
+/** `/readyz?verbose`: 200 when all checks pass, else 503. `detail` never holds a secret. */
+export const readiness = z.object({
+  ready: z.boolean(),
+  checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
+});
+export type Readiness = z.infer<typeof readiness>;
