@@ -21,7 +21,11 @@ export async function downloadProgram({ url, program, into, onBytes }) {
   try {
     const archive = join(work, 'archive.tar.gz');
     await fetchTo({ url, path: archive, onBytes });
-    const unpacked = await run({ command: 'tar', args: ['-xzf', archive, '-C', work], timeoutMs: 120_000 });
+    const unpacked = await run({
+      command: 'tar',
+      args: ['-xzf', archive, '-C', work],
+      timeoutMs: 120_000,
+    });
     if (unpacked.code !== 0) return `the archive of ${url} cannot be unpacked`;
     const found = (await readdir(work, { recursive: true, withFileTypes: true })).find(
       (entry) => entry.isFile() && entry.name === program,

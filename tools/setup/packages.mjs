@@ -1,7 +1,15 @@
 // The packages of package-lock.json, by the user's own npm.
 
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { lastLines, Problem, run } from './command.mjs';
 import { withLock } from './lock.mjs';
@@ -27,7 +35,9 @@ export async function providePackages({ clone, env, task }) {
 }
 
 const lockDigest = (clone) =>
-  createHash('sha256').update(readFileSync(join(clone, 'package-lock.json'))).digest('hex');
+  createHash('sha256')
+    .update(readFileSync(join(clone, 'package-lock.json')))
+    .digest('hex');
 
 function isInstalled(clone, stamp, digest) {
   if (!existsSync(join(clone, 'node_modules', '.bin', 'node'))) return false;
@@ -45,7 +55,13 @@ async function install({ clone, env, task }) {
     Object.entries(env).filter(([name]) => !/^npm_(lifecycle|package|command|node)/.test(name)),
   );
   const npm = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
-  const installed = await run({ command: 'npm', args: npm, cwd: clone, env: clean, timeoutMs: installMs });
+  const installed = await run({
+    command: 'npm',
+    args: npm,
+    cwd: clone,
+    env: clean,
+    timeoutMs: installMs,
+  });
   if (installed.code !== 0) {
     throw new Problem(
       `npm ci failed:\n${lastLines(installed.said, 12)}`,
@@ -63,7 +79,13 @@ async function provideNode({ clone, env, task }) {
   task.now('installing Node 24');
   const script = join(clone, 'node_modules', 'node', 'installArchSpecificPackage.js');
   const cwd = join(clone, 'node_modules', 'node');
-  const made = await run({ command: process.execPath, args: [script], cwd, env, timeoutMs: installMs });
+  const made = await run({
+    command: process.execPath,
+    args: [script],
+    cwd,
+    env,
+    timeoutMs: installMs,
+  });
   if (made.code === 0 && (await works())) return;
   throw new Problem(
     `the package node@24 did not install:\n${lastLines(made.said)}`,

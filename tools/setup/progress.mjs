@@ -5,7 +5,7 @@ const quietMs = 700;
 const repeatMs = 10_000;
 
 /** `3 min 10 s`, from milliseconds. */
-export function elapsed(ms) {
+function elapsed(ms) {
   const seconds = Math.floor(ms / 1000);
   const minutes = Math.floor(seconds / 60);
   return minutes === 0 ? `${seconds} s` : `${minutes} min ${seconds % 60} s`;
@@ -37,7 +37,8 @@ class Task {
   done() {
     this.state = 'done';
     const took = Date.now() - this.startedAt;
-    if (took > 2 * quietMs && this.phase) this.progress.line(`${this.title}: ready after ${elapsed(took)}`);
+    if (took > 2 * quietMs && this.phase)
+      this.progress.line(`${this.title}: ready after ${elapsed(took)}`);
   }
 
   failed() {

@@ -5,7 +5,11 @@ import { lastLines, onPath, Problem, run } from './command.mjs';
 const installMs = 10 * 60_000;
 
 const managers = [
-  { program: 'apt-get', before: ['update', '-qq'], install: ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'] },
+  {
+    program: 'apt-get',
+    before: ['update', '-qq'],
+    install: ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'],
+  },
   { program: 'dnf', install: ['install', '-y', '-q', 'valkey'] },
   { program: 'apk', install: ['add', '--quiet', 'redis'] },
 ];
@@ -15,7 +19,10 @@ export async function provideRedis({ env, task }) {
   if (env.REDIS_SERVER) {
     const fault = await faultOf(env.REDIS_SERVER);
     if (fault === null) return env.REDIS_SERVER;
-    throw new Problem(`REDIS_SERVER names ${env.REDIS_SERVER}, which ${fault}`, 'name a working Redis 7 or newer, or unset it');
+    throw new Problem(
+      `REDIS_SERVER names ${env.REDIS_SERVER}, which ${fault}`,
+      'name a working Redis 7 or newer, or unset it',
+    );
   }
   const found = await search(env);
   if (found.path !== null) return found.path;

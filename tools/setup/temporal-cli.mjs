@@ -16,7 +16,10 @@ const compileMs = 50 * 60_000;
 export async function provideTemporalCli({ clone, env, cache, task }) {
   if (env.TEMPORAL_CLI) {
     if (await runs(env.TEMPORAL_CLI)) return env.TEMPORAL_CLI;
-    throw new Problem(`TEMPORAL_CLI names ${env.TEMPORAL_CLI}, which does not run`, 'name a working Temporal CLI, or unset it');
+    throw new Problem(
+      `TEMPORAL_CLI names ${env.TEMPORAL_CLI}, which does not run`,
+      'name a working Temporal CLI, or unset it',
+    );
   }
   const installed = onPath('temporal', env);
   if (installed !== null && (await runs(installed))) return installed;
@@ -47,7 +50,8 @@ async function make(of) {
       url: `https://temporal.download/cli/archive/v${version}?platform=${platform()}&arch=${architecture()}`,
       program: 'temporal',
       into: of.directory,
-      onBytes: (bytes) => of.task.now('downloading Temporal, once', `${Math.floor(bytes / 1e6)} MB`),
+      onBytes: (bytes) =>
+        of.task.now('downloading Temporal, once', `${Math.floor(bytes / 1e6)} MB`),
     });
     if (failure === null && (await runs(program))) return;
     failure ??= 'the downloaded Temporal does not run here';
@@ -74,7 +78,10 @@ async function build({ clone, env, task, directory, program, failure }) {
   await compile({ go, goEnv, source, program, task, packages });
   await run({ command: 'rm', args: ['-rf', source] });
   if (await runs(program)) return;
-  throw new Problem('the Temporal server that was built does not run', 'set TEMPORAL_CLI to a working one');
+  throw new Problem(
+    'the Temporal server that was built does not run',
+    'set TEMPORAL_CLI to a working one',
+  );
 }
 
 /** The installed Go if it is new enough; else what the user's own settings say about fetching one. */
@@ -89,7 +96,14 @@ async function toolchain({ go, env, source }) {
 async function listPackages({ go, goEnv, source, task }) {
   task.now('building Temporal from source, once: fetching its modules');
   const args = ['list', '-deps', packagePath];
-  const listed = await run({ command: go, args, cwd: source, env: goEnv, timeoutMs: modulesMs, wholeOutput: true });
+  const listed = await run({
+    command: go,
+    args,
+    cwd: source,
+    env: goEnv,
+    timeoutMs: modulesMs,
+    wholeOutput: true,
+  });
   if (listed.code === 0) return listed.stdout.trim().split('\n').length;
   throw new Problem(
     `no Temporal server: its modules cannot be fetched:\n${lastLines(listed.said)}`,
@@ -102,12 +116,28 @@ async function compile({ go, goEnv, source, program, task, packages }) {
   task.now(phase);
   let compiled = 0;
   const setVersion = `-X github.com/temporalio/cli/internal/temporalcli.Version=${version}`;
-  const args = ['build', '-v', '-trimpath', '-ldflags', `-s -w ${setVersion}`, '-o', program, packagePath];
+  const args = [
+    'build',
+    '-v',
+    '-trimpath',
+    '-ldflags',
+    `-s -w ${setVersion}`,
+    '-o',
+    program,
+    packagePath,
+  ];
   const onLine = () => {
     compiled += 1;
     task.now(phase, `${compiled} of at most ${packages} packages`);
   };
-  const built = await run({ command: go, args, cwd: source, env: goEnv, timeoutMs: compileMs, onLine });
+  const built = await run({
+    command: go,
+    args,
+    cwd: source,
+    env: goEnv,
+    timeoutMs: compileMs,
+    onLine,
+  });
   if (built.code === 0) return;
   throw new Problem(
     `no Temporal server: the build failed:\n${lastLines(built.said)}`,

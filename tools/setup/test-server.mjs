@@ -30,7 +30,8 @@ export async function provideTestServer({ clone, env, cache, task }) {
   const entry = join(cache, `${name}-${version}`);
   const program = join(entry, name);
   if (await usable({ entry, env, task })) return program;
-  const waiting = (owner) => task.now(`time-skipping Temporal: waiting for another set-up (pid ${owner.pid})`);
+  const waiting = (owner) =>
+    task.now(`time-skipping Temporal: waiting for another set-up (pid ${owner.pid})`);
   await withLock(`${entry}.lock`, waiting, async () => {
     if (await usable({ entry, env, task })) return;
     await makeEntry(entry, (directory) => make({ clone, env, task, directory }));
@@ -43,7 +44,10 @@ async function usable({ entry, env, task }) {
   if (state === 'damaged') task.note(`${entry} is not what was made there: it is made again`);
   if (state !== 'whole') return false;
   if ((await entryNeedsJava(entry)) && onPath('java', env) === null) {
-    throw new Problem('the time-skipping server in the cache needs Java, which is not on PATH', 'install a JRE, 17 or newer');
+    throw new Problem(
+      'the time-skipping server in the cache needs Java, which is not on PATH',
+      'install a JRE, 17 or newer',
+    );
   }
   return true;
 }
@@ -59,7 +63,8 @@ async function make(of) {
       url: `https://github.com/temporalio/sdk-java/releases/download/v${version}/${name}_${version}_linux_amd64.tar.gz`,
       program: name,
       into: of.directory,
-      onBytes: (bytes) => of.task.now('downloading the time-skipping server, once', `${Math.floor(bytes / 1e6)} MB`),
+      onBytes: (bytes) =>
+        of.task.now('downloading the time-skipping server, once', `${Math.floor(bytes / 1e6)} MB`),
     });
     // Without arguments it prints its usage and ends with 0.
     if (failure === null && (await run({ command: join(of.directory, name) })).code === 0) return;
@@ -81,7 +86,15 @@ async function makeByMaven({ clone, env, task, directory, failure }) {
   const lib = join(directory, 'lib');
   await mkdir(lib, { recursive: true });
   const pom = join(clone, 'tools', 'test-server', 'pom.xml');
-  const args = ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${lib}`];
+  const args = [
+    '-B',
+    '-q',
+    '-f',
+    pom,
+    'dependency:copy-dependencies',
+    '-DincludeScope=runtime',
+    `-DoutputDirectory=${lib}`,
+  ];
   const made = await run({ command: maven, args, env, timeoutMs: mavenMs });
   if (made.code !== 0) {
     throw new Problem(
@@ -92,5 +105,8 @@ async function makeByMaven({ clone, env, task, directory, failure }) {
   await writeFile(join(directory, name), wrapper);
   await chmod(join(directory, name), 0o755);
   if ((await run({ command: join(directory, name), env })).code === 0) return;
-  throw new Problem('the time-skipping server that was made does not run', 'install a JRE, 17 or newer');
+  throw new Problem(
+    'the time-skipping server that was made does not run',
+    'install a JRE, 17 or newer',
+  );
 }

@@ -1,0 +1,162 @@
+// `npm start`: Redis, Temporal, every program of Fixpoint, three agents and their demo services on
+// this machine, stopped together by Ctrl-C. Set-up (`tools/setup.mjs`) has run before.
+
+import { resolve } from 'node:path';
+import { systemClock } from '../platform/clock.ts';
+import { loadConfig } from '../platform/config.ts';
+import { demoPart, fillCache } from './start/demo.ts';
+import { anyMarkOf, endMarked } from './start/ending.ts';
+import { StartFailure } from './start/failure.ts';
+import { agentNames, provideIdentities } from './start/identities.ts';
+import { clone, type Layout, layoutAt } from './start/layout.ts';
+import { type Ports, portsOf, portUses, requireFree } from './start/ports.ts';
+import { Product, type Stage } from './start/product.ts';
+import { agentPart, baseEnvironment, type ProgramContext, programParts } from './start/programs.ts';
+import { RunFile } from './start/run-file.ts';
+import { provideSecrets, type Secrets } from './start/secrets.ts';
+import { redisPart, serverPaths, temporalPart } from './start/servers.ts';
+import { suggestions } from './start/suggestions.ts';
+import { temporalIsReady } from './start/temporal-ready.ts';
+
+const env = process.env;
+const clock = systemClock;
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const outer = { redis: Boolean(env['REDIS_URL']), temporal: Boolean(env['TEMPORAL_ADDRESS']) };
+
+function recordOf(ports: Ports, secrets: Secrets) {
+  const url = (port: number) => `http://127.0.0.1:${port}`;
+  const metrics = Object.entries(ports.metrics).map(([name, port]) => [name, url(port)]);
+  return {
+    token: secrets.operatorToken,
+    api: { url: url(ports.api) },
+    gateway: { url: url(ports.gateway) },
+    agentLink: { url: `wss://127.0.0.1:${ports.agentLink}` },
+    metrics: Object.fromEntries(metrics),
+    temporal: {
+      address: env['TEMPORAL_ADDRESS'] || `127.0.0.1:${ports.temporal}`,
+      ui: outer.temporal ? null : url(ports.temporalUi),
+    },
+    redis: { url: env['REDIS_URL'] || `redis://127.0.0.1:${ports.redis}` },
+  };
+}
+
+/** Servers first: everything else needs them. Outer ones are used as they are, and left running. */
+function serverStage(context: ProgramContext, temporalAnswers: () => Promise<boolean>): Stage {
+  const { layout, ports } = context;
+  const found = serverPaths(`${clone}/.fixpoint`);
+  const server = { layout, ports, env: baseEnvironment(env, layout.state) };
+  const missing = () => {
+    throw new StartFailure('set-up has not provided every server', 'run `npm start` again');
+  };
+  return {
+    parts: [
+      ...(outer.redis ? [] : [redisPart(server, found.redisServer ?? missing())]),
+      ...(outer.temporal
+        ? []
+        : [temporalPart(server, found.temporalCli ?? missing(), temporalAnswers)]),
+    ],
+    stopGraceMs: 2_500,
+  };
+}
+
+async function agentParts(context: ProgramContext) {
+  const { layout, ports } = context;
+  const identities = await provideIdentities({ layout, ports });
+  const base = baseEnvironment(env, layout.state);
+  const demos = identities.map(({ name }, index) => {
+    fillCache(layout.demo(name));
+    const port = ports.demo[index] ?? 0;
+    return demoPart({ agentName: name, directory: layout.demo(name), port, layout, env: base });
+  });
+  return { agents: identities.map((identity) => agentPart(context, identity)), demos };
+}
+
+function stopOnSignal(product: Product): void {
+  let asked = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (asked) return;
+      asked = true;
+      say('stopping');
+      product.stop().then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
+    });
+  }
+  // A terminal that was closed takes no more lines; stopping goes on without it.
+  process.stdout.on('error', () => {});
+}
+
+async function awaitTemporal(answers: () => Promise<boolean>): Promise<void> {
+  const until = clock.monotonic() + 15_000;
+  let said = '';
+  while (clock.monotonic() < until) {
+    const isReady = await answers().catch((error: Error) => {
+      said = error.message;
+      return false;
+    });
+    if (isReady) return;
+    await clock.sleep(250);
+  }
+  throw new StartFailure(
+    `Temporal at ${env['TEMPORAL_ADDRESS']} does not answer, or lacks our search attributes: ${said}`,
+    'start it, correct TEMPORAL_ADDRESS, or unset it to use a server of our own',
+  );
+}
+
+async function main(): Promise<void> {
+  const startedAt = clock.monotonic();
+  const layout: Layout = layoutAt(resolve(env['FIXPOINT_STATE_DIR'] || `${clone}/.fixpoint`));
+  const ports = portsOf(env, agentNames.length);
+  const secrets = provideSecrets(layout.secrets);
+  const record = recordOf(ports, secrets);
+  const runFile = new RunFile(layout.runFile, record);
+  const context: ProgramContext = {
+    layout,
+    ports,
+    secrets,
+    env,
+    redisUrl: record.redis.url,
+    temporalAddress: record.temporal.address,
+  };
+  const config = loadConfig({ ...env, TEMPORAL_ADDRESS: record.temporal.address });
+  const temporalAnswers = () => temporalIsReady(config);
+  await endMarked(clock, anyMarkOf(layout.state), { graceMs: 1_000 });
+  try {
+    await requireFree(portUses(ports, outer));
+  } catch (error) {
+    runFile.remove();
+    throw error;
+  }
+  const { agents, demos } = await agentParts(context);
+  const product = new Product({ clock, layout, runFile, say }, [
+    serverStage(context, temporalAnswers),
+    { parts: [...agents, ...demos], stopGraceMs: 2_000 },
+    { parts: programParts(context), stopGraceMs: 2_500 },
+  ]);
+  stopOnSignal(product);
+  try {
+    await product.start();
+    if (outer.temporal) await awaitTemporal(temporalAnswers);
+  } catch (error) {
+    await product.stop();
+    throw error;
+  }
+  say(
+    suggestions({
+      record,
+      demoDirectory: layout.demo,
+      demoPorts: ports.demo,
+      tookMs: clock.monotonic() - startedAt,
+    }),
+  );
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof StartFailure)) throw error;
+  process.stderr.write(`error: ${error.message}\n  fix: ${error.fix}\n`);
+  process.exit(1);
+}

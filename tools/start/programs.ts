@@ -1,0 +1,161 @@
+import { join } from 'node:path';
+import { markName, ownMarkOf } from './ending.ts';
+import { type AgentIdentity, agentConfigFile } from './identities.ts';
+import { clone, type Layout } from './layout.ts';
+import type { PartSpec } from './part.ts';
+import type { Ports } from './ports.ts';
+import type { Secrets } from './secrets.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What every program of one embedded product is started with. */
+export type ProgramContext = {
+  readonly layout: Layout;
+  readonly ports: Ports;
+  readonly secrets: Secrets;
+  readonly redisUrl: string;
+  readonly temporalAddress: string;
+  readonly env: Environment;
+};
+
+const node = process.execPath;
+const readyWithinMs = 60_000;
+// Of our own environment; everything else a part gets is said below.
+const passed = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
+const passedToPrograms = ['FIXPOINT_CONFIG', 'FIXPOINT_LOG_LEVEL', 'FIXPOINT_INTAKE_REPLICAS'];
+const passedForTemporal = [
+  'TEMPORAL_NAMESPACE',
+  'TEMPORAL_API_KEY',
+  'TEMPORAL_API_KEY_FILE',
+  'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
+  'TEMPORAL_TLS_CLIENT_CERT_PATH',
+  'TEMPORAL_TLS_CLIENT_KEY_PATH',
+];
+
+/** The part of `env` that every process gets, with the mark of the product it belongs to. */
+export function baseEnvironment(env: Environment, state: string): Record<string, string> {
+  return { ...only(env, passed), [markName]: ownMarkOf(state) };
+}
+
+function only(env: Environment, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+}
+
+/** The servers of the product, in the order in which they are named to people. */
+export function programParts(context: ProgramContext): PartSpec[] {
+  const { ports, secrets } = context;
+  const operator = { FIXPOINT_TOKEN_FILE: secrets.operatorTokenFile };
+  const gateway = {
+    FIXPOINT_GATEWAY_TOKEN_FILE: secrets.gatewayTokenFile,
+    FIXPOINT_GATEWAY_URL: `http://127.0.0.1:${ports.gateway}`,
+  };
+  const callback = { FIXPOINT_CALLBACK_SECRET_FILE: secrets.callbackSecretFile };
+  const callbackUrl = `http://127.0.0.1:${ports.api}/v1/callbacks/tasks`;
+  const sdkMetrics = (port: number) => ({
+    FIXPOINT_TEMPORAL_METRICS_LISTEN: `127.0.0.1:${port}`,
+  });
+  const worker = (role: 'workflows' | 'activities' | 'dispatcher', env: Record<string, string>) =>
+    part(context, {
+      name: role,
+      entry: 'workers/main.ts',
+      metrics: ports.metrics[role],
+      env: { FIXPOINT_ROLE: role, FIXPOINT_CALLBACK_URL: callbackUrl, ...env },
+    });
+  return [
+    part(context, {
+      name: 'gateway',
+      entry: 'agent-gateway/main.ts',
+      metrics: ports.metrics.gateway,
+      env: {
+        ...operator,
+        ...gateway,
+        ...callback,
+        FIXPOINT_AGENT_LISTEN: `127.0.0.1:${ports.agentLink}`,
+        FIXPOINT_GATEWAY_LISTEN: `127.0.0.1:${ports.gateway}`,
+        FIXPOINT_GATEWAY_ID: 'gateway-1',
+        FIXPOINT_CERTIFICATES_DIR: context.layout.certificates,
+      },
+    }),
+    part(context, {
+      name: 'api',
+      entry: 'api/main.ts',
+      metrics: ports.metrics.api,
+      env: {
+        ...operator,
+        ...gateway,
+        ...callback,
+        FIXPOINT_API_LISTEN: `127.0.0.1:${ports.api}`,
+        FIXPOINT_WEBHOOK_SECRET_ALERTMANAGER_FILE: secrets.webhookSecretFile,
+      },
+    }),
+    worker('workflows', { ...gateway, ...sdkMetrics(ports.temporalMetrics.workflows) }),
+    worker('activities', { ...gateway, ...sdkMetrics(ports.temporalMetrics.activities) }),
+    worker('dispatcher', {}),
+  ];
+}
+
+function part(
+  context: ProgramContext,
+  of: { name: string; entry: string; metrics: number; env: Record<string, string> },
+): PartSpec {
+  const { env, layout } = context;
+  return {
+    name: of.name,
+    command: node,
+    args: [join(clone, of.entry)],
+    env: {
+      ...baseEnvironment(env, layout.state),
+      ...only(env, [...passedToPrograms, ...passedForTemporal]),
+      TEMPORAL_ADDRESS: context.temporalAddress,
+      REDIS_URL: context.redisUrl,
+      FIXPOINT_STATE_DIR: layout.state,
+      FIXPOINT_POLICY_DIR: env['FIXPOINT_POLICY_DIR'] || join(clone, 'policies'),
+      FIXPOINT_RUNBOOK_DIR: env['FIXPOINT_RUNBOOK_DIR'] || join(clone, 'runbooks'),
+      FIXPOINT_METRICS_LISTEN: `127.0.0.1:${of.metrics}`,
+      ...of.env,
+    },
+    logFile: join(layout.logs, `${of.name}.log`),
+    answers: () => answersOk(`http://127.0.0.1:${of.metrics}/readyz`),
+    readyWithinMs,
+    restart: true,
+  };
+}
+
+async function answersOk(url: string): Promise<boolean> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+  await answer.body?.cancel();
+  return answer.ok;
+}
+
+/** One local agent. It answers once the gateway has it online. */
+export function agentPart(context: ProgramContext, identity: AgentIdentity): PartSpec {
+  const { env, layout, ports } = context;
+  const directory = layout.agent(identity.agentId);
+  return {
+    name: identity.name,
+    command: node,
+    args: [join(clone, 'agent/main.ts')],
+    env: {
+      ...baseEnvironment(env, layout.state),
+      ...only(env, ['FIXPOINT_LOG_LEVEL']),
+      FIXPOINT_AGENT_GATEWAYS: `wss://127.0.0.1:${ports.agentLink}`,
+      FIXPOINT_AGENT_STATE_DIR: directory,
+      FIXPOINT_AGENT_CONFIG: agentConfigFile(directory),
+    },
+    logFile: join(layout.logs, `${identity.name}.log`),
+    answers: () => isOnline(context, identity.agentId),
+    readyWithinMs,
+    restart: true,
+  };
+}
+
+async function isOnline(context: ProgramContext, agentId: string): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${context.ports.gateway}/v1/agents/${agentId}`, {
+    headers: { authorization: `Bearer ${context.secrets.gatewayToken}` },
+    signal: AbortSignal.timeout(2_000),
+  });
+  const view: unknown = await answer.json();
+  return answer.ok && typeof view === 'object' && view !== null && 'state' in view
+    ? view.state === 'online'
+    : false;
+}

@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Files of the embedded product's secrets; the operator's token is also known by value. */
+export type Secrets = {
+  readonly operatorTokenFile: string;
+  readonly operatorToken: string;
+  readonly gatewayTokenFile: string;
+  readonly gatewayToken: string;
+  readonly webhookSecretFile: string;
+  readonly callbackSecretFile: string;
+};
+
+/** Makes the secrets that are missing in `directory`, mode 0600; the others stay as they are. */
+export function provideSecrets(directory: string): Secrets {
+  const token = () => randomBytes(24).toString('base64url');
+  const operator = secret(join(directory, 'token'), token);
+  const gateway = secret(join(directory, 'gateway-token'), token);
+  const webhook = secret(join(directory, 'webhook-alertmanager'), token);
+  const signing = () => `whsec_${randomBytes(32).toString('base64')}`;
+  const callback = secret(join(directory, 'callback'), signing);
+  return {
+    operatorTokenFile: operator.path,
+    operatorToken: operator.value,
+    gatewayTokenFile: gateway.path,
+    gatewayToken: gateway.value,
+    webhookSecretFile: webhook.path,
+    callbackSecretFile: callback.path,
+  };
+}
+
+function secret(path: string, make: () => string): { path: string; value: string } {
+  if (!existsSync(path)) writeFileSync(path, make(), { mode: 0o600, flag: 'wx' });
+  chmodSync(path, 0o600);
+  return { path, value: readFileSync(path, 'utf8').trim() };
+}

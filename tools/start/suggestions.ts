@@ -1,0 +1,42 @@
+import type { RunFile as RunRecord } from '../../contracts/run-file.ts';
+
+/** What `npm start` prints when all is up: where things are, and three things to try. */
+export function suggestions(of: {
+  readonly record: Omit<RunRecord, 'pid' | 'pids'>;
+  readonly webhookSecretFile: string;
+  readonly demoDirectory: (agentName: string) => string;
+  readonly demoPorts: readonly number[];
+  readonly tookMs: number;
+}): string {
+  const { record } = of;
+  const seconds = (of.tookMs / 1000).toFixed(1);
+  const demo = of.demoDirectory('agent-2');
+  return `
+Fixpoint runs (${seconds} s).
+
+  api           ${record.api.url}
+  Temporal UI   ${record.temporal.ui ?? record.temporal.address}
+  gateway       ${record.gateway.url}
+  agents        agent-1, agent-2, agent-3
+  demo services ${of.demoPorts.map((port) => `http://127.0.0.1:${port}/health`).join('  ')}
+
+Try, in another terminal, in this folder:
+
+  1. Kill the demo service of agent 2, say so as Alertmanager would, and watch the repair:
+       kill $(cat ${demo}/service.pid)
+       npx fixpoint alert send --demo service-down --agent agent-2
+       npx fixpoint remediation ls
+       curl -s http://127.0.0.1:${of.demoPorts[1]}/health
+
+  2. Let a cache that is too full be cleaned up:
+       ls ${of.demoDirectory('agent-1')}/cache | wc -l
+       npx fixpoint alert send --demo disk-full --agent agent-1
+       npx fixpoint remediation ls
+
+  3. Stop every repair, and allow them again:
+       npx fixpoint control stop --reason "trying it out"
+       npx fixpoint control allow --reason "tried"
+
+Ctrl-C stops all of it.
+`;
+}

@@ -1,0 +1,79 @@
+// Runs the suites one after another and ends with one line: `N passed, N failed`. It ends with 1
+// when a test fails or is skipped, or when a server that the tests need is missing: nothing is
+// left out silently.
+//
+//   node tools/test.ts [suite | file]...
+
+import { globSync } from 'node:fs';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { serverPathsForTests } from './test-servers.ts';
+
+type Suite = { readonly name: string; readonly concurrency: number; readonly servers: boolean };
+
+// Suites with servers of their own share two cores: side by side their clocks would lie.
+const suites: readonly Suite[] = [
+  { name: 'unit', concurrency: 2, servers: false },
+  { name: 'contract', concurrency: 2, servers: false },
+  { name: 'replay', concurrency: 1, servers: false },
+  { name: 'workflow', concurrency: 1, servers: true },
+  { name: 'integration', concurrency: 1, servers: true },
+  { name: 'chaos', concurrency: 1, servers: true },
+];
+
+const fileTimeoutMs = 600_000;
+
+type Count = { passed: number; failed: number; skipped: number };
+
+async function runFiles(files: readonly string[], concurrency: number, count: Count) {
+  const stream = run({ files: [...files], concurrency, timeout: fileTimeoutMs });
+  stream.on('test:pass', ({ skip, todo, details }) => {
+    if (details.type === 'suite') return;
+    if ((skip ?? false) !== false || (todo ?? false) !== false) count.skipped += 1;
+    else count.passed += 1;
+  });
+  stream.on('test:fail', ({ details }) => {
+    if (details.type !== 'suite') count.failed += 1;
+  });
+  for await (const text of stream.compose(spec)) process.stdout.write(String(text));
+}
+
+/** Settings of the person who runs the tests must not reach what is tested. */
+function cleanEnvironment(): void {
+  for (const name of Object.keys(process.env)) {
+    const isOurs = /^(FIXPOINT_|TEMPORAL_(?!CLI$|TEST_SERVER$)|REDIS_URL$)/.test(name);
+    if (isOurs) delete process.env[name];
+  }
+}
+
+async function main(selected: readonly string[]): Promise<number> {
+  const isFile = (name: string) => name.endsWith('.ts');
+  const chosen = selected.filter((name) => !isFile(name));
+  const unknown = chosen.filter((name) => !suites.some((suite) => suite.name === name));
+  if (unknown.length > 0) {
+    process.stderr.write(`error: no suite ${unknown.join(', ')}\n`);
+    return 2;
+  }
+  const wanted = suites.filter(({ name }) => selected.length === 0 || chosen.includes(name));
+  const files = selected.filter(isFile);
+  cleanEnvironment();
+  if (files.length > 0 || wanted.some(({ servers }) => servers)) {
+    Object.assign(process.env, serverPathsForTests());
+  }
+  const count: Count = { passed: 0, failed: 0, skipped: 0 };
+  for (const suite of wanted) {
+    const found = globSync(`test/${suite.name}/**/*.test.ts`).sort();
+    if (found.length > 0) await runFiles(found, suite.concurrency, count);
+  }
+  if (files.length > 0) await runFiles(files, 1, count);
+  const skipped = count.skipped === 0 ? '' : `, ${count.skipped} skipped`;
+  process.stdout.write(`${count.passed} passed, ${count.failed} failed${skipped}\n`);
+  return count.failed + count.skipped === 0 && count.passed > 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
