@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import { quarantined } from '../contracts/alert.ts';
+import { pageOf, type remediationProgress } from '../contracts/http.ts';
+import { jobRow } from '../contracts/task.ts';
+
+export type Progress = z.infer<typeof remediationProgress>;
+
+export const jobsPage = pageOf(jobRow);
+export const quarantinedPage = pageOf(quarantined);
+
+export const controlState = z.object({
+  revision: z.int(),
+  stopped: z.boolean(),
+  reason: z.string(),
+  by: z.string(),
+  at: z.int(),
+});

@@ -1,0 +1,109 @@
+import { Command } from 'commander';
+import { pageOf, remediationRow } from '../../contracts/http.ts';
+import { ageOf, printListing } from '../output.ts';
+import { cancelRemediation } from '../remediation-cancel.ts';
+import { newestRemediation, remediationOf } from '../remediation-lookup.ts';
+import { showRemediation } from '../remediation-report.ts';
+import { tailRemediation } from '../remediation-tail.ts';
+import {
+  type CliDeps,
+  durationOf,
+  examples,
+  limitOption,
+  outputOption,
+  serversOf,
+} from '../session.ts';
+
+const whatId = 'its id, or "last" for the newest';
+
+/** `fixpoint remediation …`: the repairs. */
+export function remediationCommand(deps: CliDeps): Command {
+  const remediation = new Command('remediation').alias('rem').description('repairs');
+  addList(remediation, deps);
+  remediation
+    .command('show')
+    .description('show what happened on every host, and what to do next')
+    .argument('[id]', whatId, 'last')
+    .addOption(outputOption())
+    .addHelpText('after', examples('fixpoint remediation show last'))
+    .action(async (id: string, options, command: Command) => {
+      const servers = serversOf(deps, command);
+      const detail = await remediationOf(servers.api, await idOf(servers, id));
+      await showRemediation({ deps, servers, detail, format: options.output });
+    });
+  remediation
+    .command('tail')
+    .description('follow a repair until it ends; the exit status says how')
+    .argument('[id]', `${whatId}; if the newest has ended, a newer one is waited for`, 'last')
+    .option('--wait <duration>', 'how long to wait for a newer one', durationOf, 5_000)
+    .option('--timeout <duration>', 'stop following after this, with status 124', durationOf)
+    .addHelpText(
+      'after',
+      examples('fixpoint remediation tail last', 'fixpoint rem tail last --timeout 5m'),
+    )
+    .action((id: string, options, command: Command) =>
+      tailRemediation({
+        deps,
+        servers: serversOf(deps, command),
+        id,
+        waitMs: options.wait,
+        timeoutMs: options.timeout,
+      }),
+    );
+  remediation
+    .command('cancel')
+    .description('start no further batch, cancel what runs, and end with every host’s outcome')
+    .argument('<id>', whatId)
+    .option('--reason <text>', 'why; it is kept in the audit log', '')
+    .addHelpText('after', examples('fixpoint remediation cancel last --reason "wrong runbook"'))
+    .action(async (id: string, options, command: Command) => {
+      const servers = serversOf(deps, command);
+      await cancelRemediation({
+        deps,
+        servers,
+        id: await idOf(servers, id),
+        reason: options.reason,
+      });
+    });
+  return remediation;
+}
+
+const idOf = async (servers: ReturnType<typeof serversOf>, given: string): Promise<string> =>
+  given === 'last' ? (await newestRemediation(servers.api)).id : given;
+
+function addList(remediation: Command, deps: CliDeps): void {
+  remediation
+    .command('ls')
+    .description('list repairs, newest first')
+    .addOption(limitOption())
+    .option('--state <state>', 'only those in this state')
+    .option('--policy <name>', 'only those of this policy')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      examples('fixpoint remediation ls', 'fixpoint rem ls --state failed -o json'),
+    )
+    .action(async (options, command: Command) => {
+      const query = new URLSearchParams({ limit: String(options.limit) });
+      if (options.state !== undefined) query.set('state', options.state);
+      if (options.policy !== undefined) query.set('policy', options.policy);
+      const { items } = await serversOf(deps, command).api.get(
+        `/v1/remediations?${query}`,
+        pageOf(remediationRow),
+      );
+      printListing(deps.terminal, {
+        format: options.output,
+        rows: items,
+        header: ['STATE', 'POLICY', 'HOSTS', 'FAILED', 'STARTED', 'ID'],
+        cells: (row) => [
+          row.state,
+          row.policy,
+          String(row.hosts),
+          String(row.hostsFailed),
+          `${ageOf(Date.parse(row.startedAt), deps.clock.now())} ago`,
+          row.id,
+        ],
+        empty: 'no remediation yet; try: fixpoint alert send --demo service-down --agent agent-2',
+      });
+    });
+}

@@ -1,0 +1,158 @@
+import { Command } from 'commander';
+import { z } from 'zod';
+import { type JobRow, taskReport } from '../../contracts/task.ts';
+import { FixpointError } from '../../domain/errors.ts';
+import { taskIdOf } from '../../domain/ids.ts';
+import { reasonHints } from '../../domain/job.ts';
+import { sha256 } from '../../platform/digest.ts';
+import { agentNames, idOfAgent } from '../agent-names.ts';
+import { jobsPage } from '../answers.ts';
+import type { Client } from '../client.ts';
+import { fieldsOf, type OutputFormat, tableOf } from '../output.ts';
+import { plainJson, plainLine, plainText } from '../plain-text.ts';
+import { type CliDeps, examples, outputOption, serversOf } from '../session.ts';
+
+/** Bytes of one output read; the gateway gives at most this much at once. */
+const readBytes = 512 * 1024;
+
+/** `fixpoint task …`: what the gateway knows of one attempt at one batch. */
+export function taskCommand(deps: CliDeps): Command {
+  const task = new Command('task').description('one attempt at one batch, as the gateway knows it');
+  const what = 'a task id, or an idempotency key as `remediation show` prints it';
+  task
+    .command('show')
+    .description('show a task and the job of every host')
+    .argument('<task>', what)
+    .addOption(outputOption())
+    .addHelpText('after', examples('fixpoint task show tabcdefghijklmnopqrstuvwxy'))
+    .action((given: string, options, command: Command) =>
+      show({ deps, gateway: serversOf(deps, command).gateway, given, format: options.output }),
+    );
+  task
+    .command('output')
+    .description('print what a job wrote; bytes as they are unless a terminal reads them')
+    .argument('<task>', what)
+    .argument('[agent]', 'name or id; needed where the task has several hosts')
+    .option('--stderr', 'the error output instead')
+    .addHelpText(
+      'after',
+      examples('fixpoint task output tabcdefghijklmnopqrstuvwxy agent-2 --stderr'),
+    )
+    .action((given: string, agent: string | undefined, options, command: Command) =>
+      output({
+        deps,
+        gateway: serversOf(deps, command).gateway,
+        given,
+        agent,
+        stream: options.stderr ? 'stderr' : 'stdout',
+      }),
+    );
+  task
+    .command('cancel')
+    .description('end what still runs of a task; a remediation would rather be cancelled itself')
+    .argument('<task>', what)
+    .action(async (given: string, _options, command: Command) => {
+      const id = taskOf(given);
+      await serversOf(deps, command).gateway.send(
+        { method: 'POST', path: `/v1/tasks/${id}/cancel`, body: { reason: 'operator' } },
+        z.unknown(),
+      );
+      deps.terminal.err(`asked; see how it ends: fixpoint task show ${id}\n`);
+    });
+  return task;
+}
+
+/** Ids are derived (design 5.5), so a key is as good as an id. */
+export const taskOf = (given: string): string =>
+  /^t[a-z2-7]{25}$/.test(given) ? given : taskIdOf(given, sha256);
+
+async function jobsOf(gateway: Client, id: string): Promise<JobRow[]> {
+  const jobs: JobRow[] = [];
+  let cursor: string | null = null;
+  do {
+    const query: string = cursor === null ? '' : `?cursor=${encodeURIComponent(cursor)}`;
+    const page: z.infer<typeof jobsPage> = await gateway.get(
+      `/v1/tasks/${id}/jobs${query}`,
+      jobsPage,
+    );
+    jobs.push(...page.items);
+    cursor = page.next ?? null;
+  } while (cursor !== null);
+  return jobs;
+}
+
+async function show(of: {
+  readonly deps: CliDeps;
+  readonly gateway: Client;
+  readonly given: string;
+  readonly format: OutputFormat;
+}): Promise<void> {
+  const id = taskOf(of.given);
+  const report = await of.gateway.get(`/v1/tasks/${id}`, taskReport);
+  const jobs = await jobsOf(of.gateway, id);
+  const { terminal } = of.deps;
+  if (of.format === 'json') {
+    const rows = jobs.map((job) => ({ id: job.jobId, state: job.report.state, ...job }));
+    return terminal.out(`${plainJson({ id, ...report, jobs: rows })}\n`);
+  }
+  const names = await agentNames(of.gateway);
+  terminal.out(
+    fieldsOf([
+      ['task', id],
+      ['key', report.key],
+      ['state', report.state],
+      ['letters', report.letters],
+    ]),
+  );
+  terminal.out(
+    tableOf(
+      ['AGENT', 'STATE', 'REASON', 'EXIT', 'STDOUT', 'STDERR', 'NOTE'],
+      jobs.map(({ agentId, report: job }) => [
+        names.get(agentId) ?? agentId,
+        job.state,
+        job.reason ?? '',
+        job.exitCode === null ? (job.signal ?? '') : String(job.exitCode),
+        `${job.stdoutBytes} B`,
+        `${job.stderrBytes} B`,
+        job.note ?? '',
+      ]),
+    ),
+  );
+  for (const reason of new Set(jobs.map((job) => job.report.reason))) {
+    const hint = reason === null ? undefined : reasonHints[reason];
+    if (hint !== undefined) terminal.err(`${plainLine(`${reason}: ${hint}`)}\n`);
+  }
+}
+
+async function output(of: {
+  readonly deps: CliDeps;
+  readonly gateway: Client;
+  readonly given: string;
+  readonly agent: string | undefined;
+  readonly stream: 'stdout' | 'stderr';
+}): Promise<void> {
+  const id = taskOf(of.given);
+  const agent = await idOfAgent(of.gateway, of.agent ?? (await onlyAgentOf(of.gateway, id)));
+  const { terminal } = of.deps;
+  const decoder = new TextDecoder();
+  let offset = 0;
+  for (;;) {
+    const bytes = await of.gateway.bytes(
+      `/v1/tasks/${id}/jobs/${agent}/output?stream=${of.stream}&offset=${offset}&limit=${readBytes}`,
+    );
+    offset += bytes.length;
+    if (terminal.isTty)
+      terminal.out(plainText(decoder.decode(bytes, { stream: bytes.length > 0 })));
+    else terminal.outBytes(bytes);
+    if (bytes.length === 0) return;
+  }
+}
+
+async function onlyAgentOf(gateway: Client, id: string): Promise<string> {
+  const jobs = await jobsOf(gateway, id);
+  const only = jobs[0];
+  if (only !== undefined && jobs.length === 1) return only.agentId;
+  throw new FixpointError('invalid_payload', `the task has ${jobs.length} hosts; name one`, {
+    hint: `fixpoint task show ${id} lists them`,
+  });
+}

@@ -1,0 +1,30 @@
+import type { z } from 'zod';
+import type { fate } from '../contracts/alert.ts';
+
+type Fate = z.infer<typeof fate>;
+
+/** A fate as design 4.1 writes it: `suppressed(resolved)`. */
+export const fateText = (of: Fate): string =>
+  'reason' in of ? `${of.kind}(${of.reason})` : of.kind;
+
+/** What a fate means for the person who wonders why nothing happened. */
+export function fateMeaning(of: Fate): string {
+  switch (of.kind) {
+    case 'handed':
+      return 'handed to the mailbox of its group, which decides on a remediation';
+    case 'duplicate':
+      return 'the same delivery came before; only the first one counts';
+    case 'recorded':
+      return 'a resolved alert whose group has nothing open: noted, nothing to do';
+    case 'suppressed':
+      return 'it began firing before its episode resolved, so it came late: resolved is final';
+    case 'held':
+      return of.reason === 'truncated'
+        ? 'the sender cut its list of alerts, so the affected hosts are unknown: nothing is done on part of them'
+        : 'it waited too long before it could be handed on; a newer firing of it is acted on';
+    case 'quarantined':
+      return 'it was not usable; see `fixpoint alert ls --quarantined`';
+    case 'unmatched':
+      return 'no policy matches its labels';
+  }
+}

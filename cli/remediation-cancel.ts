@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { plainLine } from './plain-text.ts';
+import type { CliDeps, Servers } from './session.ts';
+
+/** Asks for the end of a repair. It answers when the request is kept, not when hosts have stopped. */
+export async function cancelRemediation(of: {
+  readonly deps: CliDeps;
+  readonly servers: Servers;
+  readonly id: string;
+  readonly reason: string;
+}): Promise<void> {
+  await of.servers.api.send(
+    {
+      method: 'POST',
+      path: `/v1/remediations/${encodeURIComponent(of.id)}/cancel`,
+      body: { reason: of.reason },
+    },
+    z.unknown(),
+  );
+  of.deps.terminal.err(
+    `asked; it ends when the outcome of every host is known: fixpoint remediation tail '${plainLine(of.id)}'\n`,
+  );
+}

@@ -1,0 +1,105 @@
+import type { RemediationDetail } from '../contracts/http.ts';
+import { taskReport } from '../contracts/task.ts';
+import { FixpointError } from '../domain/errors.ts';
+import { taskIdOf } from '../domain/ids.ts';
+import { reasonHints } from '../domain/job.ts';
+import { sha256 } from '../platform/digest.ts';
+import type { Progress } from './answers.ts';
+import { exitOf, isEnded } from './outcome.ts';
+import { fieldsOf, type OutputFormat } from './output.ts';
+import { pictureOf } from './picture.ts';
+import { plainJson, plainLine } from './plain-text.ts';
+import type { CliDeps, Servers } from './session.ts';
+
+/** Hosts whose failure is explained one by one. */
+const explainedMax = 20;
+
+type Failure = {
+  readonly taskId: string;
+  readonly step: string;
+  readonly agentId: string;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly exitCode: number | null;
+};
+
+/** What happened on every host, why where it went wrong, and the next command to type. */
+export async function showRemediation(of: {
+  readonly deps: CliDeps;
+  readonly servers: Servers;
+  readonly detail: RemediationDetail;
+  readonly format: OutputFormat;
+}): Promise<void> {
+  const { deps, servers, detail } = of;
+  const { progress } = detail;
+  const { terminal } = deps;
+  if (isEnded(progress.state)) deps.setExit(exitOf(progress));
+  const link = temporalLink(servers.connection.temporalUi, detail);
+  if (of.format === 'json') return terminal.out(`${plainJson({ ...detail, temporalUi: link })}\n`);
+  terminal.out(`${pictureOf(terminal, progress).join('\n')}\n`);
+  terminal.out(
+    fieldsOf([
+      ['  from', detail.startedAt],
+      ['  to', detail.endedAt],
+      ['  history', link],
+    ]),
+  );
+  const failures = await failuresOf(servers, progress);
+  for (const failure of failures.slice(0, explainedMax)) explain(deps, progress, failure);
+  terminal.out(`next: ${nextCommand(progress, failures)}\n`);
+}
+
+/** The page of this repair in Temporal UI; ids hold `:` and `~`, which a path must not. */
+export function temporalLink(
+  ui: string | null,
+  of: { readonly id: string; readonly runId: string },
+): string | null {
+  if (ui === null) return null;
+  const run = of.runId === '' ? '' : `/${encodeURIComponent(of.runId)}/history`;
+  return `${ui}/namespaces/default/workflows/${encodeURIComponent(of.id)}${run}`;
+}
+
+/**
+ * Why hosts did not succeed, by the latest attempt of each batch. The gateway forgets tasks after a
+ * week, and may be down: then the letters alone must do.
+ */
+async function failuresOf(servers: Servers, progress: Progress): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  for (const step of progress.steps) {
+    const latest = new Map(step.batches.map((batch) => [batch.batch, batch]));
+    for (const { taskKey } of latest.values()) {
+      const taskId = taskIdOf(taskKey, sha256);
+      const report = await servers.gateway.get(`/v1/tasks/${taskId}`, taskReport).catch(lost);
+      for (const failure of report?.failures ?? []) {
+        failures.push({ taskId, step: step.name, ...failure });
+      }
+    }
+  }
+  return failures;
+}
+
+function lost(error: unknown): null {
+  const code = error instanceof FixpointError ? error.code : 'internal';
+  if (code === 'not_found' || code === 'upstream_unavailable') return null;
+  throw error;
+}
+
+function explain(deps: CliDeps, progress: Progress, failure: Failure): void {
+  const name =
+    progress.targets.find((target) => target.agentId === failure.agentId)?.name ?? failure.agentId;
+  const exit = failure.exitCode === null ? '' : ` (exit status ${failure.exitCode})`;
+  const why = failure.reason === null ? '' : `: ${reasonHints[failure.reason] ?? failure.reason}`;
+  deps.terminal.out(
+    `${plainLine(`${name}, step ${failure.step}: ${failure.state}${exit}${why}`)}\n` +
+      `  fixpoint task output ${failure.taskId} ${plainLine(name)} --stderr\n`,
+  );
+}
+
+function nextCommand(progress: Progress, failures: readonly Failure[]): string {
+  const id = `'${plainLine(progress.remediationId)}'`;
+  if (!isEnded(progress.state)) return `fixpoint remediation tail ${id}`;
+  const [first] = failures;
+  if (first !== undefined) return `fixpoint task show ${first.taskId}`;
+  if (progress.state === 'held') return 'fixpoint agent ls   (does the label name one agent?)';
+  return 'fixpoint audit tail';
+}

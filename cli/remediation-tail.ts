@@ -1,0 +1,118 @@
+import { FixpointError } from '../domain/errors.ts';
+import type { Progress } from './answers.ts';
+import { exitOf, exits, isEnded } from './outcome.ts';
+import { coloured } from './output.ts';
+import { changesBetween, pictureOf } from './picture.ts';
+import { plainLine } from './plain-text.ts';
+import { findNewest, newestRemediation, remediationOf } from './remediation-lookup.ts';
+import type { CliDeps, Servers } from './session.ts';
+
+/** Between two looks: short enough to see a batch go by, and a look costs one query. */
+const lookEveryMs = 500;
+
+type Tail = {
+  readonly deps: CliDeps;
+  readonly servers: Servers;
+  readonly id: string;
+  readonly waitMs: number;
+  readonly timeoutMs: number | undefined;
+};
+
+/**
+ * Follows one repair to its end. On a terminal the picture is redrawn in place; elsewhere each
+ * change is a line. Sets the exit status by the outcome; Ctrl-C leaves the repair running.
+ */
+export async function tailRemediation(tail: Tail): Promise<void> {
+  const { deps } = tail;
+  const id = tail.id === 'last' ? await lastOf(tail) : tail.id;
+  if (id === null) return interrupted(tail, null);
+  const until = tail.timeoutMs === undefined ? null : deps.clock.monotonic() + tail.timeoutMs;
+  const screen = deps.terminal.isTty ? new Redrawn(deps) : new Lines(deps, id);
+  for (;;) {
+    const { progress } = await remediationOf(tail.servers.api, id);
+    screen.show(progress);
+    if (isEnded(progress.state)) {
+      deps.terminal.err(`see more: fixpoint remediation show '${plainLine(id)}'\n`);
+      return deps.setExit(exitOf(progress));
+    }
+    if (until !== null && deps.clock.monotonic() >= until) throw tooLong(id);
+    if (await wait(deps)) return interrupted(tail, id);
+  }
+}
+
+/**
+ * The repair that "last" means. One that a person has just caused is in the listing only a moment
+ * later, so while the newest has already ended, a newer one is waited for. Null: interrupted.
+ */
+async function lastOf(tail: Tail): Promise<string | null> {
+  const { deps, servers } = tail;
+  const until = deps.clock.monotonic() + tail.waitMs;
+  while (deps.clock.monotonic() < until) {
+    const newest = await findNewest(servers.api);
+    if (newest !== null && !isEnded(newest.state)) return newest.id;
+    if (await wait(deps)) return null;
+  }
+  return (await newestRemediation(servers.api)).id;
+}
+
+/** Whether the person pressed Ctrl-C meanwhile. */
+async function wait(deps: CliDeps): Promise<boolean> {
+  try {
+    await deps.clock.sleep(lookEveryMs, deps.interrupted);
+    return false;
+  } catch {
+    return true; // The only thing that ends the sleep early is the interruption.
+  }
+}
+
+function interrupted({ deps }: Tail, id: string | null): void {
+  const goesOn = id === null ? '' : `; the remediation goes on: fixpoint remediation tail '${id}'`;
+  deps.terminal.err(`${plainLine(`interrupted${goesOn}`)}\n`);
+  deps.setExit(exits.interrupted);
+}
+
+const tooLong = (id: string): FixpointError =>
+  new FixpointError('deadline_exceeded', 'the remediation did not end within --timeout', {
+    hint: `it goes on: fixpoint remediation tail '${id}'`,
+  });
+
+/** One picture that is drawn over itself. */
+class Redrawn {
+  readonly #deps: CliDeps;
+  #height = 0;
+
+  constructor(deps: CliDeps) {
+    this.#deps = deps;
+  }
+
+  show(progress: Progress): void {
+    const { terminal } = this.#deps;
+    const lines = [...pictureOf(terminal, progress)];
+    if (!isEnded(progress.state)) {
+      lines.push(coloured(terminal, 'dim', '  Ctrl-C leaves it running'));
+    }
+    const up = this.#height === 0 ? '' : `\u001b[${this.#height}A\u001b[J`;
+    // No line may wrap, or the height would be wrong: the terminal cuts them meanwhile.
+    terminal.out(`${up}\u001b[?7l${lines.join('\n')}\n\u001b[?7h`);
+    this.#height = lines.length;
+  }
+}
+
+/** One line a change, for pipes and logs. */
+class Lines {
+  readonly #deps: CliDeps;
+  #before: Progress | null = null;
+
+  constructor(deps: CliDeps, id: string) {
+    this.#deps = deps;
+    deps.terminal.out(`${plainLine(id)}\n`);
+  }
+
+  show(progress: Progress): void {
+    for (const line of changesBetween(this.#before, progress)) {
+      const at = new Date(this.#deps.clock.now()).toISOString().slice(11, 19);
+      this.#deps.terminal.out(`${at}  ${line}\n`);
+    }
+    this.#before = progress;
+  }
+}
