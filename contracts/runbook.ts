@@ -56,7 +56,10 @@ export const rolloutSpec = z.strictObject({
       z.int(),
       z
         .string()
-        .regex(/^[0-9]{1,4}$/, { error: 'must be a plain number of hosts per batch' })
+        .regex(/^[0-9]{1,4}$/, {
+          error:
+            'must be a plain number of hosts per batch; growing batches are not supported in this version',
+        })
         .transform(Number),
     ])
     .pipe(z.int().min(1).max(limits.batchHostsMax))

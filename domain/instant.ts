@@ -39,3 +39,10 @@ function offsetMinutes(zone: string): number | null {
   if (hours > 23 || minutes > 59) return null;
   return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes);
 }
+
+/**
+ * Nanoseconds since 1970 as text that sorts as the times do: 20 digits. Tombstones hold it, and
+ * Redis compares it. Times before 1970 count as 1970.
+ */
+export const sortableInstant = (nanoseconds: bigint): string =>
+  (nanoseconds < 0n ? 0n : nanoseconds).toString().padStart(20, '0');

@@ -1,0 +1,191 @@
+import type { Redis } from 'ioredis';
+import type { Fate, Quarantined } from '../contracts/alert.ts';
+import { limits } from '../contracts/limits.ts';
+import type { DeliveryRecord } from '../contracts/temporal.ts';
+import { keys } from './keys.ts';
+import { script } from './script.ts';
+
+const ack = script('intake-ack');
+
+/** An entry of the intake stream as it was kept; its text is parsed by whoever handles it. */
+export type StreamEntry = {
+  readonly id: string;
+  readonly source: string;
+  readonly deliveryId: string;
+  readonly text: string;
+  /** Whether another reader had it before and did not acknowledge it. */
+  readonly claimed: boolean;
+};
+
+/** How an entry ended: one fate, or one per policy that took a copy. */
+export type EntryEnd = {
+  readonly fates: readonly Fate[];
+  readonly record: DeliveryRecord | null;
+  readonly quarantined: Quarantined | null;
+  readonly receivedAtMs: number;
+};
+
+/**
+ * The far end of the intake, one instance per dispatcher. An entry that was read and not ended is
+ * read again by another after a while, so nothing is lost with a reader.
+ */
+export class IntakeEntries {
+  readonly #client: Redis;
+  readonly #blocking: Redis;
+  readonly #consumer: string;
+
+  constructor(of: {
+    readonly client: Redis;
+    /** A connection of its own, because a blocking read holds up everything behind it. */
+    readonly blocking: Redis;
+    /** Unique per process. */
+    readonly consumer: string;
+  }) {
+    this.#client = of.client;
+    this.#blocking = of.blocking;
+    this.#consumer = of.consumer;
+  }
+
+  /** New entries in their order; none after `blockMs`. The group is made when it is missing. */
+  async read(of: { readonly count: number; readonly blockMs: number }): Promise<StreamEntry[]> {
+    const answer = await this.#withGroup(() =>
+      this.#blocking.xreadgroup(
+        'GROUP',
+        keys.intake.group,
+        this.#consumer,
+        'COUNT',
+        of.count,
+        'BLOCK',
+        of.blockMs,
+        'STREAMS',
+        keys.intake.stream,
+        '>',
+      ),
+    );
+    return streamsOf(answer).flatMap((rows) => entriesOf(rows, false));
+  }
+
+  /** Entries that nobody ended for `idleMs`; they are this reader's from now on. */
+  async claim(of: { readonly idleMs: number; readonly count: number }): Promise<StreamEntry[]> {
+    const found: StreamEntry[] = [];
+    let cursor = '0-0';
+    do {
+      const answer: unknown = await this.#withGroup(() =>
+        this.#client.xautoclaim(
+          keys.intake.stream,
+          keys.intake.group,
+          this.#consumer,
+          of.idleMs,
+          cursor,
+          'COUNT',
+          of.count,
+        ),
+      );
+      const [next, rows] = Array.isArray(answer) ? answer : ['0-0', []];
+      cursor = String(next);
+      found.push(...entriesOf(rows, true));
+    } while (cursor !== '0-0' && found.length < of.count);
+    return found;
+  }
+
+  /** Says that these are still in hand, so that no other reader claims them. */
+  async keep(ids: readonly string[]): Promise<void> {
+    for (let at = 0; at < ids.length; at += 1000) {
+      await this.#client.xclaim(
+        keys.intake.stream,
+        keys.intake.group,
+        this.#consumer,
+        0,
+        ...ids.slice(at, at + 1000),
+        'JUSTID',
+      );
+    }
+  }
+
+  /** Ends an entry; a second time changes nothing. Answers whether this call did it. */
+  async end(entry: StreamEntry, end: EntryEnd): Promise<boolean> {
+    const { intake } = keys;
+    const answer = await ack(
+      this.#client,
+      [
+        intake.stream,
+        intake.fates,
+        intake.record(entry.deliveryId),
+        intake.records,
+        intake.quarantine,
+      ],
+      [
+        intake.group,
+        entry.id,
+        entry.source,
+        end.record === null ? '' : JSON.stringify(end.record),
+        entry.deliveryId,
+        end.receivedAtMs,
+        limits.deliveryRecordMs,
+        limits.deliveryRecordsMax,
+        intake.record(''),
+        end.quarantined === null ? '' : JSON.stringify(end.quarantined),
+        limits.quarantineMax,
+        end.fates.length - 1,
+        ...end.fates.map(fateField),
+      ],
+    );
+    return Number(answer) === 1;
+  }
+
+  /** For each fingerprint the latest known end, as 20 digits; null where none is known. */
+  async tombstones(fingerprints: readonly string[]): Promise<(string | null)[]> {
+    if (fingerprints.length === 0) return [];
+    return await this.#client.mget(...fingerprints.map(keys.intake.tombstone));
+  }
+
+  async #withGroup<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!hasCode(error, 'NOGROUP')) throw error;
+      await this.#createGroup();
+      return work();
+    }
+  }
+
+  async #createGroup(): Promise<void> {
+    try {
+      await this.#client.xgroup('CREATE', keys.intake.stream, keys.intake.group, '0', 'MKSTREAM');
+    } catch (error) {
+      if (!hasCode(error, 'BUSYGROUP')) throw error; // Another dispatcher was faster.
+    }
+  }
+}
+
+/** Redis puts its error code first in the text; there is no other place to read it from. */
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && error.message.startsWith(code);
+
+/** Reasons of quarantined entries are free text, so they are no part of a counter's name. */
+const fateField = (fate: Fate): string =>
+  fate.kind === 'suppressed' || fate.kind === 'held' ? `${fate.kind}|${fate.reason}` : fate.kind;
+
+const streamsOf = (answer: unknown): unknown[] =>
+  Array.isArray(answer) ? answer.map((stream) => (Array.isArray(stream) ? stream[1] : [])) : [];
+
+function entriesOf(rows: unknown, claimed: boolean): StreamEntry[] {
+  if (!Array.isArray(rows)) return [];
+  return rows.flatMap((row: unknown) => {
+    // A claimed row that was deleted meanwhile comes without fields.
+    if (!Array.isArray(row) || !Array.isArray(row[1])) return [];
+    const fields = new Map<string, string>();
+    for (let at = 0; at + 1 < row[1].length; at += 2) {
+      fields.set(String(row[1][at]), String(row[1][at + 1]));
+    }
+    return [
+      {
+        id: String(row[0]),
+        source: fields.get('source') ?? '',
+        deliveryId: fields.get('delivery') ?? '',
+        text: fields.get('alert') ?? '',
+        claimed,
+      },
+    ];
+  });
+}
