@@ -6,6 +6,8 @@ import { keys } from './keys.ts';
 import { script } from './script.ts';
 
 const ack = script('intake-ack');
+const givenCount = 500;
+const readerGoneMs = 86_400_000;
 
 /** An entry of the intake stream as it was kept; its text is parsed by whoever handles it. */
 export type StreamEntry = {
@@ -63,6 +65,48 @@ export class IntakeEntries {
       ),
     );
     return streamsOf(answer).flatMap((rows) => entriesOf(rows, false));
+  }
+
+  /**
+   * Entries that this reader was given and whose answer may have been lost on the way, as after a
+   * broken connection; the caller leaves out those it has in hand.
+   */
+  async given(): Promise<StreamEntry[]> {
+    const found: StreamEntry[] = [];
+    for (let after = '0'; ; ) {
+      const answer: unknown = await this.#withGroup(() =>
+        this.#client.xreadgroup(
+          'GROUP',
+          keys.intake.group,
+          this.#consumer,
+          'COUNT',
+          givenCount,
+          'STREAMS',
+          keys.intake.stream,
+          after,
+        ),
+      );
+      const rows = streamsOf(answer).flat();
+      const last: unknown = rows.at(-1);
+      if (!Array.isArray(last)) return found;
+      found.push(...entriesOf(rows, false));
+      after = String(last[0]);
+    }
+  }
+
+  /** Forgets readers that are gone: nothing in their hands, and silent for a day. */
+  async forgetReaders(): Promise<void> {
+    const answer: unknown = await this.#withGroup(() =>
+      this.#client.xinfo('CONSUMERS', keys.intake.stream, keys.intake.group),
+    );
+    for (const row of Array.isArray(answer) ? answer : []) {
+      const fields = fieldsOf(row);
+      const isGone = fields.get('pending') === '0' && Number(fields.get('idle')) > readerGoneMs;
+      const name = fields.get('name');
+      if (isGone && name !== undefined) {
+        await this.#client.xgroup('DELCONSUMER', keys.intake.stream, keys.intake.group, name);
+      }
+    }
   }
 
   /** Entries that nobody ended for `idleMs`; they are this reader's from now on. */
@@ -174,10 +218,7 @@ function entriesOf(rows: unknown, claimed: boolean): StreamEntry[] {
   return rows.flatMap((row: unknown) => {
     // A claimed row that was deleted meanwhile comes without fields.
     if (!Array.isArray(row) || !Array.isArray(row[1])) return [];
-    const fields = new Map<string, string>();
-    for (let at = 0; at + 1 < row[1].length; at += 2) {
-      fields.set(String(row[1][at]), String(row[1][at + 1]));
-    }
+    const fields = fieldsOf(row[1]);
     return [
       {
         id: String(row[0]),
@@ -188,4 +229,12 @@ function entriesOf(rows: unknown, claimed: boolean): StreamEntry[] {
       },
     ];
   });
+}
+
+function fieldsOf(flat: unknown): Map<string, string> {
+  const fields = new Map<string, string>();
+  if (!Array.isArray(flat)) return fields;
+  for (let at = 0; at + 1 < flat.length; at += 2)
+    fields.set(String(flat[at]), String(flat[at + 1]));
+  return fields;
 }

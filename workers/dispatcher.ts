@@ -1,0 +1,194 @@
+import type { Client } from '@temporalio/client';
+import type { Clocks } from '../contracts/limits.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
+import type { Log } from '../platform/log.ts';
+import type { Metrics } from '../platform/metrics.ts';
+import type { EntryEnd, IntakeEntries, StreamEntry } from '../redis/intake-entries.ts';
+import { AlertFile } from './alert-file.ts';
+import { type Backoff, growingBackoff } from './backoff.ts';
+import { EntryHandler, parseEntry } from './entry-handler.ts';
+import { MailboxLanes } from './mailbox-lanes.ts';
+import { temporalMailboxes } from './mailbox-signals.ts';
+import type { PolicyStore } from './policy-store.ts';
+
+export type DispatcherDeps = {
+  readonly entries: IntakeEntries;
+  readonly client: Client;
+  readonly policies: PolicyStore;
+  /** Folder of the daily files of normalised alerts. */
+  readonly alertDirectory: string;
+  readonly clocks: Clocks;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly crash: CrashPoints;
+};
+
+const readCount = 500;
+const readBlockMs = 1_000;
+/** Entries in hand at once; beyond it they stay in the stream, where they are as safe. */
+const inHandMax = 2_000;
+
+/**
+ * Starts moving entries from the intake stream to mailboxes; answers how to stop. Any number of
+ * dispatchers may run. An entry leaves the stream only when every mailbox that takes it has it;
+ * Redis or Temporal being away is waited out (rule R8).
+ */
+export function startDispatcher(deps: DispatcherDeps): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const backoff = growingBackoff(deps.clock);
+  const lanes = new MailboxLanes({
+    signals: temporalMailboxes(deps),
+    clock: deps.clock,
+    log: deps.log,
+    backoff,
+    stopped: stopping.signal,
+  });
+  const alertFile = new AlertFile({ ...deps, directory: deps.alertDirectory });
+  const handler = new EntryHandler({ ...deps, lanes, alertFile });
+  const dispatcher = new Dispatcher({ deps, handler, backoff, stopped: stopping.signal });
+  const running = dispatcher.run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+class Dispatcher {
+  readonly #deps: DispatcherDeps;
+  readonly #handler: EntryHandler;
+  readonly #backoff: Backoff;
+  readonly #stopped: AbortSignal;
+  readonly #inHand = new Map<string, Promise<void>>();
+  /** A read failed: Redis may have given us entries in an answer that never came. */
+  #mayMissAnswers = false;
+  readonly #delay;
+  readonly #failures;
+
+  constructor(of: {
+    readonly deps: DispatcherDeps;
+    readonly handler: EntryHandler;
+    readonly backoff: Backoff;
+    readonly stopped: AbortSignal;
+  }) {
+    this.#deps = of.deps;
+    this.#handler = of.handler;
+    this.#backoff = of.backoff;
+    this.#stopped = of.stopped;
+    const { metrics } = of.deps;
+    this.#delay = metrics.histogram(
+      'fixpoint_dispatch_delay_seconds',
+      'From taking an alert in to its fate.',
+    );
+    this.#failures = metrics.counter(
+      'fixpoint_dispatch_failures_total',
+      'Calls of the dispatcher to Redis that failed and were made again.',
+    );
+  }
+
+  async run(): Promise<void> {
+    await Promise.all([
+      this.#repeat(() => this.#readOnce()),
+      this.#repeat(() => this.#claimOnce()),
+    ]);
+    await Promise.all(this.#inHand.values());
+  }
+
+  /** Does `work` again and again until stopped; a failure is waited out, never fatal. */
+  async #repeat(work: () => Promise<void>): Promise<void> {
+    for (let failures = 0; !this.#stopped.aborted; ) {
+      try {
+        await work();
+        if (failures > 0) this.#deps.log.info({ failures }, 'the intake is reached again');
+        failures = 0;
+      } catch (error) {
+        if (failures === 0) this.#deps.log.warn({ error }, 'the intake is not reached');
+        this.#mayMissAnswers = true;
+        this.#failures.inc();
+        await this.#backoff(failures, this.#stopped);
+        failures += 1;
+      }
+    }
+  }
+
+  async #readOnce(): Promise<void> {
+    if (this.#inHand.size >= inHandMax) {
+      await Promise.race(this.#inHand.values());
+      return;
+    }
+    if (this.#mayMissAnswers) {
+      await this.#take(await this.#deps.entries.given());
+      this.#mayMissAnswers = false;
+    }
+    const count = Math.min(readCount, inHandMax - this.#inHand.size);
+    await this.#take(await this.#deps.entries.read({ count, blockMs: readBlockMs }));
+  }
+
+  async #claimOnce(): Promise<void> {
+    const idleMs = this.#deps.clocks.intakeClaimMs;
+    // Our own first: waiting for Temporal is no reason to lose an entry to another dispatcher.
+    await this.#deps.entries.keep([...this.#inHand.keys()]);
+    if (this.#inHand.size < inHandMax) {
+      await this.#take(await this.#deps.entries.claim({ idleMs, count: readCount }));
+    }
+    await this.#deps.entries.forgetReaders();
+    await this.#deps.clock.sleep(idleMs / 3, this.#stopped).catch(() => undefined); // Stopped.
+  }
+
+  async #take(found: readonly StreamEntry[]): Promise<void> {
+    const entries = found.filter(({ id }) => !this.#inHand.has(id));
+    if (entries.length === 0) return;
+    const tombstones = await this.#tombstones(entries);
+    for (const [at, entry] of entries.entries()) {
+      const work = this.#dispatch(entry, tombstones[at] ?? null).finally(() =>
+        this.#inHand.delete(entry.id),
+      );
+      this.#inHand.set(entry.id, work);
+    }
+  }
+
+  /** Read entries are ours: a Redis that fails now must not leave them to wait for a claim. */
+  async #tombstones(entries: readonly StreamEntry[]): Promise<(string | null)[]> {
+    const fingerprints = entries.map(({ text }) => parseEntry(text)?.fingerprint ?? '');
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await this.#deps.entries.tombstones(fingerprints);
+      } catch (error) {
+        if (this.#stopped.aborted) throw error;
+        this.#failures.inc();
+        await this.#backoff(failures, this.#stopped);
+      }
+    }
+  }
+
+  /** Never rejects. An entry that could not be ended before the stop is read again by another. */
+  async #dispatch(entry: StreamEntry, tombstone: string | null): Promise<void> {
+    try {
+      const end = await this.#handler.handle(entry, tombstone);
+      await this.#end(entry, end);
+    } catch (error) {
+      this.#deps.log.warn({ error, entry: entry.id }, 'an entry stays in the intake');
+    }
+  }
+
+  async #end(entry: StreamEntry, end: EntryEnd): Promise<void> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        await this.#deps.entries.end(entry, end);
+        break;
+      } catch (error) {
+        if (this.#stopped.aborted) throw error;
+        this.#failures.inc();
+        await this.#backoff(failures, this.#stopped);
+      }
+    }
+    this.#delay.observe(Math.max(0, this.#deps.clock.now() - end.receivedAtMs) / 1_000);
+    if (end.quarantined !== null) {
+      const { field, reason } = end.quarantined;
+      this.#deps.log.warn({ entry: entry.id, field, reason }, 'an entry was quarantined');
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import { limits } from '../contracts/limits.ts';
+import type { AlertRef } from '../contracts/temporal.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { Backoff } from './backoff.ts';
+import {
+  type MailboxAddress,
+  type MailboxSignals,
+  mailboxIdOf,
+  type SignalOutcome,
+} from './mailbox-signals.ts';
+import { Slots } from './slots.ts';
+
+type Waiting = {
+  readonly alert: AlertRef;
+  readonly bytes: number;
+  readonly settle: (outcome: SignalOutcome) => void;
+  readonly fail: (error: unknown) => void;
+};
+type Lane = { readonly address: MailboxAddress; readonly queue: Waiting[] };
+
+const parallelSignals = 20;
+
+/**
+ * One lane per mailbox (rule R14): the first alert goes at once, those of the next 200 ms are
+ * gathered, at most 250 and 64 KB in a signal. Signals of one mailbox go one after another, in the
+ * order of the stream; those of different mailboxes side by side. A failed call is made again
+ * until it works or the lanes are stopped.
+ */
+export class MailboxLanes {
+  readonly #signals: MailboxSignals;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #backoff: Backoff;
+  readonly #slots = new Slots(parallelSignals);
+  readonly #lanes = new Map<string, Lane>();
+  readonly #stopped: AbortSignal;
+
+  constructor(of: {
+    readonly signals: MailboxSignals;
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly backoff: Backoff;
+    /** Once aborted, what waits is tried once more without delay, and then given up. */
+    readonly stopped: AbortSignal;
+  }) {
+    this.#signals = of.signals;
+    this.#clock = of.clock;
+    this.#log = of.log;
+    this.#backoff = of.backoff;
+    this.#stopped = of.stopped;
+  }
+
+  /** Resolves once Temporal stored the alert; rejects only after `stopped`. */
+  send(address: MailboxAddress, alert: AlertRef): Promise<SignalOutcome> {
+    return new Promise((settle, fail) => {
+      const id = mailboxIdOf(address);
+      const waiting = { alert, bytes: Buffer.byteLength(JSON.stringify(alert)), settle, fail };
+      const lane = this.#lanes.get(id);
+      if (lane) {
+        lane.queue.push(waiting);
+        return;
+      }
+      const opened = { address, queue: [waiting] };
+      this.#lanes.set(id, opened);
+      void this.#run(id, opened); // Never rejects: each alert hears of its own failure.
+    });
+  }
+
+  async #run(id: string, lane: Lane): Promise<void> {
+    // Whatever the dispatcher routes in the same turn belongs to the first signal.
+    await Promise.resolve();
+    while (lane.queue.length > 0) {
+      const startedAt = this.#clock.monotonic();
+      await this.#deliver(lane.address, nextBatch(lane.queue));
+      const restMs = limits.signalFlushMs - (this.#clock.monotonic() - startedAt);
+      if (restMs > 0) await this.#clock.sleep(restMs, this.#stopped).catch(() => undefined); // Stopped: no need to gather.
+    }
+    this.#lanes.delete(id);
+  }
+
+  async #deliver(address: MailboxAddress, batch: readonly Waiting[]): Promise<void> {
+    const alerts = batch.map(({ alert }) => alert);
+    const withStart = alerts.some((alert) => alert.status === 'firing' && !alert.late);
+    for (let failures = 0; ; failures += 1) {
+      try {
+        const outcome = await this.#slots.run(() =>
+          this.#signals.signal({ address, alerts, withStart }),
+        );
+        for (const { settle } of batch) settle(outcome);
+        return;
+      } catch (error) {
+        if (this.#stopped.aborted) {
+          for (const { fail } of batch) fail(error);
+          return;
+        }
+        if (failures % 10 === 0) {
+          this.#log.warn({ error, mailbox: mailboxIdOf(address) }, 'a mailbox was not reached');
+        }
+        await this.#backoff(failures, this.#stopped);
+      }
+    }
+  }
+}
+
+function nextBatch(queue: Waiting[]): Waiting[] {
+  let bytes = 0;
+  let count = 0;
+  while (count < queue.length && count < limits.signalAlertsMax) {
+    bytes += queue[count]?.bytes ?? 0;
+    // One alert alone always goes, whatever its size; intake keeps it far below Temporal's limit.
+    if (count > 0 && bytes > limits.signalBytes) break;
+    count += 1;
+  }
+  return queue.splice(0, count);
+}

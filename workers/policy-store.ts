@@ -1,0 +1,32 @@
+import type { FrozenPolicy, FrozenRunbook, MailboxSettings } from '../contracts/temporal.ts';
+import type { LoadedPolicy, PolicySet } from '../platform/policy-files.ts';
+
+/** What a repair freezes when it starts. */
+export type PolicyForRepair = {
+  readonly policy: FrozenPolicy;
+  readonly settings: MailboxSettings;
+  readonly runbook: FrozenRunbook;
+};
+
+/** The policies this program was started with. */
+export class PolicyStore {
+  readonly #set: PolicySet;
+
+  constructor(set: PolicySet) {
+    this.#set = set;
+  }
+
+  /** In file order, which decides who takes an alert (rule X8). */
+  get policies(): readonly LoadedPolicy[] {
+    return this.#set.policies;
+  }
+
+  /** A policy with its runbook; undefined when it was removed since its mailbox began. */
+  find(name: string): PolicyForRepair | undefined {
+    const found = this.#set.policies.find((policy) => policy.name === name);
+    const runbook = found && this.#set.runbooks.get(found.spec.runbook);
+    return found && runbook
+      ? { policy: found.frozen, settings: found.settings, runbook }
+      : undefined;
+  }
+}
