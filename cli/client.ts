@@ -22,10 +22,17 @@ type Call = {
 export class Client {
   readonly #endpoint: Endpoint;
   readonly #name: string;
+  readonly #interrupted: AbortSignal;
 
-  constructor(of: { readonly endpoint: Endpoint; readonly name: string }) {
+  constructor(of: {
+    readonly endpoint: Endpoint;
+    readonly name: string;
+    /** Ends a call under way, which then rejects with the signal's reason. */
+    readonly interrupted: AbortSignal;
+  }) {
     this.#endpoint = of.endpoint;
     this.#name = of.name;
+    this.#interrupted = of.interrupted;
   }
 
   get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
@@ -65,7 +72,7 @@ export class Client {
       return await fetch(`${this.#endpoint.url}${call.path}`, {
         method: call.method ?? 'GET',
         redirect: 'error',
-        signal: AbortSignal.timeout(answerWithinMs),
+        signal: AbortSignal.any([AbortSignal.timeout(answerWithinMs), this.#interrupted]),
         headers: {
           accept: 'application/json',
           ...(token === null ? {} : { authorization: `Bearer ${token}` }),
@@ -77,6 +84,7 @@ export class Client {
           : { body: typeof call.body === 'string' ? call.body : JSON.stringify(call.body) }),
       });
     } catch (cause) {
+      this.#interrupted.throwIfAborted();
       throw this.#unreachable(cause);
     }
   }

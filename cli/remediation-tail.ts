@@ -25,50 +25,43 @@ type Tail = {
 export async function tailRemediation(tail: Tail): Promise<void> {
   const { deps } = tail;
   const id = tail.id === 'last' ? await lastOf(tail) : tail.id;
-  if (id === null) return interrupted(tail, null);
-  const until = tail.timeoutMs === undefined ? null : deps.clock.monotonic() + tail.timeoutMs;
+  try {
+    const progress = await follow(tail, id);
+    deps.terminal.err(`see more: fixpoint remediation show '${plainLine(id)}'\n`);
+    deps.setExit(exitOf(progress));
+  } catch (error) {
+    if (!deps.interrupted.aborted) throw error;
+    deps.terminal.err(
+      `${plainLine(`interrupted; the remediation goes on: fixpoint remediation tail '${id}'`)}\n`,
+    );
+    deps.setExit(exits.interrupted);
+  }
+}
+
+async function follow({ deps, servers, timeoutMs }: Tail, id: string): Promise<Progress> {
+  const until = timeoutMs === undefined ? null : deps.clock.monotonic() + timeoutMs;
   const screen = deps.terminal.isTty ? new Redrawn(deps) : new Lines(deps, id);
   for (;;) {
-    const { progress } = await remediationOf(tail.servers.api, id);
+    const { progress } = await remediationOf(servers.api, id);
     screen.show(progress);
-    if (isEnded(progress.state)) {
-      deps.terminal.err(`see more: fixpoint remediation show '${plainLine(id)}'\n`);
-      return deps.setExit(exitOf(progress));
-    }
+    if (isEnded(progress.state)) return progress;
     if (until !== null && deps.clock.monotonic() >= until) throw tooLong(id);
-    if (await wait(deps)) return interrupted(tail, id);
+    await deps.clock.sleep(lookEveryMs, deps.interrupted);
   }
 }
 
 /**
  * The repair that "last" means. One that a person has just caused is in the listing only a moment
- * later, so while the newest has already ended, a newer one is waited for. Null: interrupted.
+ * later, so while the newest has already ended, a newer one is waited for.
  */
-async function lastOf(tail: Tail): Promise<string | null> {
-  const { deps, servers } = tail;
-  const until = deps.clock.monotonic() + tail.waitMs;
+async function lastOf({ deps, servers, waitMs }: Tail): Promise<string> {
+  const until = deps.clock.monotonic() + waitMs;
   while (deps.clock.monotonic() < until) {
     const newest = await findNewest(servers.api);
     if (newest !== null && !isEnded(newest.state)) return newest.id;
-    if (await wait(deps)) return null;
+    await deps.clock.sleep(lookEveryMs, deps.interrupted);
   }
   return (await newestRemediation(servers.api)).id;
-}
-
-/** Whether the person pressed Ctrl-C meanwhile. */
-async function wait(deps: CliDeps): Promise<boolean> {
-  try {
-    await deps.clock.sleep(lookEveryMs, deps.interrupted);
-    return false;
-  } catch {
-    return true; // The only thing that ends the sleep early is the interruption.
-  }
-}
-
-function interrupted({ deps }: Tail, id: string | null): void {
-  const goesOn = id === null ? '' : `; the remediation goes on: fixpoint remediation tail '${id}'`;
-  deps.terminal.err(`${plainLine(`interrupted${goesOn}`)}\n`);
-  deps.setExit(exits.interrupted);
 }
 
 const tooLong = (id: string): FixpointError =>

@@ -29,10 +29,11 @@ export type Servers = {
 export function serversOf(deps: CliDeps, command: Command): Servers {
   const flags: ConnectionFlags = command.optsWithGlobals();
   const connection = connectionOf({ flags, environment: deps.environment, cwd: deps.cwd });
+  const { interrupted } = deps;
   return {
     connection,
-    api: new Client({ endpoint: connection.api, name: 'api' }),
-    gateway: new Client({ endpoint: connection.gateway, name: 'gateway' }),
+    api: new Client({ endpoint: connection.api, name: 'api', interrupted }),
+    gateway: new Client({ endpoint: connection.gateway, name: 'gateway', interrupted }),
   };
 }
 

@@ -1,0 +1,342 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { FakeTerminal, runInProcess } from '../../support/cli-run.ts';
+import { FakeApi } from '../../support/fake-api.ts';
+
+const id = 'remediation:demo-service:demo-agent-2~0badcafe:12345678-1';
+const row = {
+  id,
+  state: 'verified',
+  policy: 'demo-service',
+  runbook: 'demo-service',
+  group: 'demo-agent-2~0badcafe',
+  severity: 'page',
+  hosts: 1,
+  hostsFailed: 0,
+  startedAt: '2026-03-04T05:06:07.000Z',
+  endedAt: '2026-03-04T05:06:09.000Z',
+  runId: 'run-1',
+};
+const progress = (state: string, letters: string) => ({
+  remediationId: id,
+  policy: 'demo-service',
+  runbook: 'demo-service',
+  state,
+  reason: null,
+  hosts: 1,
+  hostsFailed: 0,
+  episodes: [{ id: 'e', name: 'Demo\u001b[2JServiceDown', open: true }],
+  steps: [
+    { name: 'start', batches: [{ batch: 1, attempt: 1, letters, taskKey: `${id}/start/1/1` }] },
+  ],
+  targets: [{ agentId: '0123456789ab', name: 'agent-2', letter: letters }],
+});
+const detail = (state: string, letters: string) => ({
+  ...row,
+  state,
+  progress: progress(state, letters),
+});
+const route = `GET /v1/remediations/${encodeURIComponent(id)}`;
+
+describe('a command line', () => {
+  let api: FakeApi;
+  let environment: Record<string, string>;
+  before(async () => {
+    api = await FakeApi.start();
+    environment = {
+      FIXPOINT_URL: api.url,
+      FIXPOINT_GATEWAY_URL: api.url,
+      FIXPOINT_TOKEN: 'secret-token',
+    };
+  });
+  beforeEach(() => void api.asked.splice(0));
+  after(() => api.stop());
+
+  it('lists as a table for people, without control characters', async () => {
+    api.on('GET /v1/remediations', {
+      body: { items: [{ ...row, policy: 'a\u001b[2Jb' }], next: null },
+    });
+
+    const { status, out } = await runInProcess(['rem', 'ls'], { environment });
+
+    assert.equal(status, 0);
+    assert.match(out, /^STATE +POLICY +HOSTS/);
+    assert.match(out, /verified +a\[2Jb/);
+    assert.equal(api.asked[0]?.authorization, 'Bearer secret-token');
+  });
+
+  it('lists as one JSON array whose entries have id and state', async () => {
+    api.on('GET /v1/remediations', { body: { items: [row], next: null } });
+
+    const { out } = await runInProcess(['remediation', 'ls', '-o', 'json'], { environment });
+
+    assert.deepEqual(JSON.parse(out), [row]);
+  });
+
+  it('an unreachable server ends with 7 and says how to start one', async () => {
+    const { status, err } = await runInProcess(['rem', 'ls', '--url', 'http://127.0.0.1:1']);
+
+    assert.equal(status, 7);
+    assert.match(
+      err,
+      /^error: the api at http:\/\/127\.0\.0\.1:1 cannot be reached\nhint: .*npm start/,
+    );
+  });
+
+  it('a refusal keeps its code, its flaws and its hint', async () => {
+    api.on('GET /v1/control', {
+      status: 423,
+      body: {
+        code: 'stopped',
+        message: 'the kill switch is on\u001b[2J',
+        flaws: [{ field: 'x', value: 'y', fix: 'z' }],
+        hint: 'wait',
+      },
+    });
+
+    const { status, err } = await runInProcess(['control', 'show'], { environment });
+
+    assert.equal(status, 5);
+    assert.equal(err, 'error: the kill switch is on[2J\n  x = y: z\nhint: wait\n');
+  });
+
+  it('a wrong token ends with 5, an unknown id with 6, another form of answer with 1', async () => {
+    api.on('GET /v1/agents', { status: 401 });
+    api.on('GET /v1/alerts', { body: { items: 'none' } });
+
+    const statuses = await Promise.all(
+      [
+        ['agent', 'ls'],
+        ['rem', 'show', 'remediation:never:was'],
+        ['alert', 'ls'],
+      ].map(async (argv) => (await runInProcess(argv, { environment })).status),
+    );
+
+    assert.deepEqual(statuses, [5, 6, 1]);
+  });
+
+  it('wrong usage ends with 2 and says what was meant', async () => {
+    const typo = await runInProcess(['remediation', 'lst']);
+    const option = await runInProcess(['rem', 'ls', '--limit', 'many']);
+
+    assert.equal(typo.status, 2);
+    assert.match(typo.err, /Did you mean ls\?/);
+    assert.equal(option.status, 2);
+    assert.match(option.err, /from 1 to 1000/);
+  });
+
+  it('help names every exit status and ends with 0', async () => {
+    const { status, out } = await runInProcess(['--help']);
+
+    assert.equal(status, 0);
+    for (const code of [0, 1, 2, 3, 4, 5, 6, 7, 8, 124, 130]) {
+      assert.match(out, new RegExp(`(^| )${code}  `, 'm'));
+    }
+  });
+
+  it('tail prints each change once and ends with the status of the outcome', async () => {
+    const looks = [
+      detail('planning', ''),
+      detail('running', '.'),
+      detail('running', '.'),
+      detail('failed', 'f'),
+    ];
+    api.on(route, () => ({ body: looks.length > 1 ? looks.shift() : looks[0] }));
+
+    const { status, out } = await runInProcess(['rem', 'tail', id], { environment });
+
+    assert.equal(status, 1);
+    assert.deepEqual(
+      out.split('\n').map((line) => line.replace(/^[\d:]{8} {2}/, '')),
+      [
+        id,
+        'planning',
+        'step start, batch 1, attempt 1: submitting',
+        'running',
+        'step start, batch 1, attempt 1: .',
+        'failed',
+        'step start, batch 1, attempt 1: f',
+        '',
+      ],
+    );
+  });
+
+  it('tail draws over its own picture on a terminal, and nothing else moves the cursor', async () => {
+    const looks = [detail('running', '.'), detail('verified', 's')];
+    api.on(route, () => ({ body: looks.length > 1 ? looks.shift() : looks[0] }));
+    const terminal = new FakeTerminal({ isTty: true });
+
+    const { status, out } = await runInProcess(['rem', 'tail', id], { environment, terminal });
+
+    assert.equal(status, 0);
+    assert.equal(out.split('\u001b[8A\u001b[J').length, 2);
+    assert.match(out, /Demo\[2JServiceDown \(1 open, 0 over\)/);
+    assert.match(out, /agent-2 {2}s succeeded/);
+  });
+
+  it('tail last waits for a newer one while the newest has ended', async () => {
+    const newer = { ...row, id: `${id}1`, state: 'running' };
+    const lists = [[row], [row], [newer, row]];
+    api.on('GET /v1/remediations', () => ({
+      body: { items: lists.length > 1 ? lists.shift() : lists[0], next: null },
+    }));
+    api.on(`${route}1`, { body: { ...detail('verified', 's'), id: `${id}1` } });
+
+    const { status, out } = await runInProcess(['rem', 'tail', 'last'], { environment });
+
+    assert.equal(status, 0);
+    assert.match(out, new RegExp(`^${id}1\n`));
+  });
+
+  it('tail ends with 124 at its time-out and 130 by Ctrl-C, and says that the repair goes on', async () => {
+    api.on(route, { body: detail('running', '.') });
+    const pressed = new AbortController();
+    api.on(`${route}2`, () => {
+      pressed.abort();
+      return { body: detail('running', '.') };
+    });
+
+    const late = await runInProcess(['rem', 'tail', id, '--timeout', '2s'], { environment });
+    const stopped = await runInProcess(['rem', 'tail', `${id}2`], {
+      environment,
+      interrupted: pressed.signal,
+    });
+
+    assert.equal(late.status, 124);
+    assert.equal(stopped.status, 130);
+    assert.match(
+      late.err + stopped.err,
+      /it goes on:[\s\S]*the remediation goes on: fixpoint remediation tail/,
+    );
+  });
+
+  it('show explains a failed host and names the next command', async () => {
+    const { taskIdOf } = await import('../../../domain/ids.ts');
+    const { sha256 } = await import('../../../platform/digest.ts');
+    const taskId = taskIdOf(`${id}/start/1/1`, sha256);
+    api.on(route, { body: detail('failed', 'f') });
+    api.on(`GET /v1/tasks/${taskId}`, {
+      body: {
+        taskId,
+        key: `${id}/start/1/1`,
+        state: 'finished',
+        size: 1,
+        letters: 'f',
+        failures: [{ agentId: '0123456789ab', state: 'failed', reason: 'exit_code', exitCode: 7 }],
+      },
+    });
+
+    const { status, out } = await runInProcess(['rem', 'show', id], { environment });
+
+    assert.equal(status, 1);
+    assert.match(
+      out,
+      /agent-2, step start: failed \(exit status 7\): the script ended with a status/,
+    );
+    assert.match(out, new RegExp(`fixpoint task output ${taskId} agent-2 --stderr`));
+    assert.match(out, new RegExp(`next: fixpoint task show ${taskId}`));
+  });
+
+  it('task output gives a pipe the very bytes, and a terminal harmless text', async () => {
+    const taskId = `t${'a'.repeat(25)}`;
+    const whole = Buffer.from('漢字\u001b[2J\u0000\n');
+    api.on(`GET /v1/tasks/${taskId}/jobs/0123456789ab/output`, ({ path }) => {
+      const offset = Number(new URL(path, api.url).searchParams.get('offset'));
+      return { body: new Uint8Array(whole.subarray(offset, offset + 4)) };
+    });
+    const pipe = new FakeTerminal({ isTty: false });
+    const screen = new FakeTerminal({ isTty: true });
+    const argv = ['task', 'output', taskId, '0123456789ab'];
+
+    await runInProcess(argv, { environment, terminal: pipe });
+    await runInProcess(argv, { environment, terminal: screen });
+
+    assert.deepEqual(pipe.written.bytes, whole);
+    assert.equal(screen.written.out, '漢字[2J\n');
+  });
+
+  it('audit verify names the first bad record and ends with 1', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fixpoint-audit-'));
+    mkdirSync(join(folder, 'audit'));
+    writeFileSync(join(folder, 'audit', 'api-2026-01-01.jsonl'), 'rubbish\n');
+
+    const broken = await runInProcess(['audit', 'verify', '--dir', join(folder, 'audit')]);
+    const whole = await runInProcess(['audit', 'verify', '--dir', join(folder, 'nothing')]);
+
+    rmSync(folder, { recursive: true });
+    assert.equal(broken.status, 1);
+    assert.match(broken.err, /api-2026-01-01\.jsonl:1: the record is not a record/);
+    assert.deepEqual([whole.status, whole.out], [0, 'whole: 0 records in 0 files\n']);
+  });
+});
+
+describe('alert send', () => {
+  let api: FakeApi;
+  before(async () => {
+    api = await FakeApi.start();
+  });
+  after(() => api.stop());
+
+  it('posts a true body with the webhook token of the clone and prints the delivery', async () => {
+    const clone = mkdtempSync(join(tmpdir(), 'fixpoint-clone-'));
+    mkdirSync(join(clone, '.fixpoint', 'secrets'), { recursive: true });
+    writeFileSync(join(clone, '.fixpoint', 'secrets', 'webhook-alertmanager'), 'webhook-token\n');
+    api.on('POST /v1/webhooks/alertmanager', {
+      body: { received: 1, accepted: 1, duplicate: 0, quarantined: [] },
+    });
+    api.on('GET /v1/alerts', () => {
+      const sent = JSON.parse(api.asked[0]?.body ?? '').alerts[0];
+      const record = {
+        deliveryId: 'd'.repeat(26),
+        source: 'alertmanager',
+        fingerprint: sent.fingerprint,
+        name: 'DemoServiceDown',
+        status: 'firing',
+        startsAt: sent.startsAt,
+        receivedAt: sent.startsAt,
+        outcomes: [],
+        labels: [],
+      };
+      return { body: { items: [record], next: null } };
+    });
+
+    const { status, out, err } = await runInProcess(
+      ['alert', 'send', '--demo', 'service-down', '--agent', 'agent-2'],
+      { environment: { FIXPOINT_URL: api.url }, cwd: clone },
+    );
+
+    rmSync(clone, { recursive: true });
+    assert.equal(status, 0);
+    assert.equal(api.asked[0]?.authorization, 'Bearer webhook-token');
+    assert.equal(JSON.parse(api.asked[0]?.body ?? '').version, '4');
+    assert.match(out, /accepted 1, duplicate 0/);
+    assert.match(err, /fixpoint alert why d{26}\n/);
+  });
+
+  it('without anything to send ends with 2, without a token with 5', async () => {
+    const nothing = await runInProcess(['alert', 'send']);
+    const noToken = await runInProcess(['alert', 'send', '--demo', 'disk-full']);
+
+    assert.deepEqual([nothing.status, noToken.status], [2, 5]);
+  });
+});
+
+describe('policy check', () => {
+  it('accepts what is shipped, and points at the line of a flaw with status 2', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fixpoint-policies-'));
+    writeFileSync(join(folder, 'bad.yaml'), 'apiVersion: fixpoint/v1\nkind: Policy\nnaem: x\n');
+    const clone = new URL('../../..', import.meta.url).pathname;
+
+    const shipped = await runInProcess(['policy', 'check'], { cwd: clone });
+    const flawed = await runInProcess(['policy', 'check', folder, '--runbooks', folder]);
+
+    rmSync(folder, { recursive: true });
+    assert.equal(shipped.status, 0);
+    assert.match(shipped.out, /^valid: \d+ policies/);
+    assert.equal(flawed.status, 2);
+    assert.match(flawed.out, /bad\.yaml:3:1: .*naem/);
+  });
+});
