@@ -4,10 +4,10 @@
 import { resolve } from 'node:path';
 import { systemClock } from '../platform/clock.ts';
 import { loadConfig } from '../platform/config.ts';
-import { demoPart, fillCache } from './start/demo.ts';
-import { anyMarkOf, endMarked } from './start/ending.ts';
+import { demoEnvironment, demoPart, fillCache } from './start/demo.ts';
+import { anyMarkOf, endMarked, markName } from './start/ending.ts';
 import { StartFailure } from './start/failure.ts';
-import { agentNames, provideIdentities } from './start/identities.ts';
+import { agentNames, provideIdentities, writeAgentConfig } from './start/identities.ts';
 import { clone, type Layout, layoutAt } from './start/layout.ts';
 import { type Ports, portsOf, portUses, requireFree } from './start/ports.ts';
 import { Product, type Stage } from './start/product.ts';
@@ -61,12 +61,15 @@ function serverStage(context: ProgramContext, temporalAnswers: () => Promise<boo
 
 async function agentParts(context: ProgramContext) {
   const { layout, ports } = context;
-  const identities = await provideIdentities({ layout, ports });
+  const identities = await provideIdentities({ layout, clock });
   const base = baseEnvironment(env, layout.state);
-  const demos = identities.map(({ name }, index) => {
-    fillCache(layout.demo(name));
-    const port = ports.demo[index] ?? 0;
-    return demoPart({ agentName: name, directory: layout.demo(name), port, layout, env: base });
+  const demos = identities.map(({ agentId, name }, index) => {
+    const demo = { directory: layout.demo(name), port: ports.demo[index] ?? 0 };
+    fillCache(demo.directory);
+    // Jobs carry the mark too, so that what they leave behind is found and ended with the rest.
+    const mark = { [markName]: base[markName] ?? '' };
+    writeAgentConfig(layout.agent(agentId), { ...demoEnvironment(demo), ...mark });
+    return demoPart({ ...demo, agentName: name, layout, env: base });
   });
   return { agents: identities.map((identity) => agentPart(context, identity)), demos };
 }
@@ -130,10 +133,11 @@ async function main(): Promise<void> {
     throw error;
   }
   const { agents, demos } = await agentParts(context);
+  const { gateway, programs } = programParts(context);
   const product = new Product({ clock, layout, runFile, say }, [
     serverStage(context, temporalAnswers),
-    { parts: [...agents, ...demos], stopGraceMs: 2_000 },
-    { parts: programParts(context), stopGraceMs: 2_500 },
+    { parts: [gateway, ...agents, ...demos], stopGraceMs: 2_000 },
+    { parts: programs, stopGraceMs: 2_500 },
   ]);
   stopOnSignal(product);
   try {

@@ -8,7 +8,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { homedir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { isAlive } from './process.mjs.mts';
+import { isAlive } from './process.mjs';
 
 const manifestName = 'digests.json';
 

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { isSame, startTimeOf } from './process.mjs.mts';
+import { isSame, startTimeOf } from './process.mjs';
 
 const retryMs = 250;
 const heartbeatMs = 5_000;

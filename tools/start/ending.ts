@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../platform/clock.ts';
-import { isSame, startTimeOf } from '../setup/process.mjs.mts';
+import { isSame, startTimeOf } from '../setup/process.mjs';
 
 /** A process that can be told from a later one with the same pid. */
 export type Identified = { readonly pid: number; readonly startTime: string | null };

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { markName, ownMarkOf } from './ending.ts';
-import { type AgentIdentity, agentConfigFile } from './identities.ts';
+import { agentConfigFile } from './identities.ts';
 import { clone, type Layout } from './layout.ts';
 import type { PartSpec } from './part.ts';
 import type { Ports } from './ports.ts';
@@ -41,8 +41,11 @@ function only(env: Environment, names: readonly string[]): Record<string, string
   return Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
 }
 
-/** The servers of the product, in the order in which they are named to people. */
-export function programParts(context: ProgramContext): PartSpec[] {
+/** The gateway, which stops after the programs that submit to it, and these. */
+export function programParts(context: ProgramContext): {
+  readonly gateway: PartSpec;
+  readonly programs: readonly PartSpec[];
+} {
   const { ports, secrets } = context;
   const operator = { FIXPOINT_TOKEN_FILE: secrets.operatorTokenFile };
   const gateway = {
@@ -61,8 +64,8 @@ export function programParts(context: ProgramContext): PartSpec[] {
       metrics: ports.metrics[role],
       env: { FIXPOINT_ROLE: role, FIXPOINT_CALLBACK_URL: callbackUrl, ...env },
     });
-  return [
-    part(context, {
+  return {
+    gateway: part(context, {
       name: 'gateway',
       entry: 'agent-gateway/main.ts',
       metrics: ports.metrics.gateway,
@@ -76,22 +79,24 @@ export function programParts(context: ProgramContext): PartSpec[] {
         FIXPOINT_CERTIFICATES_DIR: context.layout.certificates,
       },
     }),
-    part(context, {
-      name: 'api',
-      entry: 'api/main.ts',
-      metrics: ports.metrics.api,
-      env: {
-        ...operator,
-        ...gateway,
-        ...callback,
-        FIXPOINT_API_LISTEN: `127.0.0.1:${ports.api}`,
-        FIXPOINT_WEBHOOK_SECRET_ALERTMANAGER_FILE: secrets.webhookSecretFile,
-      },
-    }),
-    worker('workflows', { ...gateway, ...sdkMetrics(ports.temporalMetrics.workflows) }),
-    worker('activities', { ...gateway, ...sdkMetrics(ports.temporalMetrics.activities) }),
-    worker('dispatcher', {}),
-  ];
+    programs: [
+      part(context, {
+        name: 'api',
+        entry: 'api/main.ts',
+        metrics: ports.metrics.api,
+        env: {
+          ...operator,
+          ...gateway,
+          ...callback,
+          FIXPOINT_API_LISTEN: `127.0.0.1:${ports.api}`,
+          FIXPOINT_WEBHOOK_SECRET_ALERTMANAGER_FILE: secrets.webhookSecretFile,
+        },
+      }),
+      worker('workflows', { ...gateway, ...sdkMetrics(ports.temporalMetrics.workflows) }),
+      worker('activities', { ...gateway, ...sdkMetrics(ports.temporalMetrics.activities) }),
+      worker('dispatcher', {}),
+    ],
+  };
 }
 
 function part(
@@ -128,7 +133,10 @@ async function answersOk(url: string): Promise<boolean> {
 }
 
 /** One local agent. It answers once the gateway has it online. */
-export function agentPart(context: ProgramContext, identity: AgentIdentity): PartSpec {
+export function agentPart(
+  context: ProgramContext,
+  identity: { readonly agentId: string; readonly name: string },
+): PartSpec {
   const { env, layout, ports } = context;
   const directory = layout.agent(identity.agentId);
   return {

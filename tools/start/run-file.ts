@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { RunFile as RunFileContent } from '../../contracts/run-file.ts';
-import { isSame, startTimeOf } from '../setup/process.mjs.mts';
+import { isSame, startTimeOf } from '../setup/process.mjs';
 import { StartFailure } from './failure.ts';
 
 /** What runs where (contract), and what tells this `npm start` from a later process of its pid. */

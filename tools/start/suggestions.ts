@@ -3,7 +3,6 @@ import type { RunFile as RunRecord } from '../../contracts/run-file.ts';
 /** What `npm start` prints when all is up: where things are, and three things to try. */
 export function suggestions(of: {
   readonly record: Omit<RunRecord, 'pid' | 'pids'>;
-  readonly webhookSecretFile: string;
   readonly demoDirectory: (agentName: string) => string;
   readonly demoPorts: readonly number[];
   readonly tookMs: number;
