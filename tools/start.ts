@@ -2,6 +2,7 @@
 // this machine, stopped together by Ctrl-C. Set-up (`tools/setup.mjs`) has run before.
 
 import { resolve } from 'node:path';
+import { FixpointError } from '../domain/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import { loadConfig } from '../platform/config.ts';
 import { demoEnvironment, demoPart, fillCache } from './start/demo.ts';
@@ -74,21 +75,22 @@ async function agentParts(context: ProgramContext) {
   return { agents: identities.map((identity) => agentPart(context, identity)), demos };
 }
 
-function stopOnSignal(product: Product): void {
-  let asked = false;
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      if (asked) return;
-      asked = true;
-      say('stopping');
-      product.stop().then(
-        () => process.exit(0),
-        () => process.exit(1),
-      );
-    });
-  }
+/** Ends the process with 0 once the product has stopped; asked again it changes nothing. */
+function stopOnSignal(product: Product): AbortSignal {
+  const stopping = new AbortController();
+  const stop = () => {
+    if (stopping.signal.aborted) return;
+    stopping.abort();
+    say('stopping');
+    product.stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
   // A terminal that was closed takes no more lines; stopping goes on without it.
   process.stdout.on('error', () => {});
+  return stopping.signal;
 }
 
 async function awaitTemporal(answers: () => Promise<boolean>): Promise<void> {
@@ -108,59 +110,66 @@ async function awaitTemporal(answers: () => Promise<boolean>): Promise<void> {
   );
 }
 
+/** What a running product consists of, from the environment. */
+async function prepare(layout: Layout, ports: Ports, secrets: Secrets): Promise<Stage[]> {
+  const record = recordOf(ports, secrets);
+  const temporalAddress = record.temporal.address;
+  const context = { layout, ports, secrets, env, redisUrl: record.redis.url, temporalAddress };
+  const temporalEnv = Object.entries(env).filter(([name]) => name.startsWith('TEMPORAL_'));
+  const config = loadConfig({
+    ...Object.fromEntries(temporalEnv),
+    FIXPOINT_CONFIG: env['FIXPOINT_CONFIG'],
+    TEMPORAL_ADDRESS: temporalAddress,
+  });
+  // What an earlier run could not end would hold the ports, and answer in place of ours.
+  await endMarked(clock, anyMarkOf(layout.state), { graceMs: 1_000 });
+  await requireFree(portUses(ports, outer));
+  const temporalAnswers = () => temporalIsReady(config);
+  if (outer.temporal) await awaitTemporal(temporalAnswers);
+  const { agents, demos } = await agentParts(context);
+  const { gateway, programs } = programParts(context);
+  return [
+    serverStage(context, temporalAnswers),
+    { parts: [gateway, ...agents, ...demos], stopGraceMs: 2_000 },
+    { parts: programs, stopGraceMs: 2_500 },
+  ];
+}
+
 async function main(): Promise<void> {
   const startedAt = clock.monotonic();
-  const layout: Layout = layoutAt(resolve(env['FIXPOINT_STATE_DIR'] || `${clone}/.fixpoint`));
+  const layout = layoutAt(resolve(env['FIXPOINT_STATE_DIR'] || `${clone}/.fixpoint`));
   const ports = portsOf(env, agentNames.length);
   const secrets = provideSecrets(layout.secrets);
   const record = recordOf(ports, secrets);
   const runFile = new RunFile(layout.runFile, record);
-  const context: ProgramContext = {
-    layout,
-    ports,
-    secrets,
-    env,
-    redisUrl: record.redis.url,
-    temporalAddress: record.temporal.address,
-  };
-  const config = loadConfig({ ...env, TEMPORAL_ADDRESS: record.temporal.address });
-  const temporalAnswers = () => temporalIsReady(config);
-  await endMarked(clock, anyMarkOf(layout.state), { graceMs: 1_000 });
+  let product: Product | undefined;
+  let stopping: AbortSignal | undefined;
   try {
-    await requireFree(portUses(ports, outer));
+    product = new Product({ clock, layout, runFile, say }, await prepare(layout, ports, secrets));
+    stopping = stopOnSignal(product);
+    await product.start();
   } catch (error) {
+    // Asked to stop while starting: the failures that follow are no news.
+    if (stopping?.aborted) return;
+    await product?.stop();
     runFile.remove();
     throw error;
   }
-  const { agents, demos } = await agentParts(context);
-  const { gateway, programs } = programParts(context);
-  const product = new Product({ clock, layout, runFile, say }, [
-    serverStage(context, temporalAnswers),
-    { parts: [gateway, ...agents, ...demos], stopGraceMs: 2_000 },
-    { parts: programs, stopGraceMs: 2_500 },
-  ]);
-  stopOnSignal(product);
-  try {
-    await product.start();
-    if (outer.temporal) await awaitTemporal(temporalAnswers);
-  } catch (error) {
-    await product.stop();
-    throw error;
-  }
-  say(
-    suggestions({
-      record,
-      demoDirectory: layout.demo,
-      demoPorts: ports.demo,
-      tookMs: clock.monotonic() - startedAt,
-    }),
-  );
+  if (stopping.aborted) return;
+  const tookMs = clock.monotonic() - startedAt;
+  say(suggestions({ record, demoDirectory: layout.demo, demoPorts: ports.demo, tookMs }));
 }
 
 try {
   await main();
 } catch (error) {
-  if (!(error instanceof StartFailure)) throw error;
-  process.stderr.write(`error: ${error.message}\n  fix: ${error.fix}\n`);
+  const known = error instanceof StartFailure || error instanceof FixpointError;
+  if (!known) throw error;
+  const fix = error instanceof StartFailure ? error.fix : error.hint;
+  process.stderr.write(`error: ${error.message}\n`);
+  if (error instanceof FixpointError) {
+    for (const flaw of error.flaws) process.stderr.write(`  ${flaw.field}: ${flaw.fix}\n`);
+  }
+  if (fix !== undefined) process.stderr.write(`  fix: ${fix}\n`);
   process.exit(1);
 }

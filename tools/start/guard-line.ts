@@ -34,6 +34,7 @@ export class GuardLine {
   /** Everything has been stopped in order: the guard ends without doing anything. */
   async bye(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.ref();
     const gone = once(this.#child, 'exit');
     this.#say({ kind: 'bye' });
     this.#child.stdin?.end();

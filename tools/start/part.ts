@@ -42,6 +42,7 @@ export class Part {
   #backoffMs = backoffFirstMs;
   #startedAt = 0;
   #deaths = 0;
+  #saidLast = '';
   #state: 'new' | 'starting' | 'ready' | 'stopping' = 'new';
 
   constructor(deps: PartDeps, spec: PartSpec) {
@@ -120,8 +121,7 @@ export class Part {
     const again = this.spec.restart
       ? `started again in ${this.#backoffMs / 1000} s`
       : 'only a repair starts it again';
-    const words = this.spec.restart ? ` ${this.#lastWords()}` : '';
-    this.#deps.say(`${this.spec.name} ended (${how}); ${again}.${words}`);
+    this.#deps.say(`${this.spec.name} ended (${how}); ${again}.${this.#newWords()}`);
     if (!this.spec.restart) return;
     this.#restartTimer = this.#deps.clock.after(this.#backoffMs, () => {
       if (this.#state !== 'stopping') this.#spawn();
@@ -134,6 +134,14 @@ export class Part {
       `${this.spec.name} ${what}. ${this.#lastWords()}`,
       `look into ${this.spec.logFile}; then npm start again`,
     );
+  }
+
+  /** What a dying part said, unless it said the same the last time. */
+  #newWords(): string {
+    const words = this.spec.restart ? this.#lastWords() : '';
+    if (words === this.#saidLast) return '';
+    this.#saidLast = words;
+    return ` ${words}`;
   }
 
   #lastWords(): string {
