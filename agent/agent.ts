@@ -1,0 +1,127 @@
+import { type GatewayFrame, protocolVersion } from '../contracts/frames.ts';
+import { limits } from '../contracts/limits.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
+import type { Log } from '../platform/log.ts';
+import { Connection } from './connection.ts';
+import { type Executor, ProcessExecutor } from './executor.ts';
+import { JobDesk } from './job-desk.ts';
+import { JobJournal } from './job-journal.ts';
+import type { ProcessTable } from './process-table.ts';
+import { StartLease } from './start-lease.ts';
+import { StateDirectory } from './state-directory.ts';
+
+export type AgentDeps = {
+  readonly gateways: readonly string[];
+  readonly stateDirectory: string;
+  readonly jobEnvironment: Readonly<Record<string, string>>;
+  readonly processes: ProcessTable;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly crashAt: CrashPoints;
+  readonly killGraceMs: number;
+  readonly leaseWaitMs: number;
+  readonly resendAfterMs: number;
+};
+
+const version = '0.1.0';
+const retireEveryMs = 3_600_000;
+
+/** The parts of one agent, put together. One per state folder and process. */
+export class Agent {
+  readonly #deps: AgentDeps;
+  readonly #state: StateDirectory;
+  readonly #journal: JobJournal;
+  readonly #lease: StartLease;
+  readonly #executor: Executor;
+  readonly #desk: JobDesk;
+  readonly #connection: Connection;
+  #retire: Timer | undefined;
+
+  /** Takes the state folder; throws `FixpointError` if it cannot be used. */
+  constructor(deps: AgentDeps) {
+    this.#deps = deps;
+    this.#state = StateDirectory.open(deps.stateDirectory, deps.processes);
+    this.#journal = JobJournal.open({ ...deps, directory: this.#state.journal });
+    this.#lease = new StartLease(deps.clock);
+    const parts = { ...deps, state: this.#state, journal: this.#journal, lease: this.#lease };
+    this.#executor = new ProcessExecutor({
+      ...parts,
+      onOutput: (jobId) => this.#desk.onOutput(jobId),
+      onFinished: (jobId) => this.#desk.onFinished(jobId),
+    });
+    this.#desk = new JobDesk({
+      ...parts,
+      executor: this.#executor,
+      bootId: deps.processes.bootId(),
+    });
+    this.#connection = new Connection({
+      ...deps,
+      identity: this.#state.identity,
+      hello: () => ({
+        type: 'hello',
+        protocol: protocolVersion,
+        agentId: this.#state.identity.agentId,
+        journalId: this.#state.identity.journalId,
+        sequence: this.#journal.sequence,
+        version,
+        bootId: deps.processes.bootId(),
+      }),
+      onWelcome: (link, welcome) => {
+        this.#lease.begin({
+          ...welcome,
+          send: (frame) => link.send(frame),
+          onSilent: () => this.#connection.drop('the gateway is silent'),
+        });
+        this.#desk.onOpen(link);
+      },
+      onFrame: (frame) => this.#onFrame(frame),
+      onClose: () => {
+        this.#lease.end();
+        this.#desk.onClose();
+      },
+    });
+  }
+
+  /** Settles what an earlier agent left open, then connects and goes on connecting. */
+  async start(): Promise<void> {
+    await this.#executor.recover();
+    this.#retireOld();
+    this.#connection.start();
+  }
+
+  /** Leaves running scripts alone: the next agent on this folder attaches to them (rule R11). */
+  async stop(): Promise<void> {
+    this.#retire?.cancel();
+    await this.#connection.stop();
+    this.#executor.close();
+    await this.#journal.close();
+    this.#state.close();
+  }
+
+  #onFrame(frame: Exclude<GatewayFrame, { type: 'welcome' } | { type: 'bye' }>): void {
+    switch (frame.type) {
+      case 'pong':
+        this.#lease.onPong(frame);
+        break;
+      case 'dispatch':
+        void this.#desk.onDispatch(frame);
+        break;
+      case 'cancel':
+        this.#desk.onCancel(frame);
+        break;
+      case 'stored':
+        void this.#desk.onStored(frame.jobId);
+        break;
+    }
+  }
+
+  #retireOld(): void {
+    try {
+      this.#journal.retire(limits.journalKeptMs, (jobId) => this.#state.jobFolder(jobId).remove());
+    } catch (error) {
+      this.#deps.log.error({ error }, 'old journal files cannot be removed');
+    }
+    this.#retire = this.#deps.clock.after(retireEveryMs, () => this.#retireOld());
+  }
+}

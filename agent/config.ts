@@ -1,0 +1,79 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { FixpointError, type Flaw } from '../domain/errors.ts';
+
+/** What the agent is told by its host. It takes no other orders than jobs from anywhere else. */
+export type AgentConfig = {
+  readonly gateways: readonly string[];
+  readonly stateDirectory: string;
+  readonly logLevel: string;
+  /** Added to every job's environment; the host's owner says it, not the runbook. */
+  readonly jobEnvironment: Readonly<Record<string, string>>;
+  readonly crashPoint: string | undefined;
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const gateway = z.url({ protocol: /^wss$/ });
+const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
+const fileSchema = z.strictObject({
+  jobEnvironment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
+});
+
+/** The agent's settings. Throws `invalid_payload` with every flaw at once. */
+export function loadAgentConfig(environment: Environment): AgentConfig {
+  const flaws: Flaw[] = [];
+  const gateways = (environment['FIXPOINT_AGENT_GATEWAYS'] ?? '')
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+  if (gateways.length === 0 || !gateways.every((each) => gateway.safeParse(each).success)) {
+    const fix = 'must list gateways as wss://host:port, separated by commas';
+    flaws.push({ field: 'FIXPOINT_AGENT_GATEWAYS', value: gateways.join(','), fix });
+  }
+  const level = logLevel.safeParse(environment['FIXPOINT_LOG_LEVEL'] || 'info');
+  if (!level.success) {
+    flaws.push({
+      field: 'FIXPOINT_LOG_LEVEL',
+      fix: `must be one of ${logLevel.options.join(' ')}`,
+    });
+  }
+  const jobEnvironment = readFile(environment['FIXPOINT_AGENT_CONFIG'] || undefined, flaws);
+  if (flaws.length > 0 || !level.success) {
+    const message = `the agent’s configuration has flaws: ${flaws.map(({ field, fix }) => `${field} ${fix}`).join('; ')}`;
+    throw new FixpointError('invalid_payload', message, { flaws });
+  }
+  return {
+    gateways,
+    stateDirectory: environment['FIXPOINT_AGENT_STATE_DIR'] || '/var/lib/fixpoint-agent',
+    logLevel: level.data,
+    jobEnvironment,
+    crashPoint: environment['FIXPOINT_CRASH_POINT'] || undefined,
+  };
+}
+
+function readFile(named: string | undefined, flaws: Flaw[]): Record<string, string> {
+  const path = named ?? 'agent.yaml';
+  if (!existsSync(path)) {
+    if (named !== undefined) {
+      flaws.push({
+        field: 'FIXPOINT_AGENT_CONFIG',
+        value: named,
+        fix: 'names a file that is not there',
+      });
+    }
+    return {};
+  }
+  try {
+    const parsed = fileSchema.safeParse(parse(readFileSync(path, 'utf8')) ?? {});
+    if (parsed.success) return parsed.data.jobEnvironment;
+    for (const issue of parsed.error.issues) {
+      flaws.push({ field: `${path}: ${issue.path.join('.')}`, fix: issue.message });
+    }
+  } catch (error) {
+    const fix = error instanceof Error ? error.message : 'cannot be read';
+    flaws.push({ field: path, fix });
+  }
+  return {};
+}

@@ -1,0 +1,217 @@
+import { WebSocket } from 'ws';
+import {
+  type AgentFrame,
+  encodeOutput,
+  type GatewayFrame,
+  gatewayFrame,
+} from '../contracts/frames.ts';
+import { limits } from '../contracts/limits.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import { Backoff } from './backoff.ts';
+import type { Link } from './output-spool.ts';
+import type { Identity } from './state-directory.ts';
+
+type Welcome = Extract<GatewayFrame, { type: 'welcome' }>;
+type SessionFrame = Exclude<GatewayFrame, { type: 'welcome' } | { type: 'bye' }>;
+
+export type ConnectionDeps = {
+  readonly identity: Identity;
+  /** `wss://host:port` of every gateway; any of them will do. */
+  readonly gateways: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly hello: () => AgentFrame;
+  readonly onWelcome: (link: Link, welcome: Welcome) => void;
+  readonly onFrame: (frame: SessionFrame) => void;
+  readonly onClose: () => void;
+};
+
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'waiting'; readonly wait: AbortController }
+  | { readonly kind: 'greeting'; readonly socket: WebSocket; readonly timer: Timer }
+  | { readonly kind: 'open'; readonly socket: WebSocket }
+  | { readonly kind: 'stopped' };
+
+const gatewayUri = 'URI:spiffe://fixpoint/gateway';
+const handshakeMs = 10_000;
+const welcomeMs = 5_000;
+const byeMs = 1_000;
+const badFrame = 1008;
+
+/**
+ * The agent's one link: mutual TLS 1.3 to any of the gateways, hello, welcome, frames, and again
+ * with back-off whenever it ends. A frame that is none ends the session.
+ */
+export class Connection {
+  readonly #deps: ConnectionDeps;
+  readonly #backoff: Backoff;
+  #state: State = { kind: 'idle' };
+  #round: string[] = [];
+  #retryAfterMs = 0;
+
+  constructor(deps: ConnectionDeps) {
+    this.#deps = deps;
+    this.#backoff = new Backoff(deps.clock);
+  }
+
+  /** Connects, and goes on connecting until `stop`. Call once. */
+  start(): void {
+    if (this.#state.kind === 'idle') this.#connect();
+  }
+
+  /** Says good-bye and closes. */
+  async stop(): Promise<void> {
+    const state = this.#state;
+    this.#state = { kind: 'stopped' };
+    if (state.kind === 'waiting') state.wait.abort();
+    if (state.kind === 'greeting') state.timer.cancel();
+    if (state.kind !== 'open' && state.kind !== 'greeting') return;
+    const { socket } = state;
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    if (state.kind === 'open') {
+      sendFrame(socket, { type: 'bye', reason: 'the agent is stopping' });
+      socket.close(1000);
+    } else socket.terminate();
+    const timer = this.#deps.clock.after(byeMs, () => socket.terminate());
+    await closed;
+    timer.cancel();
+  }
+
+  /** Ends the session, if there is one, as dead; a new one is tried. */
+  drop(reason: string): void {
+    if (this.#state.kind !== 'open' && this.#state.kind !== 'greeting') return;
+    this.#deps.log.warn({ reason }, 'the link is given up');
+    this.#state.socket.terminate();
+  }
+
+  #connect(): void {
+    const { identity, clock, log } = this.#deps;
+    const gateway = this.#nextGateway();
+    const socket = new WebSocket(new URL('/v1/agent', gateway), {
+      ca: identity.authority,
+      cert: identity.certificate,
+      key: identity.key,
+      minVersion: 'TLSv1.3',
+      // ws hands it to `tls.connect`, which wants an error back; ws's typings say boolean.
+      checkServerIdentity: checkServerIdentity as unknown as () => boolean,
+      perMessageDeflate: false,
+      maxPayload: limits.frameBytes,
+      handshakeTimeout: handshakeMs,
+    });
+    const timer = clock.after(handshakeMs + welcomeMs, () => this.drop('no welcome'));
+    this.#state = { kind: 'greeting', socket, timer };
+    socket.on('open', () => {
+      sendFrame(socket, this.#deps.hello());
+      timer.cancel();
+      const welcomeTimer = clock.after(welcomeMs, () => this.drop('no welcome'));
+      if (this.#state.kind === 'greeting') {
+        this.#state = { kind: 'greeting', socket, timer: welcomeTimer };
+      }
+    });
+    socket.on('message', (data: Buffer, isBinary) => this.#onMessage(socket, data, isBinary));
+    // `close` follows, and is where the next try begins.
+    socket.on('error', (error) => log.debug({ error, gateway }, 'the link failed'));
+    socket.on('close', (code) => this.#onClose(gateway, code));
+  }
+
+  #onMessage(socket: WebSocket, data: Buffer, isBinary: boolean): void {
+    // Frames may still come in while the session is being closed.
+    if (socket.readyState !== WebSocket.OPEN) return;
+    const frame = isBinary ? null : parseFrame(data);
+    if (frame === null) {
+      this.#deps.log.error({ bytes: data.length }, 'the gateway sent a frame that is none');
+      socket.close(badFrame, 'bad frame');
+      return;
+    }
+    if (this.#state.kind === 'stopped') return;
+    if (frame.type === 'bye') {
+      this.#retryAfterMs = frame.retryAfterMs;
+      this.#deps.log.info({ reason: frame.reason }, 'the gateway said good-bye');
+      socket.close(1000);
+    } else if (this.#state.kind === 'greeting') {
+      if (frame.type === 'welcome') this.#onWelcome(socket, frame);
+      else socket.close(badFrame, 'no welcome');
+    } else if (frame.type === 'welcome') socket.close(badFrame, 'a second welcome');
+    else this.#deps.onFrame(frame);
+  }
+
+  #onWelcome(socket: WebSocket, welcome: Welcome): void {
+    if (this.#state.kind === 'greeting') this.#state.timer.cancel();
+    this.#state = { kind: 'open', socket };
+    this.#backoff.reset();
+    const { gatewayId, sessionId } = welcome;
+    this.#deps.log.info({ gatewayId, sessionId }, 'connected');
+    this.#deps.onWelcome(linkOver(socket), welcome);
+  }
+
+  #onClose(gateway: string, code: number): void {
+    const state = this.#state;
+    if (state.kind === 'greeting') state.timer.cancel();
+    if (state.kind === 'open' || state.kind === 'stopped') this.#deps.onClose();
+    if (state.kind === 'stopped') return;
+    const waitMs = this.#backoff.nextMs(this.#retryAfterMs);
+    this.#retryAfterMs = 0;
+    this.#deps.log.info({ gateway, code, waitMs: Math.round(waitMs) }, 'not connected');
+    const wait = new AbortController();
+    this.#state = { kind: 'waiting', wait };
+    // A sleep and no timer: while it waits nothing else keeps the process alive.
+    this.#deps.clock.sleep(waitMs, wait.signal).then(
+      () => this.#connect(),
+      () => {},
+    );
+  }
+
+  /** Every gateway once in random order, then all again. */
+  #nextGateway(): string {
+    if (this.#round.length === 0) {
+      this.#round = this.#deps.gateways
+        .map((gateway) => ({ gateway, order: this.#deps.clock.random() }))
+        .sort((left, right) => left.order - right.order)
+        .map(({ gateway }) => gateway);
+    }
+    return this.#round.pop() ?? '';
+  }
+}
+
+/**
+ * A gateway proves by its certificate's URI that it is one; its host name proves nothing, because
+ * agents reach it by whatever address the network gives. The chain is checked before this is asked.
+ */
+function checkServerIdentity(
+  host: string,
+  certificate: { readonly subjectaltname?: string | undefined },
+): Error | undefined {
+  const names = (certificate.subjectaltname ?? '').split(', ');
+  return names.includes(gatewayUri) ? undefined : new Error(`${host} is no gateway of ours`);
+}
+
+function parseFrame(data: Buffer): GatewayFrame | null {
+  try {
+    const parsed = gatewayFrame.safeParse(JSON.parse(data.toString('utf8')));
+    return parsed.success ? parsed.data : null;
+  } catch {
+    // Not JSON: no frame.
+    return null;
+  }
+}
+
+function sendFrame(socket: WebSocket, frame: AgentFrame): void {
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
+}
+
+function linkOver(socket: WebSocket): Link {
+  return {
+    get isOpen() {
+      return socket.readyState === WebSocket.OPEN;
+    },
+    get backlogBytes() {
+      return socket.bufferedAmount;
+    },
+    send: (frame) => sendFrame(socket, frame),
+    sendOutput(frame) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(encodeOutput(frame));
+    },
+  };
+}

@@ -1,0 +1,249 @@
+import type { GatewayFrame } from '../contracts/frames.ts';
+import type { Job, JobReport } from '../contracts/task.ts';
+import { plainReport } from '../domain/job.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
+import { contentDigestOf } from '../platform/digest.ts';
+import type { Log } from '../platform/log.ts';
+import type { Executor } from './executor.ts';
+import { type Secrets, secretNamesOf } from './job-environment.ts';
+import type { JobJournal } from './job-journal.ts';
+import type { Intent } from './journal-record.ts';
+import { type Link, OutputSpool } from './output-spool.ts';
+import type { StartLease } from './start-lease.ts';
+import type { StateDirectory } from './state-directory.ts';
+import { checkStart, readOrder, type Verdict } from './task-check.ts';
+
+type Dispatch = Extract<GatewayFrame, { type: 'dispatch' }>;
+type Cancel = Extract<GatewayFrame, { type: 'cancel' }>;
+
+export type JobDeskDeps = {
+  readonly state: StateDirectory;
+  readonly journal: JobJournal;
+  readonly executor: Executor;
+  readonly lease: StartLease;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly crashAt: CrashPoints;
+  readonly bootId: string;
+  /** How long a dispatch that meets no lease waits for one. */
+  readonly leaseWaitMs: number;
+  /** How long after a welcome the gateway is given to ask for results itself, saying what it has. */
+  readonly resendAfterMs: number;
+};
+
+/** A dispatch between its arrival and its start; counted like a running job. */
+type Pending = { slot: string | null; cancelled: Cancel['reason'] | null };
+
+/**
+ * What the agent does with the gateway's words about jobs: check, answer from the journal or
+ * journal the intent and start, and send what came of it until the gateway has stored it. A
+ * repeated dispatch never starts anything twice (invariant 2), whichever session brings it.
+ */
+export class JobDesk {
+  readonly #deps: JobDeskDeps;
+  readonly #pending = new Map<string, Pending>();
+  #link: Link | undefined;
+  #spool: OutputSpool | undefined;
+
+  constructor(deps: JobDeskDeps) {
+    this.#deps = deps;
+  }
+
+  /** A session was welcomed: results that the gateway has not stored are sent again. */
+  onOpen(link: Link): void {
+    const spool = new OutputSpool(this.#deps, link);
+    this.#link = link;
+    this.#spool = spool;
+    this.#deps.clock.after(this.#deps.resendAfterMs, () => {
+      for (const { jobId, report, stored } of this.#deps.journal.entries()) {
+        if (report === undefined || stored || spool.has(jobId)) continue;
+        spool.begin(jobId, { stdout: 0, stderr: 0 });
+      }
+    });
+  }
+
+  onClose(): void {
+    this.#link = undefined;
+    this.#spool = undefined;
+  }
+
+  /** Never rejects: whatever goes wrong becomes the job's report or, at worst, a line of the log. */
+  async onDispatch(frame: Dispatch): Promise<void> {
+    const { jobId } = frame;
+    if (this.#pending.has(jobId)) return;
+    const order = readOrder(frame, this.#deps.state.identity, contentDigestOf);
+    if (order.kind === 'refused') return this.#report(jobId, order.report);
+    if (this.#deps.journal.entry(jobId) !== undefined) return this.#answer(frame);
+    const pending: Pending = { slot: null, cancelled: null };
+    this.#pending.set(jobId, pending);
+    try {
+      await this.#decide(frame, order.job, pending);
+    } catch (error) {
+      this.#deps.log.error({ error, jobId }, 'a dispatch could not be handled');
+    } finally {
+      this.#pending.delete(jobId);
+    }
+  }
+
+  /** Of a job that this agent never met nothing is said: the gateway knows better (rule R5). */
+  onCancel(frame: Cancel): void {
+    const pending = this.#pending.get(frame.jobId);
+    if (pending !== undefined) pending.cancelled ??= frame.reason;
+    this.#deps.executor.stop(frame.jobId, frame.reason);
+  }
+
+  /** The gateway stored the result: it is not sent again. */
+  async onStored(jobId: string): Promise<void> {
+    const entry = this.#deps.journal.entry(jobId);
+    if (entry?.report === undefined || entry.stored) return;
+    await this.#deps.journal.record({ kind: 'stored', jobId });
+  }
+
+  onOutput(jobId: string): void {
+    this.#spool?.pump(jobId);
+  }
+
+  /** The job's outcome is journalled. */
+  onFinished(jobId: string): void {
+    if (this.#spool?.has(jobId)) this.#spool.pump(jobId);
+    else this.#spool?.begin(jobId, { stdout: 0, stderr: 0 });
+  }
+
+  async #decide(frame: Dispatch, job: Job, pending: Pending): Promise<void> {
+    let secrets = this.#secrets(job);
+    let verdict = this.#check(job, secrets);
+    if (isWorthAsking(verdict)) {
+      // The last pong may be some seconds old: what it said is asked again before it refuses a job.
+      await this.#deps.lease.refresh(this.#deps.leaseWaitMs);
+      secrets = this.#secrets(job);
+      verdict = this.#check(job, secrets);
+    }
+    if (verdict.kind === 'known') return this.#answer(frame);
+    if (verdict.kind === 'ended') return this.#report(frame.jobId, verdict.report);
+    if (pending.cancelled !== null) {
+      return this.#report(frame.jobId, plainReport('cancelled', pending.cancelled));
+    }
+    // From here on it counts: no await stands between the check and this line.
+    pending.slot = job.slot;
+    await this.#start({ frame, job, secrets: secrets ?? new Map(), pending });
+  }
+
+  async #start(of: {
+    readonly frame: Dispatch;
+    readonly job: Job;
+    readonly secrets: Secrets;
+    readonly pending: Pending;
+  }): Promise<void> {
+    const { jobId, content, have } = of.frame;
+    const intent: Intent = {
+      kind: 'intent',
+      jobId,
+      slot: of.job.slot,
+      attempt: of.job.attempt,
+      bootId: this.#deps.bootId,
+      notAfter: of.job.notAfter,
+      timeoutMs: of.job.limits.timeoutMs,
+      outputBytes: of.job.limits.outputBytes,
+    };
+    try {
+      await this.#deps.journal.append(intent);
+    } catch (error) {
+      this.#deps.log.error({ error, jobId }, 'no intent without a journal: the job is refused');
+      return this.#refuseUnwritten(jobId);
+    }
+    this.#deps.crashAt('after-intent');
+    this.#send({ type: 'ack', jobId, state: 'acked' });
+    this.#spool?.begin(jobId, have);
+    await this.#deps.executor.start({
+      ...of,
+      jobId,
+      intent,
+      content,
+      refusal: () => this.#lateRefusal(of.job, of.pending),
+      onStarted: () => this.#send({ type: 'ack', jobId, state: 'running' }),
+    });
+    // A cancel that came while the script was being started met nothing to stop.
+    if (of.pending.cancelled !== null) this.#deps.executor.stop(jobId, of.pending.cancelled);
+  }
+
+  /** An intent whose fsync failed is known to the journal all the same, and so is its outcome. */
+  async #refuseUnwritten(jobId: string): Promise<void> {
+    const report = plainReport('refused', 'disk_full');
+    if (this.#deps.journal.entry(jobId) === undefined) return this.#report(jobId, report);
+    await this.#deps.journal.record({ kind: 'finished', jobId, report });
+    this.onFinished(jobId);
+  }
+
+  /** The disk may have been slow: time and lease are looked at again when the process is there. */
+  #lateRefusal(job: Job, pending: Pending): JobReport | null {
+    if (pending.cancelled !== null) return plainReport('cancelled', pending.cancelled);
+    const verdict = checkStart(job, {
+      ...this.#permission(),
+      isKnown: false,
+      isSlotAlive: false,
+      jobsRunning: 0,
+      hasSecrets: true,
+    });
+    return verdict.kind === 'ended' ? verdict.report : null;
+  }
+
+  #check(job: Job, secrets: Secrets | null): Verdict {
+    const starting = [...this.#pending.values()].filter(({ slot }) => slot !== null);
+    return checkStart(job, {
+      ...this.#permission(),
+      isKnown: false,
+      isSlotAlive:
+        starting.some(({ slot }) => slot === job.slot) || this.#deps.executor.isSlotAlive(job.slot),
+      // A job that has just been started is in both counts for a moment, which errs to the safe side.
+      jobsRunning: this.#deps.executor.running().length + starting.length,
+      hasSecrets: secrets !== null,
+    });
+  }
+
+  #permission() {
+    const { lease, state } = this.#deps;
+    return {
+      gatewayTime: lease.gatewayTime(),
+      isStopped: lease.isStopped || state.isStopped(),
+      hasLease: lease.holds(),
+    };
+  }
+
+  /** The job's secrets, or null if this host lacks one. */
+  #secrets(job: Job): Secrets | null {
+    const found = new Map<string, Buffer>();
+    for (const name of secretNamesOf(job)) {
+      const value = this.#deps.state.secret(name);
+      if (value === null) return null;
+      found.set(name, value);
+    }
+    return found;
+  }
+
+  #answer({ jobId, have }: Dispatch): void {
+    const entry = this.#deps.journal.entry(jobId);
+    if (entry?.started !== undefined) this.#send({ type: 'ack', jobId, state: 'running' });
+    else this.#send({ type: 'ack', jobId, state: 'acked' });
+    this.#spool?.begin(jobId, have);
+  }
+
+  /** Tells an outcome that left no trace here: nothing ran, and a repeat is judged anew. */
+  #report(jobId: string, report: JobReport): void {
+    this.#deps.log.info(
+      { jobId, state: report.state, reason: report.reason },
+      'a job did not start',
+    );
+    this.#deps.crashAt('before-callback');
+    this.#send({ type: 'result', jobId, report });
+  }
+
+  #send(frame: Parameters<Link['send']>[0]): void {
+    this.#link?.send(frame);
+  }
+}
+
+const mayPass: ReadonlySet<string | null> = new Set(['stopped', 'clock_unknown', 'no_lease']);
+
+const isWorthAsking = (verdict: Verdict): boolean =>
+  verdict.kind === 'ended' && mayPass.has(verdict.report.reason);

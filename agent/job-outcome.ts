@@ -1,0 +1,71 @@
+import { constants } from 'node:os';
+import type { JobReport } from '../contracts/task.ts';
+import type { OutputSizes } from './job-folder.ts';
+import type { JournalEntry } from './job-journal.ts';
+import type { StopReason } from './journal-record.ts';
+
+type Verdict = Pick<JobReport, 'state' | 'reason' | 'exitCode' | 'signal'>;
+
+/** What is known of the end of a script. */
+export type Ending =
+  /** The status as a shell tells it: 128 + n for signal n. */
+  | { readonly kind: 'exit'; readonly status: number; readonly at: number }
+  /** The helper vanished without writing a status, while this agent looked on. */
+  | { readonly kind: 'killed'; readonly signal: string | null; readonly at: number }
+  /** Nothing of it lives, and no one saw the end. */
+  | { readonly kind: 'lost'; readonly reason: 'agent_restarted' | 'rebooted'; readonly at: number };
+
+const stopVerdicts: Record<StopReason, Pick<JobReport, 'state' | 'reason'>> = {
+  timeout: { state: 'timed_out', reason: 'job_timeout' },
+  overflow: { state: 'failed', reason: 'output_overflow' },
+  operator: { state: 'cancelled', reason: 'operator' },
+  resolved: { state: 'cancelled', reason: 'resolved' },
+  stop: { state: 'cancelled', reason: 'stop' },
+};
+
+/**
+ * The report of a job that ended. A stop that was journalled before the end decides, whatever the
+ * script made of the signal (rule R9).
+ */
+export function outcomeOf(of: {
+  readonly stop: JournalEntry['stop'];
+  readonly ending: Ending;
+  readonly startedAt: number | null;
+  readonly sizes: OutputSizes;
+  readonly note: string | null;
+}): JobReport {
+  return {
+    ...verdictOf(of.stop, of.ending),
+    startedAt: of.startedAt,
+    finishedAt: of.ending.at,
+    stdoutBytes: of.sizes.stdout,
+    stderrBytes: of.sizes.stderr,
+    note: of.note,
+  };
+}
+
+function verdictOf(stop: StopReason | undefined, ending: Ending): Verdict {
+  const plain = { exitCode: null, signal: null };
+  if (ending.kind === 'lost' && ending.reason === 'rebooted') {
+    return { state: 'unknown', reason: 'rebooted', ...plain };
+  }
+  if (stop !== undefined) return { ...stopVerdicts[stop], ...plain };
+  switch (ending.kind) {
+    case 'lost':
+      return { state: 'unknown', reason: ending.reason, ...plain };
+    case 'killed':
+      return { state: 'failed', reason: 'signal', exitCode: null, signal: ending.signal };
+    case 'exit': {
+      if (ending.status === 0) return { state: 'succeeded', reason: null, ...plain, exitCode: 0 };
+      const signal = signalOf(ending.status);
+      const reason = signal === null ? 'exit_code' : 'signal';
+      return { state: 'failed', reason, exitCode: ending.status, signal };
+    }
+  }
+}
+
+/** The signal that a shell's status stands for, or null if it is an ordinary status. */
+function signalOf(status: number): string | null {
+  const found = Object.entries(constants.signals).find(([, value]) => value + 128 === status);
+  return found?.[0] ?? null;
+}

@@ -1,0 +1,32 @@
+import { defaultClocks } from '../contracts/limits.ts';
+import { FixpointError } from '../domain/errors.ts';
+import { systemClock } from '../platform/clock.ts';
+import { armedCrashPoints } from '../platform/crash-point.ts';
+import { createLog } from '../platform/log.ts';
+import { Shutdown } from '../platform/shutdown.ts';
+import { Agent } from './agent.ts';
+import { loadAgentConfig } from './config.ts';
+import { systemProcesses } from './process-table.ts';
+
+try {
+  const config = loadAgentConfig(process.env);
+  const log = createLog({ program: 'agent', level: config.logLevel });
+  const shutdown = new Shutdown(log);
+  const agent = new Agent({
+    ...config,
+    processes: systemProcesses,
+    clock: systemClock,
+    log,
+    crashAt: armedCrashPoints(config.crashPoint),
+    killGraceMs: defaultClocks.killGraceMs,
+    leaseWaitMs: defaultClocks.leaseWaitMs,
+    resendAfterMs: 1_000,
+  });
+  shutdown.add('agent', () => agent.stop());
+  shutdown.onSignal();
+  await agent.start();
+} catch (error) {
+  const isOurs = error instanceof FixpointError;
+  process.stderr.write(`fixpoint agent: ${isOurs ? error.message : String(error)}\n`);
+  process.exitCode = isOurs ? 2 : 1;
+}

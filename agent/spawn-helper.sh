@@ -1,0 +1,42 @@
+#!/bin/sh
+# Runs the script of one job and outlives the agent: the exit status and the output go to files
+# of the job's folder, so that an agent that comes back finds how it ended (rule R11).
+#
+# usage: spawn-helper.sh <job folder> <blocks> <PATH of the job> <interpreter> [argument...]
+#   blocks: of 512 bytes, that stdout and stderr may each fill on disk
+#   stdin:  one line, once the agent has journalled the start. End of file instead means that the
+#           agent died before that: nothing is run, so a start that is not journalled never was.
+#   exit:   125 if nothing was run. Else the script's status is in the file `exit`.
+folder=$1 blocks=$2 path=$3 interpreter=$4
+shift 4
+
+# A handler, not "ignore": children would inherit the latter. The group is told to end by TERM;
+# this shell stays to write down how it ended.
+trap : HUP INT QUIT TERM
+
+echo "$$" >"$folder/pid"
+read -r go || exit 125
+mkfifo "$folder/stdout.pipe" "$folder/stderr.pipe" || exit 125
+
+# Keeps at most $blocks in the file $1, whatever is written and whether the agent lives or not,
+# then swallows the rest: a service that the script left behind must not die of a closed pipe.
+# The marker says that the writers are gone and the file is whole.
+keep() {
+  trap '' HUP INT QUIT TERM
+  (
+    ulimit -c 0
+    ulimit -f "$blocks"
+    exec cat >"$folder/$1"
+  ) 2>/dev/null || cat >/dev/null
+  : >"$folder/$1.end"
+}
+keep stdout <"$folder/stdout.pipe" >/dev/null 2>&1 &
+keep stderr <"$folder/stderr.pipe" >/dev/null 2>&1 &
+
+(
+  PATH=$path
+  export PATH
+  exec "$interpreter" "$folder/script" "$@"
+) <"$folder/stdin" >"$folder/stdout.pipe" 2>"$folder/stderr.pipe"
+echo "$?" >"$folder/exit.part"
+mv "$folder/exit.part" "$folder/exit"

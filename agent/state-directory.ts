@@ -1,0 +1,192 @@
+import { X509Certificate } from 'node:crypto';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { agentId, journalId } from '../contracts/task.ts';
+import { FixpointError } from '../domain/errors.ts';
+import { JobFolder } from './job-folder.ts';
+import type { ProcessTable } from './process-table.ts';
+
+/** Who this agent is: the id comes from the certificate alone (invariant 9). All PEM. */
+export type Identity = {
+  readonly agentId: string;
+  readonly journalId: string;
+  readonly key: string;
+  readonly certificate: string;
+  readonly authority: string;
+};
+
+/**
+ * The agent's folder: identity and journal live and die together in it (rule R16), one agent at a
+ * time uses it, and no one but its owner can look inside.
+ */
+export class StateDirectory {
+  readonly #root: string;
+  readonly identity: Identity;
+
+  private constructor(root: string, identity: Identity) {
+    this.#root = root;
+    this.identity = identity;
+  }
+
+  /**
+   * Checks the folder and takes it for this process. Throws `FixpointError` with what is wrong
+   * and how to mend it: `invalid_payload` for its content, `forbidden` for its rights,
+   * `conflict` if another agent runs on it.
+   */
+  static open(root: string, processes: ProcessTable): StateDirectory {
+    if (!existsSync(root)) {
+      throw flaw(root, 'is not there; it is made with key, certificate and journal-id');
+    }
+    refuseForeignEyes(root, '700');
+    refuseForeignEyes(join(root, 'identity.key'), '600');
+    const identity = readIdentity(root);
+    const state = new StateDirectory(root, identity);
+    if (existsSync(state.#jobs) && !existsSync(state.journal)) {
+      throw flaw(
+        state.journal,
+        'is gone, but jobs ran here: what ran is no longer known. Enrol this host as a new agent',
+      );
+    }
+    takeLock(join(root, 'lock'), processes);
+    mkdirSync(state.journal, { recursive: true, mode: 0o700 });
+    mkdirSync(state.#jobs, { recursive: true, mode: 0o700 });
+    return state;
+  }
+
+  get journal(): string {
+    return join(this.#root, 'journal');
+  }
+
+  get #jobs(): string {
+    return join(this.#root, 'jobs');
+  }
+
+  /** The folder of a job, there or not. `jobId` must have passed its schema. */
+  jobFolder(jobId: string): JobFolder {
+    return new JobFolder(join(this.#jobs, jobId), jobId);
+  }
+
+  /** Folders of all jobs that were ever about to start and are not retired. */
+  jobFolders(): JobFolder[] {
+    return readdirSync(this.#jobs).map((jobId) => this.jobFolder(jobId));
+  }
+
+  /** The local kill switch (names 1). */
+  isStopped(): boolean {
+    return existsSync(join(this.#root, 'stop'));
+  }
+
+  /** A secret's bytes, or null if the host has none of that name. `name` must have passed its schema. */
+  secret(name: string): Buffer | null {
+    try {
+      return readFileSync(this.secretPath(name));
+    } catch {
+      // Missing or unreadable is the same to the job: the host cannot give it.
+      return null;
+    }
+  }
+
+  secretPath(name: string): string {
+    return join(this.#root, 'secrets', name);
+  }
+
+  /** Gives the folder back. */
+  close(): void {
+    rmSync(join(this.#root, 'lock'), { force: true });
+  }
+}
+
+function readIdentity(root: string): Identity {
+  const read = (name: string, fix: string): string => {
+    const path = join(root, name);
+    if (!existsSync(path)) throw flaw(path, fix);
+    return readFileSync(path, 'utf8').trim();
+  };
+  const key = read('identity.key', 'is not there; the agent has no identity yet');
+  const certificate = read('identity.crt', 'is not there; it belongs to identity.key');
+  const authority = read('ca.crt', 'is not there; without it no gateway can be trusted');
+  const journal = read(
+    'journal-id',
+    'is not there beside a key: the journal is lost, and a job could run twice. Enrol this host as a new agent',
+  );
+  if (!journalId.safeParse(journal).success) {
+    throw flaw(join(root, 'journal-id'), 'must hold 26 characters of Crockford base32');
+  }
+  return { agentId: agentIdOf(root, certificate), journalId: journal, key, certificate, authority };
+}
+
+const agentUri = 'URI:spiffe://fixpoint/agent/';
+
+function agentIdOf(root: string, certificate: string): string {
+  const path = join(root, 'identity.crt');
+  let names: string;
+  try {
+    names = new X509Certificate(certificate).subjectAltName ?? '';
+  } catch (cause) {
+    throw flaw(path, 'is no certificate', cause);
+  }
+  const name = names.split(', ').find((each) => each.startsWith(agentUri));
+  const id = agentId.safeParse(name?.slice(agentUri.length));
+  if (!id.success)
+    throw flaw(path, 'names no agent: a URI spiffe://fixpoint/agent/<id> is missing');
+  return id.data;
+}
+
+function flaw(path: string, fix: string, cause?: unknown): FixpointError {
+  return new FixpointError('invalid_payload', `${path} ${fix}`, {
+    flaws: [{ field: path, fix }],
+    cause,
+  });
+}
+
+function refuseForeignEyes(path: string, mode: string): void {
+  if (existsSync(path) && (statSync(path).mode & 0o077) !== 0) {
+    throw new FixpointError('forbidden', `${path} is open to others; run: chmod ${mode} ${path}`);
+  }
+}
+
+/**
+ * A lock that names its holder by pid and start time, so that one left by a dead agent is taken
+ * over and a reused pid does not keep an agent out. `link` makes it appear whole or not at all.
+ */
+function takeLock(path: string, processes: ProcessTable): void {
+  const mine = `${path}.${process.pid}`;
+  const me = `${process.pid} ${processes.startTimeOf(process.pid)} ${processes.bootId()}`;
+  writeFileSync(mine, me, { mode: 0o600 });
+  try {
+    for (let tries = 0; tries < 10; tries += 1) {
+      if (tryLink(mine, path)) return;
+      const holder = existsSync(path) ? readFileSync(path, 'utf8') : '';
+      const [pid = '', startTime, bootId] = holder.split(' ');
+      const isAlive =
+        bootId === processes.bootId() && processes.startTimeOf(Number(pid)) === startTime;
+      if (isAlive) {
+        throw new FixpointError('conflict', `another agent runs on this state folder: pid ${pid}`);
+      }
+      rmSync(path, { force: true });
+    }
+    throw new FixpointError('conflict', `${path} cannot be taken: other agents are starting`);
+  } finally {
+    unlinkSync(mine);
+  }
+}
+
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,97 @@
+import type { z } from 'zod';
+import { jobText } from '../contracts/frames.ts';
+import { limits } from '../contracts/limits.ts';
+import type { Job, JobReport } from '../contracts/task.ts';
+import { jobIdOf } from '../domain/ids.ts';
+import { plainReport } from '../domain/job.ts';
+
+/** The part of a dispatch that the checks look at. */
+export type Order = { readonly jobId: string; readonly job: string; readonly content: string };
+
+export type ReadOrder =
+  | { readonly kind: 'job'; readonly job: Job }
+  | { readonly kind: 'refused'; readonly report: JobReport };
+
+/** What the agent knows at the moment of a check. */
+export type Readiness = {
+  readonly isKnown: boolean;
+  /** Unix milliseconds by the gateway's clock; null before its first pong. */
+  readonly gatewayTime: number | null;
+  readonly isStopped: boolean;
+  readonly hasLease: boolean;
+  /** Another attempt of the job's slot runs on this host. */
+  readonly isSlotAlive: boolean;
+  readonly jobsRunning: number;
+  readonly hasSecrets: boolean;
+};
+
+export type Verdict =
+  | { readonly kind: 'known' }
+  | { readonly kind: 'start' }
+  | { readonly kind: 'ended'; readonly report: JobReport };
+
+const refused = (reason: string) => plainReport('refused', reason);
+
+/**
+ * First half of design 5.6's order: is this a job, for me, for my journal, with the script that was
+ * planned? Pure; never throws. `digestOf` names a script's content.
+ */
+export function readOrder(
+  order: Order,
+  me: { readonly agentId: string; readonly journalId: string },
+  digestOf: (content: string) => string,
+): ReadOrder {
+  const parsed = parseJob(order.job);
+  if (!parsed.success) return { kind: 'refused', report: parsed.report };
+  const { job } = parsed;
+  if (jobIdOf(job.taskId, job.agentId) !== order.jobId || hasNul(job)) {
+    return { kind: 'refused', report: refused('invalid_job') };
+  }
+  if (job.agentId !== me.agentId) return { kind: 'refused', report: refused('wrong_target') };
+  if (job.journalId !== me.journalId) return { kind: 'refused', report: refused('wrong_journal') };
+  if (digestOf(order.content) !== job.contentDigest) {
+    return { kind: 'refused', report: refused('digest_mismatch') };
+  }
+  return { kind: 'job', job };
+}
+
+/**
+ * Second half: a job the journal knows is answered from it whatever the time or the lease; any
+ * other must be in time, allowed, leased, alone in its slot and have a place and its secrets. Pure.
+ */
+export function checkStart(job: Pick<Job, 'notAfter'>, now: Readiness): Verdict {
+  if (now.isKnown) return { kind: 'known' };
+  if (now.gatewayTime !== null && now.gatewayTime > job.notAfter) {
+    return { kind: 'ended', report: plainReport('expired', 'not_after') };
+  }
+  if (now.isStopped) return { kind: 'ended', report: refused('stopped') };
+  if (now.gatewayTime === null) return { kind: 'ended', report: refused('clock_unknown') };
+  if (!now.hasLease) return { kind: 'ended', report: refused('no_lease') };
+  if (now.isSlotAlive) return { kind: 'ended', report: refused('previous_attempt_alive') };
+  if (now.jobsRunning >= limits.agentJobsMax) return { kind: 'ended', report: refused('busy') };
+  if (!now.hasSecrets) return { kind: 'ended', report: refused('no_such_secret') };
+  return { kind: 'start' };
+}
+
+type Parsed =
+  | { readonly success: true; readonly job: z.infer<typeof jobText> }
+  | { readonly success: false; readonly report: JobReport };
+
+function parseJob(text: string): Parsed {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { success: false, report: refused('invalid_job') };
+  }
+  const parsed = jobText.safeParse(value);
+  if (parsed.success) return { success: true, job: parsed.data };
+  const isOther = parsed.error.issues.some(
+    ({ path }) => path[0] === 'version' || path[0] === 'action',
+  );
+  return { success: false, report: refused(isOther ? 'unsupported' : 'invalid_job') };
+}
+
+/** No process can be given a NUL byte as argument or environment. */
+const hasNul = (job: Job): boolean =>
+  [...job.args, ...Object.values(job.env), job.cwd ?? ''].some((text) => text.includes('\0'));
