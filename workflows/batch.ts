@@ -47,6 +47,9 @@ export async function runAttempt(run: RunState, attempt: Attempt): Promise<Attem
   return outcome;
 }
 
+/** Each wait is three times the one before, so that a run which hears nothing stays below 60 events. */
+const pollGrowth = 3;
+
 type InFlight = { readonly key: string; readonly task: TaskSubmit; readonly attempt: Attempt };
 
 const rowOf = (attempt: Attempt, key: string) => ({
@@ -82,6 +85,7 @@ async function settle(run: RunState, of: InFlight): Promise<AttemptOutcome> {
   }
   let latest = submitted.report;
   let cancelTold = false;
+  let pollAfterMs = Math.max(run.input.clocks.pollAfterMinMs, of.attempt.timeoutMs / 4);
   for (;;) {
     const finished = run.reports.get(of.key) ?? finishedOr(latest, null);
     if (finished !== null) return outcomeOf(finished);
@@ -92,7 +96,6 @@ async function settle(run: RunState, of: InFlight): Promise<AttemptOutcome> {
     }
     const leftMs = of.task.deadline - Date.now();
     if (leftMs <= 0) return lastPoll(run, of, latest);
-    const pollAfterMs = Math.max(run.input.clocks.pollAfterMinMs, of.attempt.timeoutMs / 4);
     const waitMs = Math.min(pollAfterMs, leftMs);
     const heard = await condition(
       () => run.reports.has(of.key) || (run.cancelRequest !== null && !cancelTold),
@@ -101,6 +104,7 @@ async function settle(run: RunState, of: InFlight): Promise<AttemptOutcome> {
     );
     if (heard || of.task.deadline - Date.now() <= 0) continue;
     latest = (await pollOrResubmit(run, of)) ?? latest;
+    pollAfterMs *= pollGrowth;
   }
 }
 

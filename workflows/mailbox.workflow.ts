@@ -69,6 +69,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
     if (decision.kind === 'close') return;
     if (decision.untilMs !== null) alarm.arm(decision.untilMs, decision.why);
     await condition(() => inbox.length > 0 || ended.length > 0 || alarm.rang());
+    alarm.silence();
   }
 }
 
@@ -81,7 +82,6 @@ class Alarm {
   #rang = false;
 
   arm(atMs: number, why: string): void {
-    this.#rang = false;
     if (this.#pendingAtMs !== undefined && this.#pendingAtMs <= atMs) return;
     this.#pendingAtMs = atMs;
     // Never awaited, so it must not reject: the timer of a closing workflow just disappears.
@@ -97,6 +97,10 @@ class Alarm {
 
   rang(): boolean {
     return this.#rang;
+  }
+
+  silence(): void {
+    this.#rang = false;
   }
 }
 

@@ -1,0 +1,70 @@
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import type {
+  CoreActivities,
+  GatewayActivities,
+  MailboxActivities,
+} from '../../contracts/temporal.ts';
+import { searchAttributes, taskQueues } from '../../contracts/temporal.ts';
+import { serverPath } from './server-path.ts';
+
+/** `temporal.api.enums.v1.IndexedValueType` of the types that we use. */
+const indexedValueTypes = { Keyword: 2, Int: 3, Datetime: 6 } as const;
+
+/** Activities of a test; all of a queue's or only those it needs. */
+export type FakeActivities = Partial<CoreActivities & GatewayActivities & MailboxActivities>;
+
+let bundle: Promise<{ code: string }> | undefined;
+
+/** The workflow bundle, built once per test file's process. */
+export function workflowBundle(): Promise<{ code: string }> {
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: new URL('../../workflows/index.ts', import.meta.url).pathname,
+    logger: new DefaultLogger('WARN'),
+  });
+  return bundle;
+}
+
+/** A time-skipping server with Fixpoint's search attributes. Stop it with `teardown()`. */
+export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    workerHeartbeatInterval: null,
+    telemetryOptions: { logging: { filter: 'ERROR' } },
+  });
+  const environment = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path: serverPath('testServer') } },
+  });
+  await environment.connection.operatorService.addSearchAttributes({
+    namespace: 'default',
+    searchAttributes: Object.fromEntries(
+      Object.entries(searchAttributes).map(([name, type]) => [name, indexedValueTypes[type]]),
+    ),
+  });
+  return environment;
+}
+
+/** Runs `work` beside workers of all three queues with the given fakes. */
+export async function withWorkers<T>(
+  environment: TestWorkflowEnvironment,
+  activities: FakeActivities,
+  work: () => Promise<T>,
+): Promise<T> {
+  const connection = environment.nativeConnection;
+  const given = { ...activities } as Record<string, (...args: never[]) => Promise<unknown>>;
+  const workflows = await Worker.create({
+    connection,
+    taskQueue: taskQueues.workflows,
+    workflowBundle: await workflowBundle(),
+    activities: given,
+  });
+  const others = await Promise.all(
+    [taskQueues.activities, taskQueues.gateway].map((taskQueue) =>
+      Worker.create({ connection, taskQueue, activities: given }),
+    ),
+  );
+  const [first, second] = others;
+  if (first === undefined || second === undefined)
+    throw new Error('two activity workers were made');
+  return first.runUntil(() => second.runUntil(() => workflows.runUntil(work)));
+}

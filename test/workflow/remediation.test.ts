@@ -1,0 +1,394 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
+import {
+  type Plan,
+  type RemediationInput,
+  type RemediationResult,
+  signalNames,
+  taskQueues,
+  workflowTypes,
+} from '../../contracts/temporal.ts';
+import { aRemediation, aReport, aRunbook, aStep, someTargets } from '../support/builders.ts';
+import { eventually } from '../support/eventually.ts';
+import { eventsOf, timersOf } from '../support/history.ts';
+import { type FakeActivities, timeSkipping, withWorkers } from '../support/workflow-environment.ts';
+
+/** A gateway whose tasks end as the test says, and that records what it was asked. */
+class ScriptedGateway {
+  readonly submitted: { key: string; task: TaskSubmit }[] = [];
+  readonly cancelled: string[] = [];
+  polls = 0;
+  /** Letters of a task by its key; `.` is still running. */
+  letters: (key: string, task: TaskSubmit) => string = (_, task) => 's'.repeat(task.targets.length);
+  /** Whether submit already tells the end, as a quick task's does. */
+  endsAtOnce = false;
+  onSubmit: (key: string, task: TaskSubmit) => Promise<void> = async () => {};
+  onPoll: (key: string) => Promise<TaskReport | null> = async (key) => this.reportOf(key);
+
+  reportOf(key: string): TaskReport {
+    const found = this.submitted.find((submit) => submit.key === key);
+    if (found === undefined) throw new Error(`never submitted: ${key}`);
+    return aReport(key, found.task, this.letters(key, found.task));
+  }
+
+  activities(plan: Plan): FakeActivities & { recorded: RemediationResult[] } {
+    const recorded: RemediationResult[] = [];
+    const submit = async ({ key, task }: { key: string; task: TaskSubmit }) => {
+      if (!this.submitted.some((known) => known.key === key)) this.submitted.push({ key, task });
+      await this.onSubmit(key, task);
+      const open = aReport(key, task, '.'.repeat(task.targets.length));
+      return this.endsAtOnce ? this.reportOf(key) : open;
+    };
+    return {
+      recorded,
+      planTargets: async () => plan,
+      submitTask: submit,
+      probe: submit,
+      pollTask: async ({ key }) => {
+        this.polls += 1;
+        return this.onPoll(key);
+      },
+      cancelTask: async ({ key }) => {
+        this.cancelled.push(key);
+      },
+      recordOutcome: async ({ result }) => {
+        recorded.push(result);
+      },
+    };
+  }
+}
+
+const planOf = (count: number): Plan => ({
+  kind: 'planned',
+  targets: someTargets(count),
+  resolved: [],
+  skipped: [],
+});
+
+describe('remediation', () => {
+  let environment: TestWorkflowEnvironment;
+  let sequence = 0;
+  before(async () => {
+    environment = await timeSkipping();
+  });
+  after(() => environment.teardown());
+
+  const callback = (id: string, report: TaskReport) =>
+    environment.client.workflow.getHandle(id).signal(signalNames.taskFinished, { report });
+
+  async function repair(of: {
+    gateway: ScriptedGateway;
+    plan?: Plan;
+    input?: Partial<RemediationInput>;
+    during?: (handle: WorkflowHandle) => Promise<void>;
+  }) {
+    sequence += 1;
+    const remediationId = `remediation:restart-web:web~00000000:12345678-${sequence}`;
+    const activities = of.gateway.activities(of.plan ?? planOf(2));
+    return withWorkers(environment, activities, async () => {
+      const handle = await environment.client.workflow.start(workflowTypes.remediation, {
+        workflowId: remediationId,
+        taskQueue: taskQueues.workflows,
+        args: [aRemediation({ remediationId, ...of.input })],
+      });
+      await of.during?.(handle);
+      const result: RemediationResult = await handle.result();
+      const history = await handle.fetchHistory();
+      return {
+        id: remediationId,
+        result,
+        recorded: activities.recorded,
+        events: eventsOf(history),
+        timers: timersOf(history),
+      };
+    });
+  }
+
+  it('a repair whose callbacks arrive ends verified within 60 events', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.onSubmit = async (key) => {
+      await callback(key.split('/')[0] ?? '', gateway.reportOf(key));
+    };
+
+    const { result, events, recorded } = await repair({ gateway });
+
+    assert.equal(result.state, 'verified');
+    assert.deepEqual(result.letters, { restart: 'ss', verify: 'ss' });
+    assert.equal(gateway.polls, 0);
+    assert.equal(recorded.length, 1);
+    assert.ok(events.length <= 60, `${events.length} events`);
+  });
+
+  it('a callback that comes before submit returns is kept, and duplicates and late ones change nothing', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.onSubmit = async (key) => {
+      const id = key.split('/')[0] ?? '';
+      const report = gateway.reportOf(key);
+      await callback(id, report);
+      await callback(id, report);
+      const [first] = gateway.submitted;
+      // A late repeat of the first task's callback, now saying that it failed.
+      if (first !== undefined && first.key !== key) {
+        await callback(id, aReport(first.key, first.task, 'ff'));
+      }
+    };
+
+    const { result } = await repair({ gateway });
+
+    assert.equal(result.state, 'verified');
+    assert.equal(gateway.submitted.length, 2);
+    assert.equal(gateway.polls, 0);
+  });
+
+  it('a lost callback is found by the poll, after max(15 s, timeout ÷ 4)', async () => {
+    const gateway = new ScriptedGateway();
+
+    const { result, timers, events } = await repair({
+      gateway,
+      input: { runbook: aRunbook({ steps: [aStep({ timeoutMs: 120_000 })] }) },
+    });
+
+    assert.equal(result.state, 'verified');
+    assert.equal(gateway.polls, 2);
+    assert.deepEqual(timers, [30_000, 15_000]);
+    assert.ok(events.length <= 60, `${events.length} events`);
+  });
+
+  it('callback and poll lost: one last poll at the deadline, then unknown, and nothing is repeated', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.letters = (_, task) => '.'.repeat(task.targets.length);
+
+    const { result, timers, events } = await repair({ gateway });
+
+    assert.ok(events.length <= 60, `${events.length} events`);
+    assert.equal(result.state, 'failed');
+    assert.deepEqual(result.letters, { restart: 'uu' });
+    assert.equal(gateway.submitted.length, 1);
+    // 60 s timeout + 60 s notAfter + 60 s grace, in waits that grow threefold.
+    assert.deepEqual(
+      timers.map((ms) => Math.round(ms / 1_000)),
+      [15, 45, 120],
+    );
+    assert.equal(gateway.polls, timers.length);
+  });
+
+  it('a gateway that forgot the task is given the same key again', async () => {
+    const gateway = new ScriptedGateway();
+    let submits = 0;
+    gateway.onSubmit = async () => {
+      submits += 1;
+    };
+    let forgotten = true;
+    gateway.onPoll = async (key) => {
+      if (!forgotten) return gateway.reportOf(key);
+      forgotten = false;
+      return null;
+    };
+
+    const { result } = await repair({ gateway });
+
+    assert.equal(result.state, 'verified');
+    assert.equal(submits, 3);
+    assert.equal(gateway.submitted.length, 2);
+  });
+
+  it('three attempts with back-off go to the failed hosts only', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.endsAtOnce = true;
+    const answers: Record<string, string> = { '1': 'sffs', '2': 'fs', '3': 's' };
+    gateway.letters = (key, task) => {
+      const [, step, , attempt = ''] = key.split('/');
+      return step === 'restart' ? (answers[attempt] ?? '') : 's'.repeat(task.targets.length);
+    };
+    const retry = { attempts: 3, backoffMs: 10_000, on: ['failed' as const] };
+
+    const { result, timers } = await repair({
+      gateway,
+      plan: planOf(4),
+      input: { runbook: aRunbook({ steps: [aStep({ retry })] }) },
+    });
+
+    assert.equal(result.state, 'verified');
+    assert.deepEqual(
+      gateway.submitted.map(({ key, task }) => [
+        key.split('/').slice(1).join('/'),
+        task.targets.map(({ agentId }) => Number(agentId.slice(1))),
+      ]),
+      [
+        ['restart/1/1', [0, 1, 2, 3]],
+        ['restart/1/2', [1, 2]],
+        ['restart/1/3', [1]],
+        ['verify/1/1', [0, 1, 2, 3]],
+      ],
+    );
+    assert.deepEqual(timers, [10_000, 20_000]);
+    assert.deepEqual(result.letters['restart'], 'pspp');
+  });
+
+  it('too many failures in the first batch: the second never starts', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.endsAtOnce = true;
+    gateway.letters = () => 'f';
+    const rollout = { batchSize: 1, maxFailures: 0, soakMs: 30_000 };
+
+    const { result, timers } = await repair({
+      gateway,
+      input: { runbook: aRunbook({ steps: [aStep({ rollout })] }) },
+    });
+
+    assert.equal(result.state, 'failed');
+    assert.deepEqual(result.letters, { restart: 'fh' });
+    assert.equal(gateway.submitted.length, 1);
+    assert.deepEqual(timers, []);
+  });
+
+  it('unknown is not tried again unless the step says so', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.endsAtOnce = true;
+    gateway.letters = () => 'uu';
+    const retry = { attempts: 3, backoffMs: 10_000, on: ['failed' as const, 'timed_out' as const] };
+
+    const { result } = await repair({
+      gateway,
+      input: { runbook: aRunbook({ steps: [aStep({ retry })] }) },
+    });
+
+    assert.equal(result.state, 'failed');
+    assert.equal(gateway.submitted.length, 1);
+  });
+
+  it('a probe that never passes ends failed when its time is over', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.endsAtOnce = true;
+    gateway.letters = (key, task) => {
+      if (!key.includes('/verify/')) return 'ss';
+      return task.targets.length === 2 ? 'sf' : 'f';
+    };
+
+    const { result, timers } = await repair({
+      gateway,
+      input: { runbook: aRunbook({ verify: { ...aRunbook().verify, withinMs: 60_000 } }) },
+    });
+
+    assert.equal(result.state, 'failed');
+    assert.match(result.reason ?? '', /probe fails on 1 hosts/);
+    assert.deepEqual(timers, [5_000, 10_000, 20_000, 25_000]);
+    // Only the host that did not pass is probed again.
+    assert.deepEqual(
+      gateway.submitted.slice(2).map(({ task }) => task.targets.length),
+      [1, 1, 1, 1],
+    );
+  });
+
+  it('without a probe the sender’s word ends the run resolved, and its silence ends it failed', async () => {
+    const verify = { probe: null, withinMs: 120_000 };
+    const told = new ScriptedGateway();
+    told.endsAtOnce = true;
+    const heard = await repair({
+      gateway: told,
+      input: {
+        runbook: aRunbook({ verify }),
+        policy: { ...aRemediation().policy, onResolved: 'continue' },
+      },
+      during: (handle) =>
+        handle.signal(signalNames.episodeChanged, {
+          resolved: aRemediation().episodes.map(({ id }) => id),
+        }),
+    });
+    assert.equal(heard.result.state, 'resolved');
+
+    const silent = new ScriptedGateway();
+    silent.endsAtOnce = true;
+    const unheard = await repair({ gateway: silent, input: { runbook: aRunbook({ verify }) } });
+    assert.equal(unheard.result.state, 'failed');
+    assert.deepEqual(unheard.timers, [120_000]);
+  });
+
+  it('resolved before the first submit: nothing starts', async () => {
+    const gateway = new ScriptedGateway();
+    const plan: Plan = {
+      kind: 'planned',
+      targets: someTargets(2),
+      resolved: [aRemediation().episodes[0]?.id ?? ''],
+      skipped: [],
+    };
+
+    const { result, recorded } = await repair({ gateway, plan });
+
+    assert.equal(result.state, 'superseded');
+    assert.equal(gateway.submitted.length, 0);
+    assert.equal(recorded.length, 1);
+  });
+
+  it('resolved while the first batch runs: it finishes, the second is skipped', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.endsAtOnce = true;
+    gateway.onSubmit = async (key) => {
+      if (!key.includes('/restart/1/')) return;
+      await environment.client.workflow
+        .getHandle(key.split('/')[0] ?? '')
+        .signal(signalNames.episodeChanged, {
+          resolved: aRemediation().episodes.map(({ id }) => id),
+        });
+    };
+    const rollout = { batchSize: 1, maxFailures: 0, soakMs: 0 };
+
+    const { result } = await repair({
+      gateway,
+      input: { runbook: aRunbook({ steps: [aStep({ rollout })] }) },
+    });
+
+    assert.equal(result.state, 'verified');
+    assert.deepEqual(result.letters['restart'], 'sk');
+  });
+
+  it('a cancel in mid-batch is passed on once, and the run ends with every host’s letter', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.letters = () => (gateway.cancelled.length > 0 ? 'scu' : '...');
+    const waiting = async (handle: WorkflowHandle) => {
+      await untilSubmitted(gateway);
+      await handle.executeUpdate('cancel', { args: [{ by: 'anna', reason: 'wrong hosts' }] });
+    };
+
+    const { result } = await repair({ gateway, plan: planOf(3), during: waiting });
+
+    assert.equal(result.state, 'cancelled');
+    assert.equal(result.reason, 'wrong hosts');
+    assert.deepEqual(result.letters, { restart: 'scu' });
+    assert.deepEqual(gateway.cancelled.length, 1);
+  });
+
+  it('Temporal’s own cancel takes the same path', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.letters = () => (gateway.cancelled.length > 0 ? 'cc' : '..');
+
+    const { result } = await repair({
+      gateway,
+      during: async (handle) => {
+        await untilSubmitted(gateway);
+        await handle.cancel();
+      },
+    });
+
+    assert.equal(result.state, 'cancelled');
+    assert.deepEqual(result.letters, { restart: 'cc' });
+  });
+
+  it('a plan that is refused ends held with its reason, and nothing is submitted', async () => {
+    const gateway = new ScriptedGateway();
+    const plan: Plan = { kind: 'held', reason: 'no_target', detail: 'no agent has hostname web1' };
+
+    const { result } = await repair({ gateway, plan });
+
+    assert.equal(result.state, 'held');
+    assert.match(result.reason ?? '', /no_target: no agent has hostname web1/);
+    assert.equal(gateway.submitted.length, 0);
+  });
+});
+
+async function untilSubmitted(gateway: ScriptedGateway): Promise<void> {
+  await eventually(() => assert.ok(gateway.submitted.length > 0));
+}
