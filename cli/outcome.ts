@@ -50,7 +50,7 @@ export function exitOf(progress: Pick<Progress, 'state' | 'reason' | 'targets'>)
     case 'superseded':
       return exits.ok;
     case 'held':
-      return progress.reason === 'inventory_incomplete' ? exits.unreachable : exits.denied;
+      return progress.reason?.startsWith('inventory_incomplete') ? exits.unreachable : exits.denied;
     case 'failed':
       return exitOfFailure(progress.targets.map((target) => target.letter));
     default:
@@ -66,22 +66,3 @@ function exitOfFailure(letters: readonly string[]): number {
   if (failed.includes('u')) return exits.unknown;
   return failed.length > 0 ? exits.unreachable : exits.failed;
 }
-
-const letterWords: Readonly<Record<string, string>> = {
-  s: 'succeeded',
-  p: 'succeeded earlier',
-  f: 'failed',
-  t: 'timed out',
-  c: 'cancelled',
-  r: 'refused',
-  e: 'expired',
-  u: 'unknown',
-  x: 'unreachable',
-  n: 'not enrolled',
-  k: 'skipped, its alerts resolved',
-  h: 'not yet submitted',
-  '.': 'in flight',
-};
-
-/** What a host's letter says (names 5). */
-export const wordOf = (letter: string): string => letterWords[letter] ?? letter;

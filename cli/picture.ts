@@ -1,6 +1,7 @@
 import { isFailedLetter, isSuccessLetter } from '../domain/batch-ledger.ts';
+import { letterWords } from '../domain/remediation-details.ts';
 import type { Progress } from './answers.ts';
-import { isEnded, wordOf } from './outcome.ts';
+import { isEnded } from './outcome.ts';
 import { coloured } from './output.ts';
 import { plainLine } from './plain-text.ts';
 import type { Terminal } from './terminal.ts';
@@ -68,7 +69,7 @@ function hostLines(terminal: Terminal, progress: Progress): string[] {
       : targets.filter((target) => isFailedLetter(target.letter)).slice(0, hostsListedMax);
   const lines = listed.map(({ agentId, name, letter }, at) => {
     const label = at === 0 ? '  hosts   ' : '          ';
-    return `${label}${plainLine(name ?? agentId)}  ${lettersText(terminal, letter)} ${wordOf(letter)}`;
+    return `${label}${plainLine(name ?? agentId)}  ${lettersText(terminal, letter)} ${letterWords[letter] ?? ''}`;
   });
   if (listed.length < targets.length || targets.length === 0) {
     lines.push(`  hosts   ${progress.hosts} in all, ${progress.hostsFailed} failed`);

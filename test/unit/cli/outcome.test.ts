@@ -36,8 +36,8 @@ describe('the exit status of a remediation', () => {
   });
 
   it('is 5 for held, 4 where the inventory is incomplete, 1 for cancelled', () => {
-    assert.equal(exitFor('held', '', 'no_target'), 5);
-    assert.equal(exitFor('held', '', 'inventory_incomplete'), 4);
+    assert.equal(exitFor('held', '', 'no_target: agent-9'), 5);
+    assert.equal(exitFor('held', '', 'inventory_incomplete: no mark'), 4);
     assert.equal(exitFor('cancelled', 'sc'), 1);
   });
 });
