@@ -30,7 +30,11 @@ export const webhookAnswer = z.object({
 export type WebhookAnswer = z.infer<typeof webhookAnswer>;
 
 /** Body of `POST /v1/remediations/:id/cancel` and of `PUT /v1/control`. */
-export const cancelBody = z.object({ reason: z.string().max(500).default('') });
+export const cancelBody = z.object({
+  reason: z.string().max(500).default(''),
+  /** Claimed, as below. */
+  operator_name: z.string().max(200).optional(),
+});
 export const controlBody = z.object({
   stopped: z.boolean(),
   reason: z.string().max(500).default(''),
@@ -128,7 +132,10 @@ export const policyTestAnswer = z.object({
 });
 export type PolicyTestAnswer = z.infer<typeof policyTestAnswer>;
 
-/** `/readyz?verbose`: 200 when all checks pass, else 503. `detail` never holds a secret. */
+/**
+ * `/readyz?verbose`: 200 when alerts can be taken in, else 503. A check may fail without that: a
+ * Temporal that is away stops no webhook. `detail` never holds a secret.
+ */
 export const readiness = z.object({
   ready: z.boolean(),
   checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),

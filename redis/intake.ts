@@ -80,16 +80,19 @@ export class Intake {
   /** All counters and the backlog of one moment. */
   async counts(): Promise<{
     readonly backlog: number;
+    /** When the oldest waiting entry was kept, Unix milliseconds of Redis; null with none. */
+    readonly oldestMs: number | null;
     readonly counts: readonly IntakeCount[];
   }> {
     const answer = await counts(this.#client, [keys.intake.stream, keys.intake.fates], []);
-    const [backlog, ...fields] = Array.isArray(answer) ? answer : [0];
+    const [backlog, oldest, ...fields] = Array.isArray(answer) ? answer : [0, ''];
     const found: IntakeCount[] = [];
     for (let at = 0; at + 1 < fields.length; at += 2) {
       const [source = '', fate = '', reason = null] = String(fields[at]).split('|');
       found.push({ source, fate, reason, count: Number(fields[at + 1]) });
     }
-    return { backlog: Number(backlog), counts: found };
+    const oldestMs = oldest === '' ? null : Number(String(oldest).split('-')[0]);
+    return { backlog: Number(backlog), oldestMs, counts: found };
   }
 
   async #waitForReplicas(): Promise<void> {

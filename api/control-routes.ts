@@ -1,0 +1,83 @@
+import { type Client, WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
+import type { FastifyInstance } from 'fastify';
+import { controlBody } from '../contracts/http.ts';
+import {
+  type ControlInput,
+  type ControlState,
+  type ControlUpdate,
+  queryNames,
+  taskQueues,
+  updateNames,
+  workflowIds,
+  workflowTypes,
+} from '../contracts/temporal.ts';
+import type { AuditLog } from '../platform/audit.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import { bodyOf } from './body.ts';
+import { audited, operatorCredential } from './operator-actions.ts';
+import { asTemporalProblem } from './temporal-errors.ts';
+
+export type ControlDeps = {
+  readonly client: Client;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+type Control = (input: ControlInput) => Promise<never>;
+
+const callMs = 10_000;
+const allowed: ControlState = { revision: 0, stopped: false, reason: '', by: '', at: 0 };
+
+/** The kill switch: its truth is the control workflow (design 3). */
+export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
+  app.get('/v1/control', async () => withTemporal(deps, () => readState(deps.client)));
+  app.put('/v1/control', async (request) => {
+    const { stopped, reason, operator_name: claimed = null } = bodyOf(request, controlBody);
+    const actor = { credential: operatorCredential, claimed };
+    const kind = stopped ? 'control.stop' : 'control.allow';
+    return audited({ ...deps, kind, actor, object: workflowIds.control, detail: { reason } }, () =>
+      withTemporal(deps, () =>
+        change(deps.client, stopped, { by: claimed ?? actor.credential, reason }),
+      ),
+    );
+  });
+}
+
+async function readState(client: Client): Promise<ControlState> {
+  try {
+    return await client.workflow
+      .getHandle(workflowIds.control)
+      .query<ControlState>(queryNames.state);
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    // Missing control state means stopped (invariant 4).
+    return { ...allowed, stopped: true, reason: 'no worker has started the control workflow yet' };
+  }
+}
+
+/** Returns once the gateways' cache says the same. A switch that was never used is made first. */
+function change(client: Client, stopped: boolean, update: ControlUpdate): Promise<ControlState> {
+  const input: ControlInput = { state: allowed };
+  return client.workflow.executeUpdateWithStart<Control, ControlState, [ControlUpdate]>(
+    stopped ? updateNames.stop : updateNames.allow,
+    {
+      args: [update],
+      startWorkflowOperation: new WithStartWorkflowOperation<Control>(workflowTypes.control, {
+        workflowId: workflowIds.control,
+        taskQueue: taskQueues.workflows,
+        args: [input],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    },
+  );
+}
+
+async function withTemporal<T>(deps: ControlDeps, work: () => Promise<T>): Promise<T> {
+  try {
+    return await deps.client.withDeadline(deps.clock.now() + callMs, work);
+  } catch (error) {
+    throw asTemporalProblem(error);
+  }
+}

@@ -1,0 +1,129 @@
+import type { Client } from '@temporalio/client';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { cancelBody, type RemediationRow } from '../contracts/http.ts';
+import { limits } from '../contracts/limits.ts';
+import { resourceName } from '../contracts/runbook.ts';
+import {
+  type CancelUpdate,
+  queryNames,
+  type RemediationProgress,
+  updateNames,
+  workflowTypes,
+} from '../contracts/temporal.ts';
+import { FixpointError } from '../domain/errors.ts';
+import type { AuditLog } from '../platform/audit.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import { bodyOf, queryOf } from './body.ts';
+import { audited, operatorCredential } from './operator-actions.ts';
+import { remediationRowOf } from './remediation-row.ts';
+import { asTemporalProblem } from './temporal-errors.ts';
+
+export type RemediationDeps = {
+  readonly client: Client;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+const callMs = 10_000;
+const listQuery = z.object({
+  state: z
+    .string()
+    .regex(/^[a-z_]{1,32}$/)
+    .optional(),
+  policy: resourceName.optional(),
+  limit: z.coerce.number().int().min(1).max(limits.pageMax).default(limits.pageDefault),
+});
+const idParams = z.object({ id: z.string().min(1).max(1000) });
+
+/** Repairs as Temporal knows them: lists come from its visibility, a run's story from the run. */
+export function remediationRoutes(app: FastifyInstance, deps: RemediationDeps): void {
+  app.get('/v1/remediations', async (request) => {
+    const items = await withTemporal(deps, () => list(deps, queryOf(request, listQuery)));
+    return { items, next: null };
+  });
+  app.get('/v1/remediations/:id', async (request) => {
+    const id = idOf(request.params);
+    return withTemporal(deps, () => show(deps, id));
+  });
+  app.post('/v1/remediations/:id/cancel', async (request, reply) => {
+    const id = idOf(request.params);
+    const { reason, operator_name: claimed = null } = bodyOf(request, cancelBody);
+    const actor = { credential: operatorCredential, claimed };
+    await audited(
+      { ...deps, kind: 'remediation.cancel', actor, object: id, detail: { reason } },
+      () => withTemporal(deps, () => cancel(deps, id, { by: claimed ?? actor.credential, reason })),
+    );
+    return reply.code(202).send({ id, state: 'cancelling' });
+  });
+}
+
+async function list(
+  deps: RemediationDeps,
+  of: z.output<typeof listQuery>,
+): Promise<RemediationRow[]> {
+  // Each value was checked to hold nothing that a query could be made of.
+  const conditions = [
+    `WorkflowType = "${workflowTypes.remediation}"`,
+    // A run that continued as new is one repair, told by its latest run.
+    'ExecutionStatus != "ContinuedAsNew"',
+    ...(of.state === undefined ? [] : [`FixpointState = "${of.state}"`]),
+    ...(of.policy === undefined ? [] : [`FixpointPolicy = "${of.policy}"`]),
+  ];
+  const rows: RemediationRow[] = [];
+  const found = deps.client.workflow.list({
+    query: conditions.join(' AND '),
+    pageSize: of.limit,
+  });
+  for await (const info of found) {
+    rows.push(remediationRowOf(info));
+    if (rows.length >= of.limit) break;
+  }
+  return rows.sort((left, right) => (left.startedAt < right.startedAt ? 1 : -1));
+}
+
+async function show(
+  deps: RemediationDeps,
+  id: string,
+): Promise<RemediationRow & { readonly progress: RemediationProgress }> {
+  const handle = deps.client.workflow.getHandle(id);
+  const row = remediationRowOf(await handle.describe());
+  const progress = await handle.query<RemediationProgress>(queryNames.progress);
+  // Visibility follows the run with a delay; the run's own word is newer.
+  const { state, hosts, hostsFailed } = progress;
+  const isOpen = row.endedAt === null;
+  return { ...row, ...(isOpen ? { state } : {}), hosts, hostsFailed, progress };
+}
+
+async function cancel(deps: RemediationDeps, id: string, update: CancelUpdate): Promise<void> {
+  const handle = deps.client.workflow.getHandle(id);
+  const { status } = await handle.describe();
+  if (status.name !== 'RUNNING') {
+    throw new FixpointError('gone', `the remediation ended already: ${status.name.toLowerCase()}`);
+  }
+  await handle.executeUpdate<void, [CancelUpdate]>(updateNames.cancel, {
+    args: [update],
+  });
+}
+
+/** Within 10 s, with Temporal's failures told as ours. */
+async function withTemporal<T>(deps: RemediationDeps, work: () => Promise<T>): Promise<T> {
+  try {
+    return await deps.client.withDeadline(deps.clock.now() + callMs, work);
+  } catch (error) {
+    throw asTemporalProblem(error);
+  }
+}
+
+/** Only repairs: the same Temporal namespace may hold workflows of others. */
+function idOf(params: unknown): string {
+  const parsed = idParams.safeParse(params);
+  if (parsed.success && parsed.data.id.startsWith(`${workflowTypes.remediation}:`)) {
+    return parsed.data.id;
+  }
+  throw new FixpointError('not_found', 'there is no such remediation', {
+    hint: 'ids look like remediation:<policy>:<group>:<run>; see `fixpoint remediation ls`',
+  });
+}
