@@ -6,7 +6,7 @@ import { jobRow } from '../contracts/task.ts';
 export type Progress = z.infer<typeof remediationProgress>;
 
 export const jobsPage = pageOf(jobRow);
-export const quarantinedPage = pageOf(quarantined);
+export const quarantinedPage = pageOf(quarantined.extend({ id: z.string() }));
 
 export const controlState = z.object({
   revision: z.int(),

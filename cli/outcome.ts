@@ -32,6 +32,10 @@ const ended: ReadonlySet<string> = new Set([
   'cancelled',
   'superseded',
   'held',
+  // Ended from outside, told by Temporal's own words.
+  'terminated',
+  'canceled',
+  'timed_out',
 ]);
 
 /** Whether a remediation in this state has ended. */

@@ -8,12 +8,16 @@ export async function cancelRemediation(of: {
   readonly servers: Servers;
   readonly id: string;
   readonly reason: string;
+  readonly by: string | undefined;
 }): Promise<void> {
   await of.servers.api.send(
     {
       method: 'POST',
       path: `/v1/remediations/${encodeURIComponent(of.id)}/cancel`,
-      body: { reason: of.reason },
+      body: {
+        reason: of.reason,
+        ...(of.by === undefined ? {} : { operator_name: of.by }),
+      },
     },
     z.unknown(),
   );

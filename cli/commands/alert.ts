@@ -99,7 +99,7 @@ function listQuarantined(
 ): void {
   printListing(deps.terminal, {
     format,
-    rows: page.items.map((item) => ({ ...item, id: item.rawDigest, state: 'quarantined' })),
+    rows: page.items.map((item) => ({ ...item, state: 'quarantined' })),
     header: ['RECEIVED', 'SOURCE', 'FIELD', 'VALUE', 'REASON'],
     cells: (row) => [row.receivedAt, row.source, row.field, row.value.slice(0, 60), row.reason],
     empty: 'nothing is quarantined',

@@ -55,6 +55,7 @@ export function remediationCommand(deps: CliDeps): Command {
     .description('start no further batch, cancel what runs, and end with every host’s outcome')
     .argument('<id>', whatId)
     .option('--reason <text>', 'why; it is kept in the audit log', '')
+    .option('--by <name>', 'who you are; recorded as claimed')
     .addHelpText('after', examples('fixpoint remediation cancel last --reason "wrong runbook"'))
     .action(async (id: string, options, command: Command) => {
       const servers = serversOf(deps, command);
@@ -63,6 +64,7 @@ export function remediationCommand(deps: CliDeps): Command {
         servers,
         id: await idOf(servers, id),
         reason: options.reason,
+        by: options.by,
       });
     });
   return remediation;
