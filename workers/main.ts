@@ -1,0 +1,256 @@
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { NativeConnection, type Worker } from '@temporalio/worker';
+import type { Config } from '../contracts/config.ts';
+import { limits } from '../contracts/limits.ts';
+import { FixpointError } from '../domain/errors.ts';
+import { selectAgents } from '../platform/agent-matchers.ts';
+import { AuditLog } from '../platform/audit.ts';
+import { systemClock } from '../platform/clock.ts';
+import { loadConfig, processEnvironment } from '../platform/config.ts';
+import { armedCrashPoints, type CrashPoints } from '../platform/crash-point.ts';
+import { createLog, type Log } from '../platform/log.ts';
+import { Metrics, serveMetrics } from '../platform/metrics.ts';
+import { flawLine, loadPolicyFiles } from '../platform/policy-files.ts';
+import { runProgram } from '../platform/program.ts';
+import { Shutdown } from '../platform/shutdown.ts';
+import { temporalOptions } from '../platform/temporal.ts';
+import { type ConnectionProfile, connectRedis } from '../redis/connect.ts';
+import { controlCache } from '../redis/control-cache.ts';
+import { IntakeEntries } from '../redis/intake-entries.ts';
+import { readInventory } from '../redis/inventory.ts';
+import { readTombstones } from '../redis/tombstones.ts';
+import { createActivityWorkers } from './activity-worker.ts';
+import { startDispatcher } from './dispatcher.ts';
+import { gatewayClient } from './gateway-client.ts';
+import { runJanitor } from './janitor.ts';
+import { PolicyStore } from './policy-store.ts';
+import { remediationStarter } from './remediation-starter.ts';
+import { installRuntime } from './worker-runtime.ts';
+import { createWorkflowWorker } from './workflow-worker.ts';
+
+type Role = NonNullable<Config['role']>;
+
+/** What every role stands on. */
+type Base = {
+  readonly config: Config;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly shutdown: Shutdown;
+  readonly crash: CrashPoints;
+  readonly client: Client;
+};
+
+const metricsPorts: Record<Role, number> = { workflows: 8462, activities: 8463, dispatcher: 8464 };
+
+await runProgram('workers', main);
+
+async function main(): Promise<void> {
+  const config = loadConfig(processEnvironment());
+  const { role } = config;
+  if (role === undefined) {
+    throw new FixpointError(
+      'invalid_payload',
+      'FIXPOINT_ROLE must be workflows, activities or dispatcher',
+    );
+  }
+  const log = createLog({ program: role, level: config.logLevel });
+  const shutdown = new Shutdown(log);
+  shutdown.onSignal();
+  if (role !== 'dispatcher') installRuntime({ log, metricsAddress: config.temporalMetricsListen });
+  const client = await connectClient(config, shutdown);
+  const metrics = new Metrics();
+  const crash = armedCrashPoints(config.crashPoint);
+  const base: Base = { config, log, metrics, shutdown, crash, client };
+  await starts[role](base);
+  const [host, port] = addressOf(config.metricsListen ?? `127.0.0.1:${metricsPorts[role]}`);
+  const readiness = { temporal: () => isReachable(client) };
+  const server = await serveMetrics({ host, port, metrics, readiness });
+  shutdown.add('metrics', () => {
+    server.close();
+  });
+  log.info({ role }, 'ready');
+}
+
+const starts: Record<Role, (base: Base) => Promise<void>> = {
+  workflows: startWorkflows,
+  activities: startActivities,
+  dispatcher: startDispatching,
+};
+
+async function startWorkflows(base: Base): Promise<void> {
+  const policies = await policyStore(base.config);
+  const starter = remediationStarter({ client: base.client, crashPoints: base.crash });
+  const worker = await createWorkflowWorker({
+    connection: await nativeConnection(base),
+    namespace: base.config.temporalNamespace,
+    log: base.log,
+    mailbox: {
+      findPolicy: (name) => policies.find(name),
+      start: (input) => starter.start(input),
+      tell: (input) => starter.tell(input),
+      clocks: base.config.clocks,
+      callbackUrl: base.config.callbackUrl,
+    },
+  });
+  runWorkers(base, [worker]);
+}
+
+async function startActivities(base: Base): Promise<void> {
+  const { config, client } = base;
+  const redis = redisClient(base, 'background');
+  const starter = remediationStarter({ client, crashPoints: base.crash });
+  const gateway = gatewayClient({
+    url: config.gatewayUrl,
+    token: needed(config.gatewayToken, 'FIXPOINT_GATEWAY_TOKEN'),
+    timeoutMs: config.clocks.submitTryMs,
+  });
+  const control = controlCache(redis);
+  const tellMailbox = starter.tellMailbox;
+  const workers = await createActivityWorkers({
+    connection: await nativeConnection(base),
+    namespace: config.temporalNamespace,
+    log: base.log,
+    core: {
+      inventory: () => readInventory(redis),
+      tombstones: (fingerprints) => readTombstones(redis, fingerprints),
+      select: selectAgents,
+      targetsMax: limits.targetsMax,
+      audit: new AuditLog({
+        directory: join(config.stateDir, 'audit'),
+        writer: 'activities',
+        clock: systemClock,
+      }),
+      tellMailbox,
+      counted: outcomeMetrics(base.metrics),
+      control,
+    },
+    gateway: {
+      gateway: {
+        ...gateway,
+        async submit(input) {
+          const report = await gateway.submit(input);
+          base.crash('after-submit');
+          return report;
+        },
+      },
+    },
+  });
+  runWorkers(base, workers);
+  const stopping = new AbortController();
+  const { janitorMs, controlRefreshMs } = config.clocks;
+  const janitor = runJanitor(
+    {
+      client,
+      clock: systemClock,
+      log: base.log,
+      gateway,
+      control,
+      tellMailbox,
+      janitorMs,
+      controlRefreshMs,
+    },
+    stopping.signal,
+  );
+  base.shutdown.add('janitor', () => {
+    stopping.abort();
+    return janitor;
+  });
+}
+
+async function startDispatching(base: Base): Promise<void> {
+  const { config } = base;
+  const dispatcher = startDispatcher({
+    entries: new IntakeEntries({
+      client: redisClient(base, 'background'),
+      blocking: redisClient(base, 'blocking'),
+      consumer: `${hostname()}-${process.pid}`,
+    }),
+    client: base.client,
+    policies: await policyStore(config),
+    alertDirectory: join(config.stateDir, 'alerts'),
+    clocks: config.clocks,
+    clock: systemClock,
+    log: base.log,
+    metrics: base.metrics,
+    crash: base.crash,
+  });
+  base.shutdown.add('dispatcher', () => dispatcher.stop());
+}
+
+/** The policies, or an error with every flaw at its place in its file. */
+async function policyStore(config: Config): Promise<PolicyStore> {
+  const files = await loadPolicyFiles(config);
+  if (files.kind === 'flawed') {
+    const lines = files.flaws.map(flawLine).join('\n');
+    throw new FixpointError('invalid_payload', `the policies have flaws:\n${lines}`);
+  }
+  return new PolicyStore(files.set);
+}
+
+/** Runs workers until shutdown; one that ends by itself ends the process, to be started again. */
+function runWorkers(base: Base, workers: readonly Worker[]): void {
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  running.catch((error: unknown) => {
+    base.log.error({ error }, 'a worker ended');
+    process.exit(1);
+  });
+  base.shutdown.add('workers', async () => {
+    for (const worker of workers) {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+    }
+    await running;
+  });
+}
+
+async function connectClient(config: Config, shutdown: Shutdown): Promise<Client> {
+  const connection = await Connection.connect(temporalOptions(config));
+  shutdown.add('temporal', () => connection.close());
+  return new Client({ connection, namespace: config.temporalNamespace });
+}
+
+async function nativeConnection(base: Base): Promise<NativeConnection> {
+  const connection = await NativeConnection.connect(temporalOptions(base.config));
+  base.shutdown.add('temporal workers', () => connection.close());
+  return connection;
+}
+
+function redisClient(base: Base, profile: ConnectionProfile) {
+  const client = connectRedis({
+    url: base.config.redisUrl,
+    profile,
+    onError: (error) => base.log.debug({ error }, 'Redis is not reached'),
+  });
+  base.shutdown.add('redis', () => client.disconnect());
+  return client;
+}
+
+function outcomeMetrics(metrics: Metrics) {
+  const ended = metrics.counter('fixpoint_remediations_total', 'Repairs that ended.', [
+    'policy',
+    'state',
+  ]);
+  const took = metrics.histogram('fixpoint_remediation_seconds', 'From start to end of a repair.');
+  return (of: { policy: string; state: string; seconds: number }) => {
+    ended.inc({ policy: of.policy, state: of.state });
+    took.observe(of.seconds);
+  };
+}
+
+async function isReachable(client: Client): Promise<string | null> {
+  await client.connection.withDeadline(Date.now() + 2_000, () =>
+    client.workflowService.getSystemInfo({}),
+  );
+  return null;
+}
+
+function needed(value: string | undefined, name: string): string {
+  if (value !== undefined) return value;
+  throw new FixpointError('invalid_payload', `${name} or ${name}_FILE must be set`);
+}
+
+function addressOf(listen: string): [string, number] {
+  const at = listen.lastIndexOf(':');
+  return [listen.slice(0, at).replace(/^\[|\]$/g, ''), Number(listen.slice(at + 1))];
+}
