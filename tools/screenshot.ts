@@ -39,7 +39,7 @@ function fail(message: string, fix: string): never {
 }
 
 function runningProduct(): { readonly run: RunFile; readonly ui: string } {
-  const path = join(clone, '.fixpoint', 'run.json');
+  const path = join(process.env['FIXPOINT_STATE_DIR'] || join(clone, '.fixpoint'), 'run.json');
   if (!existsSync(path)) fail('Fixpoint does not run in this clone', 'npm start');
   const run = runFile.parse(JSON.parse(readFileSync(path, 'utf8')));
   const ui =

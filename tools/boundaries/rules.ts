@@ -175,7 +175,7 @@ const codeRules: readonly CodeRule[] = [
   {
     rule: 'time-by-clock',
     pattern:
-      /\bDate\.now\(|\bMath\.random\(|\bperformance\.now\(|\bset(?:Timeout|Interval)\(|\brandom(?:Bytes|UUID)\(|\bnew Date\(\)/,
+      /\bDate\.now\(|\bMath\.random\(|\bperformance\.now\(|\bset(?:Timeout|Interval)\(|(?<![cC]lock\.)\brandom(?:Bytes|UUID)\(|\bnew Date\(\)/,
     appliesTo: (file) =>
       isProduct(file) && folderOf(file) !== 'workflows' && file !== 'platform/clock.ts',
     message: 'time, timers and randomness come from the injected Clock',
@@ -183,7 +183,10 @@ const codeRules: readonly CodeRule[] = [
   {
     rule: 'main-exits',
     pattern: /\bprocess\.exit\(/,
-    appliesTo: (file) => isProduct(file) && !isMain(file) && file !== 'platform/shutdown.ts',
+    appliesTo: (file) =>
+      isProduct(file) &&
+      !isMain(file) &&
+      !['platform/shutdown.ts', 'platform/program.ts'].includes(file),
     message: 'only main.ts ends the process',
   },
   {

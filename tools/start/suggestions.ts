@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import type { RunFile as RunRecord } from '../../contracts/run-file.ts';
 
 /** What `npm start` prints when all is up: where things are, and three things to try. */
@@ -9,7 +10,7 @@ export function suggestions(of: {
 }): string {
   const { record } = of;
   const seconds = (of.tookMs / 1000).toFixed(1);
-  const demo = of.demoDirectory('agent-2');
+  const demoOf = (agent: string) => shellPath(of.demoDirectory(agent));
   return `
 Fixpoint runs (${seconds} s).
 
@@ -22,13 +23,13 @@ Fixpoint runs (${seconds} s).
 Try, in another terminal, in this folder:
 
   1. Kill the demo service of agent 2, say so as Alertmanager would, and watch the repair:
-       kill $(cat ${demo}/service.pid)
+       kill $(cat ${demoOf('agent-2')}/service.pid)
        npx fixpoint alert send --demo service-down --agent agent-2
-       npx fixpoint remediation ls
+       npx fixpoint remediation tail last
        curl -s http://127.0.0.1:${of.demoPorts[1]}/health
 
   2. Let a cache that is too full be cleaned up:
-       ls ${of.demoDirectory('agent-1')}/cache | wc -l
+       ls ${demoOf('agent-1')}/cache | wc -l
        npx fixpoint alert send --demo disk-full --agent agent-1
        npx fixpoint remediation ls
 
@@ -38,4 +39,11 @@ Try, in another terminal, in this folder:
 
 Ctrl-C stops all of it.
 `;
+}
+
+/** As short as it can be said from here, and one word to a shell. */
+function shellPath(path: string): string {
+  const near = relative(process.cwd(), path);
+  const shown = near.startsWith('..') ? path : near;
+  return /^[\w./@-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
 }
