@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Agent, type AgentDeps } from '../../agent/agent.ts';
+import { type ProcessTable, systemProcesses } from '../../agent/process-table.ts';
+import { issueCertificate, type KeyPair } from '../../agent-gateway/certificates.ts';
+import type { Job } from '../../contracts/task.ts';
+import { base32, crockford } from '../../domain/ids.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { noCrashPoints } from '../../platform/crash-point.ts';
+import { contentDigestOf } from '../../platform/digest.ts';
+import { silentLog } from '../../platform/log.ts';
+
+const main = join(import.meta.dirname, '../../agent/main.ts');
+
+/** A state folder as start makes one, and agents that run on it. */
+export class AgentHost {
+  readonly root: string;
+  readonly agentId: string;
+  readonly journalId: string;
+  /** A file that scripts of the test append to: the host's own evidence. */
+  readonly evidence: string;
+  readonly #agents: Agent[] = [];
+  readonly #children: ChildProcess[] = [];
+
+  private constructor(root: string, agentId: string, journalId: string) {
+    this.root = root;
+    this.agentId = agentId;
+    this.journalId = journalId;
+    this.evidence = `${root}.evidence`;
+  }
+
+  static async create(authority: KeyPair): Promise<AgentHost> {
+    const agentId = crockford(systemClock.randomBytes(8)).slice(0, 12);
+    const journalId = crockford(systemClock.randomBytes(17)).slice(0, 26);
+    const root = mkdtempSync(join(tmpdir(), 'fixpoint-agent-'));
+    const { certificate, key } = await issueCertificate({
+      authority,
+      subject: { kind: 'agent', agentId, labels: {} },
+      clock: systemClock,
+    });
+    const host = new AgentHost(root, agentId, journalId);
+    host.write('identity.key', key);
+    host.write('identity.crt', certificate);
+    host.write('ca.crt', authority.certificate);
+    host.write('journal-id', journalId);
+    mkdirSync(join(root, 'secrets'), { mode: 0o700 });
+    return host;
+  }
+
+  write(name: string, text: string | Buffer): void {
+    writeFileSync(join(this.root, name), text, { mode: 0o600 });
+  }
+
+  /** An agent inside the test's own process. */
+  async start(gateway: string, over: Partial<AgentDeps> = {}): Promise<Agent> {
+    const agent = new Agent({
+      gateways: [gateway],
+      stateDirectory: this.root,
+      jobEnvironment: {},
+      processes: systemProcesses,
+      clock: systemClock,
+      log: silentLog,
+      crashAt: noCrashPoints,
+      killGraceMs: 300,
+      leaseWaitMs: 300,
+      resendAfterMs: 200,
+      ...over,
+    });
+    this.#agents.push(agent);
+    await agent.start();
+    return agent;
+  }
+
+  /** An agent as the process that users run. */
+  spawn(gateway: string, over: Readonly<Record<string, string>> = {}): ChildProcess {
+    const child = spawn(process.execPath, [main], {
+      env: {
+        PATH: '/usr/bin:/bin',
+        FIXPOINT_AGENT_GATEWAYS: gateway,
+        FIXPOINT_AGENT_STATE_DIR: this.root,
+        FIXPOINT_LOG_LEVEL: 'warn',
+        ...over,
+      },
+      cwd: this.root,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#children.push(child);
+    return child;
+  }
+
+  /** How often scripts wrote to the evidence file. */
+  starts(): number {
+    if (!existsSync(this.evidence)) return 0;
+    return readFileSync(this.evidence, 'utf8').split('\n').length - 1;
+  }
+
+  async remove(): Promise<void> {
+    for (const agent of this.#agents) await agent.stop();
+    for (const child of this.#children) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    for (const path of [this.root, this.evidence]) rmSync(path, { recursive: true, force: true });
+  }
+
+  /** A job for this agent; a new task each time, unless `over` names one. */
+  order(content: string, over: Partial<Job> = {}): { job: Job; content: string } {
+    const taskId = `t${base32(systemClock.randomBytes(20)).slice(0, 25)}`;
+    return {
+      content,
+      job: {
+        version: 1,
+        taskId,
+        agentId: this.agentId,
+        journalId: this.journalId,
+        slot: `remediation:test/step-${taskId}.${this.agentId}`,
+        attempt: 1,
+        action: 'script',
+        contentDigest: contentDigestOf(content),
+        interpreter: 'sh',
+        args: [],
+        env: {},
+        secretEnv: {},
+        stdin: { kind: 'none' },
+        cwd: null,
+        limits: { timeoutMs: 30_000, outputBytes: 5 * 1024 * 1024 },
+        notAfter: Date.now() + 60_000,
+        task: { size: 1, callback: null },
+        ...over,
+      },
+    };
+  }
+}
+
+/** A table of processes on a host that was booted again. */
+export const rebooted: ProcessTable = { ...systemProcesses, bootId: () => 'another-boot' };
