@@ -1,0 +1,118 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { TaskSubmit } from '../../contracts/task.ts';
+import { signalNames, taskQueues, workflowTypes } from '../../contracts/temporal.ts';
+import { anAlert, aRemediation, aReport, someSettings, someTargets } from './builders.ts';
+import { eventually } from './eventually.ts';
+import { type FakeActivities, withWorkers } from './workflow-environment.ts';
+
+/** A phase at rest (rule R13), and how a workflow is brought there. */
+export type Phase = {
+  readonly name: string;
+  readonly reach: (environment: TestWorkflowEnvironment) => Promise<WorkflowHandle>;
+};
+
+type Submit = { readonly key: string; readonly task: TaskSubmit };
+
+/** A gateway whose tasks end at once while `ends(key)` says so. */
+const fakes = (ends: (key: string) => boolean): FakeActivities => {
+  const submit = async ({ key, task }: Submit) =>
+    aReport(key, task, (ends(key) ? 's' : '.').repeat(task.targets.length));
+  return {
+    planTargets: async () => ({
+      kind: 'planned',
+      targets: someTargets(2),
+      resolved: [],
+      skipped: [],
+    }),
+    submitTask: submit,
+    probe: submit,
+    pollTask: async () => null,
+    cancelTask: async () => {},
+    recordOutcome: async () => {},
+    startRemediation: async () => ({ kind: 'started', settings: someSettings() }),
+    tellRemediation: async () => {},
+  };
+};
+
+/** Waits until the workflow rests: its last event is a completed workflow task with `has` before it. */
+async function resting(handle: WorkflowHandle, has: (types: readonly number[]) => boolean) {
+  await eventually(async () => {
+    const history = await handle.fetchHistory();
+    const types = (history.events ?? []).map((event) => Number(event.eventType));
+    if (!has(types)) throw new Error(`${handle.workflowId} is not at rest yet: ${types.join(' ')}`);
+  });
+}
+
+const timerStarted = 17;
+const signaled = 26;
+const localActivityMarker = 25;
+const endsWithTimer = (types: readonly number[]) => types.at(-1) === timerStarted;
+
+function remediationAt(name: string, ends: (key: string) => boolean): Phase {
+  return {
+    name,
+    reach: (environment) =>
+      withWorkers(environment, fakes(ends), async () => {
+        const remediationId = `remediation:restart-web:web~00000000:${name}-1`;
+        const handle = await environment.client.workflow.start(workflowTypes.remediation, {
+          workflowId: remediationId,
+          taskQueue: taskQueues.workflows,
+          args: [aRemediation({ remediationId })],
+        });
+        await resting(handle, endsWithTimer);
+        return handle;
+      }),
+  };
+}
+
+function mailboxAt(name: string, waitMs: number, isLingering: boolean): Phase {
+  return {
+    name,
+    reach: (environment) =>
+      withWorkers(
+        environment,
+        fakes(() => true),
+        async () => {
+          const handle = await environment.client.workflow.signalWithStart(workflowTypes.mailbox, {
+            workflowId: `mailbox:restart-web:${name}`,
+            taskQueue: taskQueues.workflows,
+            args: [
+              {
+                policy: 'restart-web',
+                groupId: name,
+                group: [],
+                settings: someSettings({ waitMs }),
+              },
+            ],
+            signal: signalNames.alerts,
+            signalArgs: [{ alerts: [anAlert()] }],
+          });
+          if (!isLingering) {
+            await resting(handle, endsWithTimer);
+            return handle;
+          }
+          await resting(handle, (types) => types.includes(localActivityMarker));
+          const description = await handle.describe();
+          const run = description.runId.replaceAll('-', '').slice(0, 8);
+          await handle.signal(signalNames.remediationEnded, {
+            remediationId: `remediation:restart-web:${name}:${run}-1`,
+            state: 'verified',
+          });
+          await resting(
+            handle,
+            (types) => endsWithTimer(types) && types.filter((t) => t === signaled).length === 2,
+          );
+          return handle;
+        },
+      ),
+  };
+}
+
+/** Every phase at rest that this version has. */
+export const phases: readonly Phase[] = [
+  mailboxAt('mailbox-collecting', 60_000, false),
+  mailboxAt('mailbox-lingering', 0, true),
+  remediationAt('batch-in-flight', () => false),
+  remediationAt('verifying', (key) => !key.includes('/verify/')),
+];
