@@ -17,7 +17,7 @@ try {
     processes: systemProcesses,
     clock: systemClock,
     log,
-    crashAt: armedCrashPoints(config.crashPoint),
+    crashAt: armedCrashPoints(config.crashPoint, 'agent'),
     killGraceMs: defaultClocks.killGraceMs,
     leaseWaitMs: defaultClocks.leaseWaitMs,
     resendAfterMs: 1_000,

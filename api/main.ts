@@ -74,7 +74,7 @@ const api = await startApi(
     callbackSecrets: secretsOf(config.callbackSecret),
     clock,
     log,
-    crash: armedCrashPoints(config.crashPoint),
+    crash: armedCrashPoints(config.crashPoint, 'api'),
   },
   listenAddress(config.apiListen),
 );

@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   if (role !== 'dispatcher') installRuntime({ log, metricsAddress: config.temporalMetricsListen });
   const client = await connectClient(config, shutdown);
   const metrics = new Metrics();
-  const crash = armedCrashPoints(config.crashPoint);
+  const crash = armedCrashPoints(config.crashPoint, role);
   const base: Base = { config, log, metrics, shutdown, crash, client };
   await starts[role](base);
   const [host, port] = addressOf(config.metricsListen ?? `127.0.0.1:${metricsPorts[role]}`);

@@ -22,7 +22,7 @@ const node = process.execPath;
 const readyWithinMs = 60_000;
 // Of our own environment; everything else a part gets is said below.
 const passed = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
-const passedToPrograms = ['FIXPOINT_CONFIG', 'FIXPOINT_LOG_LEVEL', 'FIXPOINT_INTAKE_REPLICAS'];
+const passedToPrograms = ['FIXPOINT_CONFIG', 'FIXPOINT_LOG_LEVEL', 'FIXPOINT_INTAKE_REPLICAS', 'FIXPOINT_CRASH_POINT'];
 const passedForTemporal = [
   'TEMPORAL_NAMESPACE',
   'TEMPORAL_API_KEY',
@@ -145,7 +145,7 @@ export function agentPart(
     args: [join(clone, 'agent/main.ts')],
     env: {
       ...baseEnvironment(env, layout.state),
-      ...only(env, ['FIXPOINT_LOG_LEVEL']),
+      ...only(env, ['FIXPOINT_LOG_LEVEL', 'FIXPOINT_CRASH_POINT']),
       FIXPOINT_AGENT_GATEWAYS: `wss://127.0.0.1:${ports.agentLink}`,
       FIXPOINT_AGENT_STATE_DIR: directory,
       FIXPOINT_AGENT_CONFIG: agentConfigFile(directory),
