@@ -20,8 +20,16 @@ export async function loadTexts(of: {
 }
 
 /** The same, where a flaw is the test's own mistake. */
-export async function policySet(...policies: readonly string[]): Promise<PolicySet> {
+export const policySet = (...policies: readonly string[]): Promise<PolicySet> =>
+  policySetWith(defaultClocks, ...policies);
+
+/** And with clocks of the test's own. */
+export async function policySetWith(
+  clocks: Clocks,
+  ...policies: readonly string[]
+): Promise<PolicySet> {
   const files = await loadTexts({
+    clocks,
     policies: { 'p.yaml': policies.join('\n---\n') },
     runbooks: { 'r.yaml': aRunbookText() },
   });
