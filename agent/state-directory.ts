@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { agentId, journalId } from '../contracts/task.ts';
+import { agentId, jobId, journalId } from '../contracts/task.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { JobFolder } from './job-folder.ts';
 import type { ProcessTable } from './process-table.ts';
@@ -71,14 +71,16 @@ export class StateDirectory {
     return join(this.#root, 'jobs');
   }
 
-  /** The folder of a job, there or not. `jobId` must have passed its schema. */
-  jobFolder(jobId: string): JobFolder {
-    return new JobFolder(join(this.#jobs, jobId), jobId);
+  /** The folder of a job, there or not. `id` must have passed its schema. */
+  jobFolder(id: string): JobFolder {
+    return new JobFolder(join(this.#jobs, id), id);
   }
 
   /** Folders of all jobs that were ever about to start and are not retired. */
   jobFolders(): JobFolder[] {
-    return readdirSync(this.#jobs).map((jobId) => this.jobFolder(jobId));
+    return readdirSync(this.#jobs)
+      .filter((name) => jobId.safeParse(name).success)
+      .map((name) => this.jobFolder(name));
   }
 
   /** The local kill switch (names 1). */
