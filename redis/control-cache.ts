@@ -15,3 +15,7 @@ export const controlCache = (redis: Redis) => ({
     return (await redis.exists(keys.governor.control)) === 1;
   },
 });
+
+/** The text of the control cache, or null if there is none, which means stopped (invariant 4). */
+export const readControl = (redis: Redis): Promise<string | null> =>
+  redis.get(keys.governor.control);

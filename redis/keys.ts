@@ -26,7 +26,12 @@ export const keys = {
     session: (agentId: string) => `fx:{a:${agentId}}:session`,
   },
   gateway: { alive: (gatewayId: string) => `fx:gateway:${gatewayId}:alive` },
-  outbox: { callbacks: 'fx:outbox:callbacks' },
+  outbox: {
+    callbacks: 'fx:outbox:callbacks',
+    group: 'gateways',
+    /** Callbacks that nobody took within `callbackRetryMs`; capped. */
+    dead: 'fx:outbox:dead',
+  },
   deadlines: 'fx:deadlines',
   inventory: { agents: 'fx:{inv}:agents', meta: 'fx:{inv}:meta' },
 } as const;

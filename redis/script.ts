@@ -9,9 +9,14 @@ export type Script = (
   args: readonly (string | number | Buffer)[],
 ) => Promise<unknown>;
 
-/** The script `redis/scripts/{name}.lua`, sent by digest and by text when Redis does not know it. */
-export function script(name: string): Script {
-  const text = readFileSync(new URL(`./scripts/${name}.lua`, import.meta.url), 'utf8');
+/**
+ * The script `redis/scripts/{name}.lua`, sent by digest and by text when Redis does not know it.
+ * A prelude is another file of that folder whose functions the script uses.
+ */
+export function script(name: string, prelude?: string): Script {
+  const textOf = (file: string) =>
+    readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8');
+  const text = prelude === undefined ? textOf(name) : `${textOf(prelude)}\n${textOf(name)}`;
   const digest = createHash('sha1').update(text).digest('hex');
   return async (client, keys, args) => {
     try {

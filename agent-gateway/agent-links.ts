@@ -1,0 +1,124 @@
+import type { WebSocket } from 'ws';
+import { protocolVersion } from '../contracts/frames.ts';
+import { base32 } from '../domain/ids.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { ControlGate } from './control-gate.ts';
+import type { Dispatcher } from './dispatch.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import { type Hello, openLink } from './handshake.ts';
+import type { Inventory } from './inventory.ts';
+import type { JobReports } from './job-reports.ts';
+import { dismiss, Session } from './session.ts';
+import { SessionFrames } from './session-frames.ts';
+import type { SessionRegistry } from './session-registry.ts';
+
+export type AgentLinksDeps = {
+  readonly inventory: Inventory;
+  readonly registry: SessionRegistry;
+  readonly dispatcher: Dispatcher;
+  readonly reports: JobReports;
+  readonly gate: ControlGate;
+  readonly sessions: {
+    opened(
+      agentId: string,
+      session: {
+        readonly sessionId: string;
+        readonly gatewayId: string;
+        readonly connectedAt: number;
+        readonly lastSeenAt: number;
+        readonly version: string;
+      },
+    ): Promise<void>;
+  };
+  readonly gatewayId: string;
+  readonly pingMs: number;
+  readonly startLeaseMs: number;
+  readonly metrics: GatewayMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+// An agent that is refused for what it is will be refused again: it need not hurry.
+const refusedRetryMs = 10_000;
+const badFrameRetryMs = 1_000;
+
+/** From a link to a session, and what a session does. */
+export class AgentLinks {
+  readonly #deps: AgentLinksDeps;
+
+  constructor(deps: AgentLinksDeps) {
+    this.#deps = deps;
+  }
+
+  /** Sees a link through its hello and into a session, or ends it. Never rejects. */
+  async open(socket: WebSocket, agentId: string): Promise<void> {
+    const { clock, log, metrics } = this.#deps;
+    const journalId = this.#deps.inventory.byId(agentId)?.journalId;
+    const opening = await openLink(socket, { agentId, journalId, clock });
+    metrics.handshake(opening.kind === 'refused' ? opening.reason : opening.kind);
+    if (opening.kind === 'closed') return;
+    if (opening.kind === 'opened') return this.#welcome(socket, opening.hello);
+    log.warn({ agentId, reason: opening.reason }, 'an agent was refused');
+    socket.resume();
+    dismiss(socket, { reason: opening.reason, retryAfterMs: refusedRetryMs, clock });
+    if (opening.reason !== 'wrong_journal') return;
+    await this.#deps.reports.journalLost(agentId).catch((error: unknown) => {
+      // The agent comes back and is refused again, and then this is done again.
+      log.warn({ error, agentId }, 'jobs of a lost journal are settled later');
+    });
+  }
+
+  #welcome(socket: WebSocket, { agentId, version }: Hello): void {
+    const { clock, gatewayId, registry, log } = this.#deps;
+    const sessionId = base32(clock.randomBytes(10));
+    const session = new Session({ agentId, sessionId, version, socket, clock });
+    this.#listen(socket, session);
+    socket.on('close', () => {
+      registry.remove(session);
+      log.info({ agentId, sessionId }, 'an agent is gone');
+    });
+    session.send({
+      ...{ type: 'welcome', protocol: protocolVersion, sessionId, gatewayId },
+      pingMs: this.#deps.pingMs,
+      startLeaseMs: this.#deps.startLeaseMs,
+    });
+    registry.add(session);
+    log.info({ agentId, sessionId, version }, 'an agent is here');
+    const { connectedAt, lastSeenAt } = session;
+    this.#deps.sessions
+      .opened(agentId, { sessionId, gatewayId, connectedAt, lastSeenAt, version })
+      .catch((error: unknown) => log.warn({ error, agentId }, 'a session was not written down'));
+    this.#deps.dispatcher.resync(session);
+    socket.resume();
+  }
+
+  #listen(socket: WebSocket, session: Session): void {
+    const { clock, metrics, reports, log } = this.#deps;
+    const { agentId } = session;
+    new SessionFrames({
+      socket,
+      clock,
+      onPing: (id) => this.#pong(session, id),
+      onFrame: (frame) => reports.take(session, frame),
+      onBadFrame: () => {
+        metrics.frameRefused('bad_frame');
+        log.warn({ agentId }, 'an agent sent a frame that is none');
+        session.end('bad_frame', badFrameRetryMs);
+      },
+      onRetry: (error) => log.warn({ error, agentId }, 'a report will be stored later'),
+    });
+  }
+
+  #pong(session: Session, id: number): void {
+    session.heard();
+    const { control } = this.#deps.gate;
+    session.send({
+      type: 'pong',
+      id,
+      gatewayTime: this.#deps.clock.now(),
+      lease: control === 'allowed',
+      stopped: control === 'stopped',
+    });
+  }
+}

@@ -1,0 +1,93 @@
+import type { JobReport } from '../contracts/task.ts';
+import { isFinal, plainReport } from '../domain/job.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import { type Rounds, startRounds } from './rounds.ts';
+
+type Due = { readonly kind: 'queue' | 'report'; readonly taskId: string };
+type AgentReport = { readonly agentId: string; readonly report: JobReport };
+
+export type DeadlineSweepDeps = {
+  readonly jobs: {
+    due(of: { readonly now: number; readonly count: number }): Promise<readonly Due[]>;
+    settled(due: Due): Promise<void>;
+    report(of: {
+      readonly taskId: string;
+      readonly reports: readonly AgentReport[];
+      readonly now: number;
+      readonly onlyQueued: boolean;
+    }): Promise<readonly string[]>;
+  };
+  readonly read: (taskId: string) => Promise<{ readonly jobs: readonly AgentReport[] } | null>;
+  /** Whether a job could be written to the agent now. */
+  readonly isOnline: (agentId: string) => boolean;
+  readonly metrics: GatewayMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+const sweepMs = 1_000;
+const tasksPerSweep = 100;
+const jobsPerStep = 500;
+
+/**
+ * Ends what ran out of time, and nothing earlier: at `notAfter` what was never written to a link
+ * (`expired` if the agent is there, `unreachable` if not), at the deadline whatever has not
+ * reported (`unknown`). Everything it does may be repeated, and by several gateways at once.
+ */
+export class DeadlineSweep {
+  readonly #deps: DeadlineSweepDeps;
+  #rounds: Rounds | undefined;
+
+  constructor(deps: DeadlineSweepDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    const { clock, log } = this.#deps;
+    const work = () => this.sweep();
+    this.#rounds = startRounds({ name: 'deadlines', ms: sweepMs, work, clock, log });
+  }
+
+  async stop(): Promise<void> {
+    await this.#rounds?.stop();
+  }
+
+  /** Settles what is due now. */
+  async sweep(): Promise<void> {
+    const now = this.#deps.clock.now();
+    for (const due of await this.#deps.jobs.due({ now, count: tasksPerSweep })) {
+      await this.#settle(due, now);
+    }
+  }
+
+  async #settle(due: Due, now: number): Promise<void> {
+    const task = await this.#deps.read(due.taskId);
+    const open = (task?.jobs ?? []).filter(({ report }) => !isFinal(report.state));
+    const isQueue = due.kind === 'queue';
+    const reports = open
+      .filter(({ report }) => !isQueue || report.state === 'queued')
+      .map(({ agentId }) => ({ agentId, report: this.#verdict(due.kind, agentId) }));
+    for (let from = 0; from < reports.length; from += jobsPerStep) {
+      const step = reports.slice(from, from + jobsPerStep);
+      const words = await this.#deps.jobs.report({
+        taskId: due.taskId,
+        reports: step,
+        now,
+        onlyQueued: isQueue,
+      });
+      for (const [at, { report }] of step.entries()) {
+        if (words[at] === 'applied') this.#deps.metrics.jobEnded(report);
+      }
+    }
+    await this.#deps.jobs.settled(due);
+  }
+
+  #verdict(kind: Due['kind'], agentId: string): JobReport {
+    if (kind === 'report') return plainReport('unknown', 'deadline');
+    return this.#deps.isOnline(agentId)
+      ? plainReport('expired', 'not_after')
+      : plainReport('unreachable', 'offline');
+  }
+}

@@ -1,0 +1,135 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { JobReport } from '../contracts/task.ts';
+import { isFinal, reasonHints } from '../domain/job.ts';
+import type { Metrics } from '../platform/metrics.ts';
+
+/** What is asked when metrics are read; each may fail, which leaves its gauge as it was. */
+export type GatewayGauges = {
+  readonly agentsConnected: () => number;
+  readonly agentsEnrolled: () => number;
+  readonly isStopped: () => boolean;
+  readonly tasksOpen: () => Promise<number>;
+  /** Unix milliseconds, null if the outbox is empty. */
+  readonly oldestCallback: () => Promise<number | null>;
+  readonly now: () => number;
+};
+
+/** Why something an agent sent was not taken. */
+export type RefusedFrame = 'bad_frame' | 'wrong_agent' | 'no_such_job' | 'not_final' | 'output_gap';
+
+/** The gateway's metrics by their names (names 6). */
+export class GatewayMetrics {
+  readonly #jobs;
+  readonly #refusals;
+  readonly #late;
+  readonly #frames;
+  readonly #callbacks;
+  readonly #output;
+  readonly #toAck;
+  readonly #handshakes;
+
+  constructor(metrics: Metrics) {
+    this.#jobs = metrics.counter('fixpoint_jobs_total', 'Jobs that ended, by outcome.', [
+      'outcome',
+    ]);
+    this.#refusals = metrics.counter(
+      'fixpoint_job_refusals_total',
+      'Jobs an agent refused, by reason.',
+      ['reason'],
+    );
+    this.#late = metrics.counter(
+      'fixpoint_job_reports_dropped_total',
+      'Reports of jobs that had ended, or whose task is gone.',
+      ['reason'],
+    );
+    this.#frames = metrics.counter(
+      'fixpoint_agent_frames_refused_total',
+      'Frames of agents that were not taken.',
+      ['reason'],
+    );
+    this.#callbacks = metrics.counter('fixpoint_callback_attempts_total', 'Callbacks tried.', [
+      'result',
+    ]);
+    this.#output = metrics.counter('fixpoint_output_bytes_total', 'Bytes of output kept.');
+    this.#toAck = metrics.histogram(
+      'fixpoint_dispatch_to_ack_seconds',
+      'From writing a job to its first ack.',
+    );
+    this.#handshakes = metrics.counter('fixpoint_agent_handshakes_total', 'Links, by outcome.', [
+      'outcome',
+    ]);
+  }
+
+  jobEnded(report: JobReport): void {
+    if (!isFinal(report.state)) return;
+    this.#jobs.inc({ outcome: report.state });
+    if (report.state !== 'refused') return;
+    // An agent chooses the text of a reason; labels come from our own table only.
+    const reason = report.reason ?? '';
+    this.#refusals.inc({ reason: Object.hasOwn(reasonHints, reason) ? reason : 'other' });
+  }
+
+  jobsCancelled(count: number): void {
+    if (count > 0) this.#jobs.inc({ outcome: 'cancelled' }, count);
+  }
+
+  jobsNotEnrolled(count: number): void {
+    if (count > 0) this.#jobs.inc({ outcome: 'not_enrolled' }, count);
+  }
+
+  reportDropped(reason: 'late' | 'gone'): void {
+    this.#late.inc({ reason });
+  }
+
+  frameRefused(reason: RefusedFrame): void {
+    this.#frames.inc({ reason });
+  }
+
+  callbackTried(result: 'delivered' | 'gone' | 'failed' | 'dead'): void {
+    this.#callbacks.inc({ result });
+  }
+
+  outputKept(bytes: number): void {
+    this.#output.inc(bytes);
+  }
+
+  acked(ms: number): void {
+    this.#toAck.observe(ms / 1_000);
+  }
+
+  handshake(outcome: string): void {
+    this.#handshakes.inc({ outcome });
+  }
+}
+
+/** Gauges that are read when somebody asks, so that none can go stale. */
+export function registerGauges(metrics: Metrics, of: GatewayGauges): void {
+  const asked = (name: string, help: string, read: () => Promise<number> | number) => {
+    const gauge = metrics.gauge(name, help);
+    // The library calls `collect` before each read and keeps the old value if it is not set.
+    Object.assign(gauge, {
+      async collect() {
+        try {
+          gauge.set(await read());
+        } catch {
+          // Redis is away, which /readyz says; a missing gauge must not hide the other metrics.
+        }
+      },
+    });
+  };
+  asked('fixpoint_agents_connected', 'Agents with a link.', of.agentsConnected);
+  asked('fixpoint_agents_enrolled', 'Agents of the issue register.', of.agentsEnrolled);
+  asked('fixpoint_control_stopped', '1 while nothing may start.', () => Number(of.isStopped()));
+  asked('fixpoint_tasks_open', 'Tasks that have not finished.', of.tasksOpen);
+  asked('fixpoint_callback_oldest_seconds', 'Age of the oldest callback to be made.', async () => {
+    const at = await of.oldestCallback();
+    return at === null ? 0 : Math.max(0, of.now() - at) / 1_000;
+  });
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  asked('fixpoint_event_loop_delay_seconds', 'p99 since the last read.', () => {
+    const p99 = delay.percentile(99) / 1e9;
+    delay.reset();
+    return Number.isFinite(p99) ? p99 : 0;
+  });
+}

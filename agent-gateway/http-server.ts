@@ -1,0 +1,70 @@
+import fastify, { type FastifyInstance } from 'fastify';
+import { limits } from '../contracts/limits.ts';
+import { FixpointError } from '../domain/errors.ts';
+import { sameSecret } from '../platform/digest.ts';
+import type { Log } from '../platform/log.ts';
+import { type Metrics, type Readiness, readyz } from '../platform/metrics.ts';
+import { type AgentRoutesDeps, agentRoutes } from './agent-routes.ts';
+import { answerProblem } from './problem.ts';
+import { type TaskRoutesDeps, taskRoutes } from './task-routes.ts';
+
+export type HttpServerDeps = TaskRoutesDeps &
+  AgentRoutesDeps & {
+    /** Any of them will do. */
+    readonly tokens: readonly string[];
+    readonly scrape: Metrics;
+    readonly readiness: Readiness;
+    readonly log: Log;
+  };
+
+const requestMs = 15_000;
+
+/** The gateway's HTTP API, not listening yet. `/v1` wants a bearer token, health and metrics do not. */
+export function httpServer(deps: HttpServerDeps): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: limits.requestBodyBytes,
+    requestTimeout: requestMs,
+    // Kept-alive connections of a client that is done must not hold up a stop.
+    forceCloseConnections: 'idle',
+    // Ids and names come percent-encoded; a name may be 253 bytes.
+    routerOptions: { maxParamLength: 800 },
+  });
+  app.setErrorHandler((error, _request, reply) => answerProblem(reply, error, deps.log));
+  app.setNotFoundHandler((request, reply) =>
+    answerProblem(
+      reply,
+      new FixpointError('not_found', `there is no ${request.method} ${pathOf(request.url)}`),
+      deps.log,
+    ),
+  );
+  app.addHook('onRequest', async (request) => {
+    if (!request.url.startsWith('/v1/') || isKnown(request.headers.authorization, deps.tokens))
+      return;
+    throw new FixpointError('unauthenticated', 'a bearer token of this gateway is needed');
+  });
+  healthRoutes(app, deps);
+  taskRoutes(app, deps);
+  agentRoutes(app, deps);
+  return app;
+}
+
+const pathOf = (url: string): string => (url.split('?')[0] ?? '').slice(0, 200);
+
+function isKnown(authorization: string | undefined, tokens: readonly string[]): boolean {
+  const given = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1];
+  if (given === undefined) return false;
+  // Compared with each, so that the time does not tell which one is near.
+  return tokens.map((token) => sameSecret(token, given)).includes(true);
+}
+
+function healthRoutes(app: FastifyInstance, deps: HttpServerDeps): void {
+  app.get('/livez', (_request, reply) => reply.type('text/plain').send('ok\n'));
+  app.get('/readyz', async (_request, reply) => {
+    const { status, body, type } = await readyz(deps.readiness);
+    return reply.code(status).type(type).send(body);
+  });
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(deps.scrape.registry.contentType).send(await deps.scrape.text()),
+  );
+}

@@ -1,0 +1,115 @@
+import { stat } from 'node:fs/promises';
+import type { AgentView } from '../contracts/task.ts';
+import type { InventoryAgent } from '../domain/target-selection.ts';
+import type { Clock } from '../platform/clock.ts';
+import { sha256Hex } from '../platform/digest.ts';
+import type { Log } from '../platform/log.ts';
+import { type IssueRecord, readRegister } from './issue-register.ts';
+import { type Rounds, startRounds } from './rounds.ts';
+
+export type InventoryDeps = {
+  readonly registerFile: string;
+  /** Which register Redis was rebuilt from; null while it has none. */
+  readonly publishedVersion: () => Promise<string | null>;
+  readonly publish: (of: {
+    readonly version: string;
+    readonly agents: readonly InventoryAgent[];
+  }) => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+export type EnrolledAgent = Pick<AgentView, 'id' | 'name' | 'journalId' | 'labels'>;
+
+const lookMs = 1_000;
+
+/**
+ * Who is enrolled: the issue register in memory, and its copy in Redis for those who plan. The
+ * copy is rebuilt whenever it is missing or of another register, and only then marked complete
+ * (rule X5). A register that cannot be read leaves what was known and publishes nothing.
+ */
+export class Inventory {
+  readonly #deps: InventoryDeps;
+  #byId = new Map<string, EnrolledAgent>();
+  #version: string | null = null;
+  #isPublished = false;
+  #stamp = '';
+  #rounds: Rounds | undefined;
+
+  constructor(deps: InventoryDeps) {
+    this.#deps = deps;
+  }
+
+  /** Reads the register before anything else. Throws `inventory_incomplete` if it is damaged. */
+  async start(): Promise<void> {
+    await this.#read();
+    const { clock, log } = this.#deps;
+    const work = () => this.refresh();
+    this.#rounds = startRounds({ name: 'inventory', ms: lookMs, work, clock, log });
+  }
+
+  async stop(): Promise<void> {
+    await this.#rounds?.stop();
+  }
+
+  /** Whether Redis had the whole inventory at the last look. */
+  get isPublished(): boolean {
+    return this.#isPublished;
+  }
+
+  byId(agentId: string): EnrolledAgent | undefined {
+    return this.#byId.get(agentId);
+  }
+
+  /** By id or, failing that, by name. */
+  find(idOrName: string): EnrolledAgent | undefined {
+    return this.byId(idOrName) ?? this.all().find(({ name }) => name === idOrName);
+  }
+
+  /** Sorted by name. */
+  all(): readonly EnrolledAgent[] {
+    return [...this.#byId.values()];
+  }
+
+  /** Reads the register again if it changed, and puts the copy in Redis right. May be repeated. */
+  async refresh(): Promise<void> {
+    await this.#read();
+    const version = this.#version;
+    this.#isPublished = version !== null && (await this.#deps.publishedVersion()) === version;
+    if (version === null || this.#isPublished) return;
+    const agents = this.all().map((agent) => ({
+      agentId: agent.id,
+      journalId: agent.journalId,
+      labels: new Map(Object.entries(agent.labels)),
+    }));
+    await this.#deps.publish({ version, agents });
+    this.#isPublished = true;
+    this.#deps.log.info({ agents: agents.length, version }, 'the inventory is complete');
+  }
+
+  async #read(): Promise<void> {
+    const stamp = await stampOf(this.#deps.registerFile);
+    if (stamp === this.#stamp) return;
+    const records = await readRegister(this.#deps.registerFile);
+    this.#byId = new Map(records.map((record) => [record.agentId, enrolledOf(record)]));
+    this.#version = sha256Hex(JSON.stringify(records)).slice(0, 16);
+    this.#stamp = stamp;
+  }
+}
+
+const enrolledOf = ({ agentId, name, journalId, labels }: IssueRecord): EnrolledAgent => ({
+  id: agentId,
+  name,
+  journalId,
+  labels: { ...labels, name },
+});
+
+/** Changes when the file does; a file that is not there has a stamp too. */
+async function stampOf(file: string): Promise<string> {
+  try {
+    const { size, mtimeMs, ino } = await stat(file);
+    return `${ino}/${size}/${mtimeMs}`;
+  } catch {
+    return 'none'; // No register yet: nobody is enrolled, and that is all there is to know.
+  }
+}

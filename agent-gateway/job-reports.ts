@@ -1,0 +1,110 @@
+import type { OutputFrame } from '../contracts/frames.ts';
+import type { JobReport } from '../contracts/task.ts';
+import { partsOfJobId } from '../domain/ids.ts';
+import { isFinal, plainReport } from '../domain/job.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { Session } from './session.ts';
+import type { OrderedFrame } from './session-frames.ts';
+
+type Reported = 'applied' | 'late' | 'foreign' | 'gone';
+
+/** What agents report goes to here. Both reject when it should be tried again. */
+export type JobStore = {
+  pending(agentId: string): Promise<readonly string[]>;
+  report(of: {
+    readonly taskId: string;
+    readonly reports: readonly { readonly agentId: string; readonly report: JobReport }[];
+    readonly now: number;
+  }): Promise<readonly Reported[]>;
+};
+export type OutputStore = {
+  append(
+    frame: OutputFrame,
+  ): Promise<
+    | { readonly kind: 'added'; readonly bytes: number }
+    | { readonly kind: 'gone' | 'foreign' | 'gap' }
+  >;
+};
+
+export type JobReportsDeps = {
+  readonly jobs: JobStore;
+  readonly output: OutputStore;
+  readonly metrics: GatewayMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/**
+ * Takes what agents say about jobs. An agent speaks for its own jobs only (invariant 9): anything
+ * else is refused and counted. A result is answered `stored` after Redis has it, never before
+ * (rule R5).
+ */
+export class JobReports {
+  readonly #deps: JobReportsDeps;
+
+  constructor(deps: JobReportsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Handles one frame. Rejects only when it should be tried again; handling it twice is harmless. */
+  async take(session: Session, { kind, frame }: OrderedFrame): Promise<void> {
+    const parts = partsOfJobId(frame.jobId);
+    if (parts === null || parts.agentId !== session.agentId) {
+      this.#deps.metrics.frameRefused('wrong_agent');
+      const { agentId } = session;
+      this.#deps.log.warn({ agentId, jobId: frame.jobId }, 'an agent spoke of another’s job');
+      return;
+    }
+    if (kind === 'output') return this.#output(frame);
+    if (kind === 'ack') return this.#ack(session, frame);
+    return this.#result(session, frame);
+  }
+
+  /** Ends all jobs of an agent whose journal is gone: whether they ran cannot be known (rule R16). */
+  async journalLost(agentId: string): Promise<void> {
+    for (const jobId of await this.#deps.jobs.pending(agentId)) {
+      const report = plainReport('unknown', 'journal_lost');
+      if ((await this.#report(jobId, report)) === 'applied') this.#deps.metrics.jobEnded(report);
+    }
+  }
+
+  async #output(frame: OutputFrame): Promise<void> {
+    const taken = await this.#deps.output.append(frame);
+    if (taken.kind === 'added') this.#deps.metrics.outputKept(taken.bytes);
+    if (taken.kind === 'gap') this.#deps.metrics.frameRefused('output_gap');
+    if (taken.kind === 'foreign') this.#deps.metrics.frameRefused('no_such_job');
+  }
+
+  async #ack(
+    session: Session,
+    frame: { jobId: string; state: 'acked' | 'running' },
+  ): Promise<void> {
+    const ackedMs = session.acked(frame.jobId);
+    if (ackedMs !== undefined) this.#deps.metrics.acked(ackedMs);
+    const word = await this.#report(frame.jobId, plainReport(frame.state, null));
+    if (word === 'foreign') this.#deps.metrics.frameRefused('no_such_job');
+  }
+
+  async #result(session: Session, frame: { jobId: string; report: JobReport }): Promise<void> {
+    if (!isFinal(frame.report.state)) return this.#deps.metrics.frameRefused('not_final');
+    const word = await this.#report(frame.jobId, frame.report);
+    if (word === 'foreign') return this.#deps.metrics.frameRefused('no_such_job');
+    if (word === 'applied') this.#deps.metrics.jobEnded(frame.report);
+    else this.#deps.metrics.reportDropped(word);
+    session.ended(frame.jobId);
+    session.send({ type: 'stored', jobId: frame.jobId });
+  }
+
+  async #report(jobId: string, report: JobReport): Promise<Reported> {
+    const parts = partsOfJobId(jobId);
+    if (parts === null) return 'foreign';
+    const [word] = await this.#deps.jobs.report({
+      taskId: parts.taskId,
+      reports: [{ agentId: parts.agentId, report }],
+      now: this.#deps.clock.now(),
+    });
+    return word ?? 'foreign';
+  }
+}

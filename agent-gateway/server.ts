@@ -1,0 +1,201 @@
+import type { AddressInfo } from 'node:net';
+import type { Redis } from 'ioredis';
+import type { Clocks } from '../contracts/limits.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
+import type { Log } from '../platform/log.ts';
+import type { Metrics, Readiness } from '../platform/metrics.ts';
+import { readControl } from '../redis/control-cache.ts';
+import { inventoryVersion, writeInventory } from '../redis/inventory.ts';
+import { JobOutput } from '../redis/job-output.ts';
+import { Jobs } from '../redis/jobs.ts';
+import { Outbox } from '../redis/outbox.ts';
+import { Sessions } from '../redis/sessions.ts';
+import { Tasks } from '../redis/tasks.ts';
+import { AgentLinks } from './agent-links.ts';
+import { type AgentListener, listenForAgents } from './agent-listener.ts';
+import { CallbackOutbox } from './callback-outbox.ts';
+import { ControlGate } from './control-gate.ts';
+import { DeadlineSweep } from './deadline-sweep.ts';
+import { Dispatcher } from './dispatch.ts';
+import { GatewayMetrics, registerGauges } from './gateway-metrics.ts';
+import { httpServer } from './http-server.ts';
+import { Inventory } from './inventory.ts';
+import { JobReports } from './job-reports.ts';
+import { OutputReader } from './output-reader.ts';
+import { Presence } from './presence.ts';
+import { SessionRegistry } from './session-registry.ts';
+import { TaskBodies } from './task-bodies.ts';
+import { TaskService } from './task-service.ts';
+
+type Listen = { readonly host: string; readonly port: number };
+
+/** What a gateway stands on. Redis connections are the caller's, who closes them after `stop`. */
+export type GatewayOptions = {
+  /** `request` fails at once, `background` waits, `blocking` is for blocking reads alone. */
+  readonly redis: { readonly request: Redis; readonly background: Redis; readonly blocking: Redis };
+  readonly gatewayId: string;
+  readonly agents: Listen;
+  readonly http: Listen;
+  /** PEM. */
+  readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string };
+  readonly registerFile: string;
+  readonly tokens: readonly string[];
+  /** Signs callbacks; base64, with or without `whsec_`. */
+  readonly callbackSecret: string;
+  readonly egressAllow: readonly string[];
+  readonly clocks: Clocks;
+  readonly metrics: Metrics;
+  readonly crash: CrashPoints;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+export type Gateway = {
+  readonly agentPort: number;
+  readonly httpPort: number;
+  readonly readiness: Readiness;
+  /** Says bye to agents and ends; what is queued, running or to be called back stays in Redis. */
+  stop(): Promise<void>;
+};
+
+const stoppingRetryMs = 500;
+
+/**
+ * A gateway that listens for agents and for tasks. Rejects if the issue register is damaged or a
+ * port is taken; a Redis that is away is waited for.
+ */
+export async function startGateway(of: GatewayOptions): Promise<Gateway> {
+  const parts = partsOf(of);
+  await parts.inventory.start();
+  parts.gate.start();
+  parts.presence.start();
+  parts.sweep.start();
+  parts.outbox.start();
+  const listener = await listenForAgents({
+    ...of.agents,
+    tls: of.tls,
+    onLink: (socket, agentId) => parts.links.open(socket, agentId),
+    onRefused: (reason) => parts.metrics.handshake(reason),
+  });
+  await parts.http.listen(of.http);
+  const { port } = parts.http.server.address() as AddressInfo; // A TCP server's address is one.
+  of.log.info({ agentPort: listener.port, httpPort: port }, 'the gateway listens');
+  return {
+    agentPort: listener.port,
+    httpPort: port,
+    readiness: parts.readiness,
+    stop: () => stopAll(parts, listener),
+  };
+}
+
+async function stopAll(parts: ReturnType<typeof partsOf>, listener: AgentListener): Promise<void> {
+  parts.dispatcher.stop();
+  await parts.http.close();
+  const closed = listener.close();
+  for (const session of parts.registry.all()) session.end('shutting_down', stoppingRetryMs);
+  await closed;
+  await Promise.all([
+    parts.outbox.stop(),
+    parts.sweep.stop(),
+    parts.gate.stop(),
+    parts.presence.stop(),
+    parts.inventory.stop(),
+  ]);
+}
+
+function partsOf(of: GatewayOptions) {
+  const { clock, log, clocks, gatewayId } = of;
+  const { background, blocking, request } = of.redis;
+  const metrics = new GatewayMetrics(of.metrics);
+  const registry = new SessionRegistry();
+  const [tasks, jobs, sessions] = [
+    new Tasks(background),
+    new Jobs(background),
+    new Sessions(background),
+  ];
+  const inventory = inventoryOf(of);
+  const gate = new ControlGate({
+    ...{ clock, log, read: () => readControl(request) },
+    onChange: () => dispatcher.wakeAll(),
+  });
+  const bodies = new TaskBodies((taskId) => tasks.body(taskId));
+  const cancelReason = (taskId: string) => tasks.cancelReason(taskId);
+  const dispatcher = new Dispatcher({ registry, gate, bodies, jobs, cancelReason, clock, log });
+  const output = new JobOutput(background);
+  const reports = new JobReports({ jobs, output, metrics, clock, log });
+  const { agentLateMs, agentOfflineMs, pingMs, startLeaseMs, callbackRetryMs } = clocks;
+  const presence = new Presence({
+    ...{ registry, sessions: new Sessions(request), gatewayId, agentLateMs, agentOfflineMs },
+    ...{ clock, log },
+  });
+  const links = new AgentLinks({
+    ...{ inventory, registry, dispatcher, reports, gate, sessions, gatewayId },
+    ...{ pingMs, startLeaseMs, metrics, clock, log },
+  });
+  const read = (taskId: string) => tasks.read(taskId);
+  const isOnline = (agentId: string) => presence.isOnline(agentId);
+  const sweep = new DeadlineSweep({ jobs, read, isOnline, metrics, clock, log });
+  const stream = new Outbox({ redis: background, blocking, gatewayId });
+  const { crash, callbackSecret: secret } = of;
+  const outbox = new CallbackOutbox({
+    ...{ outbox: stream, read, secret, callbackRetryMs },
+    ...{ metrics, crash, clock, log },
+  });
+  const readiness = readinessOf(of, inventory);
+  const http = httpOf(of, { inventory, presence, dispatcher, metrics, readiness });
+  registerGauges(of.metrics, {
+    agentsConnected: () => registry.size,
+    agentsEnrolled: () => inventory.all().length,
+    isStopped: () => gate.control !== 'allowed',
+    tasksOpen: () => new Tasks(request).openCount(),
+    oldestCallback: () => new Outbox({ redis: request, blocking, gatewayId }).oldest(),
+    now: () => clock.now(),
+  });
+  return {
+    metrics,
+    registry,
+    inventory,
+    gate,
+    dispatcher,
+    presence,
+    links,
+    sweep,
+    outbox,
+    readiness,
+    http,
+  };
+}
+
+const inventoryOf = ({ redis, registerFile, clock, log }: GatewayOptions): Inventory =>
+  new Inventory({
+    registerFile,
+    publishedVersion: () => inventoryVersion(redis.background),
+    publish: (inventory) => writeInventory(redis.background, inventory),
+    clock,
+    log,
+  });
+
+const readinessOf = ({ redis }: GatewayOptions, inventory: Inventory): Readiness => ({
+  redis: async () => ((await redis.request.ping()) === 'PONG' ? null : 'does not answer'),
+  inventory: async () =>
+    inventory.isPublished ? null : 'is not in Redis yet; planning waits for it',
+});
+
+/** Requests use the connection that fails at once, so that they are answered in time (rule R8). */
+function httpOf(
+  of: GatewayOptions,
+  parts: {
+    readonly inventory: Inventory;
+    readonly presence: Presence;
+    readonly dispatcher: Dispatcher;
+    readonly metrics: GatewayMetrics;
+    readonly readiness: Readiness;
+  },
+) {
+  const tasks = new Tasks(of.redis.request);
+  const { egressAllow, crash, clock, log, tokens, metrics: scrape } = of;
+  const service = new TaskService({ ...parts, tasks, egressAllow, crash, clock });
+  const output = new OutputReader(new JobOutput(of.redis.request));
+  return httpServer({ ...parts, service, tasks, output, tokens, scrape, log });
+}

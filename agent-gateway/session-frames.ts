@@ -1,0 +1,109 @@
+import type { WebSocket } from 'ws';
+import {
+  type AgentFrame,
+  agentFrame,
+  decodeOutput,
+  type OutputFrame,
+} from '../contracts/frames.ts';
+import type { Clock } from '../platform/clock.ts';
+
+/** What is handled in the order of arrival, one after the other. */
+export type OrderedFrame =
+  | { readonly kind: 'output'; readonly frame: OutputFrame }
+  | { readonly kind: 'ack'; readonly frame: Extract<AgentFrame, { type: 'ack' }> }
+  | { readonly kind: 'result'; readonly frame: Extract<AgentFrame, { type: 'result' }> };
+
+export type SessionFramesDeps = {
+  readonly socket: WebSocket;
+  readonly clock: Clock;
+  /** Answers at once, whatever else waits: a start lease depends on it (rule R10). */
+  readonly onPing: (id: number) => void;
+  /** May reject when it should be tried again. */
+  readonly onFrame: (frame: OrderedFrame) => Promise<void>;
+  readonly onBadFrame: () => void;
+  readonly onRetry: (error: unknown) => void;
+};
+
+const waitingMaxBytes = 8 * 1024 * 1024;
+const retryMs = 500;
+
+/**
+ * Takes the frames of one session. Output, acks and results are handled strictly in order, because
+ * a result is stored only after the output before it, and each until it succeeds or the link is
+ * closed: then the agent sends again what it was not told to be stored. Reading pauses while too
+ * much waits.
+ */
+export class SessionFrames {
+  readonly #deps: SessionFramesDeps;
+  readonly #waiting: { readonly frame: OrderedFrame; readonly bytes: number }[] = [];
+  #waitingBytes = 0;
+  #isWorking = false;
+
+  constructor(deps: SessionFramesDeps) {
+    this.#deps = deps;
+    deps.socket.on('message', (data: Buffer, isBinary: boolean) => this.#take(data, isBinary));
+  }
+
+  #take(data: Buffer, isBinary: boolean): void {
+    const ordered = isBinary ? outputOf(data) : this.#textFrame(data);
+    if (ordered === 'bad') this.#deps.onBadFrame();
+    if (ordered === 'bad' || ordered === 'done') return;
+    this.#waiting.push({ frame: ordered, bytes: data.length });
+    this.#waitingBytes += data.length;
+    if (this.#waitingBytes > waitingMaxBytes) this.#deps.socket.pause();
+    if (!this.#isWorking) void this.#work();
+  }
+
+  #textFrame(data: Buffer): OrderedFrame | 'bad' | 'done' {
+    const frame = parsed(data);
+    if (frame === null || frame.type === 'hello') return 'bad';
+    if (frame.type === 'bye') return 'done';
+    if (frame.type === 'ping') {
+      this.#deps.onPing(frame.id);
+      return 'done';
+    }
+    return frame.type === 'ack' ? { kind: 'ack', frame } : { kind: 'result', frame };
+  }
+
+  /** Never rejects. */
+  async #work(): Promise<void> {
+    this.#isWorking = true;
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (await this.#handled(next.frame)) {
+        this.#waiting.shift();
+        this.#waitingBytes -= next.bytes;
+        if (this.#deps.socket.isPaused && this.#waitingBytes < waitingMaxBytes / 2) {
+          this.#deps.socket.resume();
+        }
+      } else if (this.#deps.socket.readyState === this.#deps.socket.OPEN) {
+        await this.#deps.clock.sleep(retryMs);
+      } else {
+        this.#waiting.length = 0;
+      }
+    }
+    this.#isWorking = false;
+  }
+
+  async #handled(frame: OrderedFrame): Promise<boolean> {
+    try {
+      await this.#deps.onFrame(frame);
+      return true;
+    } catch (error) {
+      this.#deps.onRetry(error);
+      return false;
+    }
+  }
+}
+
+function outputOf(data: Buffer): OrderedFrame | 'bad' {
+  const frame = decodeOutput(data);
+  return frame === null ? 'bad' : { kind: 'output', frame };
+}
+
+function parsed(data: Buffer): AgentFrame | null {
+  try {
+    return agentFrame.parse(JSON.parse(data.toString('utf8')));
+  } catch {
+    return null; // The session ends with `bad_frame`; its content is of no further use.
+  }
+}

@@ -1,0 +1,48 @@
+import { limits } from '../contracts/limits.ts';
+import type { JobReport, JobRow, JobState, TaskReport } from '../contracts/task.ts';
+import { jobIdOf } from '../domain/ids.ts';
+import { isFinal, letterOf } from '../domain/job.ts';
+
+type Task = {
+  readonly taskId: string;
+  readonly key: string;
+  readonly state: 'open' | 'finished';
+  /** In the order of the submit. */
+  readonly jobs: readonly { readonly agentId: string; readonly report: JobReport }[];
+};
+
+/** The task in a byte a host, with the first hosts that did not succeed. Pure. */
+export const taskReportOf = ({ taskId, key, state, jobs }: Task): TaskReport => ({
+  taskId,
+  key,
+  state,
+  size: jobs.length,
+  letters: jobs.map(({ report }) => letterOf(report.state)).join(''),
+  failures: jobs
+    .flatMap(({ agentId, report }) =>
+      isFinal(report.state) && report.state !== 'succeeded'
+        ? { agentId, state: report.state, reason: report.reason, exitCode: report.exitCode }
+        : [],
+    )
+    .slice(0, limits.reportFailuresMax),
+});
+
+/** One page of a task's jobs. `next` is the position to go on from, null on the last page. */
+export function jobsPageOf(
+  task: Task,
+  of: { readonly state: JobState | undefined; readonly from: number; readonly count: number },
+): { readonly items: readonly JobRow[]; readonly next: string | null } {
+  const rows = task.jobs
+    .map(({ agentId, report }, at) => ({ agentId, report, at }))
+    .slice(of.from)
+    .filter(({ report }) => of.state === undefined || report.state === of.state);
+  const following = rows[of.count];
+  return {
+    items: rows.slice(0, of.count).map(({ agentId, report }) => ({
+      agentId,
+      jobId: jobIdOf(task.taskId, agentId),
+      report,
+    })),
+    next: following === undefined ? null : String(following.at),
+  };
+}

@@ -1,0 +1,154 @@
+import { limits } from '../contracts/limits.ts';
+import { type TaskReport, type TaskSubmit, taskSubmit } from '../contracts/task.ts';
+import { FixpointError, type Flaw } from '../domain/errors.ts';
+import { taskIdOf } from '../domain/ids.ts';
+import { jobBytes, jobOf } from '../domain/job-bytes.ts';
+import { canonicalJson } from '../platform/canonical-json.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
+import { contentDigestOf, sha256, sha256Hex } from '../platform/digest.ts';
+import type { Tasks } from '../redis/tasks.ts';
+import type { Dispatcher } from './dispatch.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { Inventory } from './inventory.ts';
+import { checked } from './problem.ts';
+import { taskReportOf } from './task-report.ts';
+
+export type TaskServiceDeps = {
+  readonly tasks: Tasks;
+  readonly dispatcher: Dispatcher;
+  readonly inventory: Inventory;
+  /** Hosts that callbacks may go to. */
+  readonly egressAllow: readonly string[];
+  readonly metrics: GatewayMetrics;
+  readonly crash: CrashPoints;
+  readonly clock: Clock;
+};
+
+type CancelReason = 'operator' | 'resolved' | 'stop';
+
+// What a dispatch frame has around its job and script.
+const frameOverheadBytes = 512;
+
+/** Taking, telling and cancelling tasks (design 5.5, 5.8). Everything may be repeated. */
+export class TaskService {
+  readonly #deps: TaskServiceDeps;
+
+  constructor(deps: TaskServiceDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Keeps a task once per key. The same key and body meet the same task; another body is a
+   * `conflict`. Jobs are written to links after the answer is certain, not before.
+   */
+  async submit(of: {
+    readonly key: string;
+    readonly body: unknown;
+  }): Promise<{ readonly isNew: boolean; readonly report: TaskReport }> {
+    const task = checked(taskSubmit, of.body);
+    this.#check(task);
+    const taskId = taskIdOf(of.key, sha256);
+    const submitted = await this.#deps.tasks.submit({
+      ...{ taskId, key: of.key, task, now: this.#deps.clock.now() },
+      digest: sha256Hex(canonicalJson(task)),
+      isEnrolled: (agentId) => this.#deps.inventory.byId(agentId) !== undefined,
+    });
+    if (submitted === 'conflict') {
+      throw new FixpointError('conflict', 'the idempotency key was used with another body', {
+        hint: 'a repeat must send the same body; another task needs another key',
+      });
+    }
+    this.#deps.crash('after-submit');
+    for (const { agentId } of task.targets) this.#deps.dispatcher.wake(agentId);
+    const report = await this.report(taskId);
+    if (submitted === 'created') this.#countNotEnrolled(report);
+    return { isNew: submitted === 'created', report };
+  }
+
+  /** The task as it stands. Throws `not_found`. */
+  async report(taskId: string): Promise<TaskReport> {
+    return taskReportOf(await this.stored(taskId));
+  }
+
+  async stored(taskId: string) {
+    const task = await this.#deps.tasks.read(taskId);
+    if (task === null) throw notFound(taskId);
+    return task;
+  }
+
+  /** Ends what queues and asks the agents to end what runs; the report says what became of it. */
+  async cancel(taskId: string, reason: CancelReason): Promise<TaskReport> {
+    const { tasks, dispatcher, metrics, clock } = this.#deps;
+    const cancelled = await tasks.cancel({ taskId, reason, now: clock.now() });
+    if (cancelled === null) throw notFound(taskId);
+    metrics.jobsCancelled(cancelled.ended);
+    dispatcher.cancel({ taskId, agentIds: cancelled.inFlight, reason });
+    return this.report(taskId);
+  }
+
+  #countNotEnrolled(report: TaskReport): void {
+    const count = [...report.letters].filter((letter) => letter === 'n').length;
+    this.#deps.metrics.jobsNotEnrolled(count);
+  }
+
+  #check(task: TaskSubmit): void {
+    const flaws = [
+      ...duplicateFlaws(task),
+      ...frameFlaws(task),
+      ...callbackFlaws(task, this.#deps.egressAllow),
+    ];
+    if (task.deadline < task.notAfter) {
+      flaws.push({ field: 'deadline', fix: 'must not be before notAfter' });
+    }
+    if (flaws.length > 0) {
+      throw new FixpointError('invalid_payload', 'the task has flaws', { flaws });
+    }
+  }
+}
+
+const notFound = (taskId: string): FixpointError =>
+  new FixpointError('not_found', `there is no task ${taskId}`, {
+    hint: 'tasks are kept for 7 days after they finished',
+  });
+
+function duplicateFlaws(task: TaskSubmit): Flaw[] {
+  const seen = new Set<string>();
+  return task.targets.flatMap(({ agentId }, at) => {
+    const isRepeated = seen.has(agentId);
+    seen.add(agentId);
+    if (!isRepeated) return [];
+    return { field: `targets.${at}.agentId`, value: agentId, fix: 'is there twice' };
+  });
+}
+
+/** An agent would end its link over a frame that is too large, again and again. */
+function frameFlaws(task: TaskSubmit): Flaw[] {
+  const contentDigest = contentDigestOf(task.action.content);
+  const own = task.targets.flatMap((target, at) =>
+    target.args || target.env || target.stdin ? [{ target, at }] : [],
+  );
+  const plain = task.targets.findIndex(({ args, env, stdin }) => !args && !env && !stdin);
+  const first = task.targets[plain];
+  const measured = first === undefined ? own : [{ target: first, at: plain }, ...own];
+  const contentBytes = Buffer.byteLength(JSON.stringify(task.action.content));
+  return measured.flatMap(({ target, at }) => {
+    const job = jobBytes(jobOf({ taskId: taskIdOf('', sha256), task, target, contentDigest }));
+    const bytes = Buffer.byteLength(JSON.stringify(job)) + contentBytes + frameOverheadBytes;
+    if (bytes <= limits.frameBytes) return [];
+    const fix = `arguments, environment and stdin make a job of ${bytes} bytes; ${limits.frameBytes} may be`;
+    return { field: `targets.${at}`, fix };
+  });
+}
+
+function callbackFlaws(task: TaskSubmit, allowed: readonly string[]): Flaw[] {
+  if (task.callback === null) return [];
+  const { protocol, hostname } = new URL(task.callback.url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (protocol !== 'http:' && protocol !== 'https:') {
+    return [{ field: 'callback.url', value: protocol, fix: 'must be http or https' }];
+  }
+  if (allowed.includes(host)) return [];
+  const fix = 'is not a host that callbacks may go to; FIXPOINT_EGRESS_ALLOW names them';
+  return [{ field: 'callback.url', value: host, fix }];
+}

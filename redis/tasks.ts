@@ -1,0 +1,176 @@
+import type { Redis } from 'ioredis';
+import { limits } from '../contracts/limits.ts';
+import { type JobReport, jobReport, type TaskSubmit } from '../contracts/task.ts';
+import { plainReport } from '../domain/job.ts';
+import { keys } from './keys.ts';
+import { script } from './script.ts';
+import { guarded } from './unavailable.ts';
+
+const submit = script('task-submit', 'task-ending');
+const cancel = script('task-cancel', 'task-ending');
+
+/** A task as it stands: its jobs in the order of the submit. Times are Unix milliseconds. */
+export type StoredTask = {
+  readonly taskId: string;
+  readonly key: string;
+  readonly state: 'open' | 'finished';
+  readonly jobs: readonly { readonly agentId: string; readonly report: JobReport }[];
+  readonly callbackUrl: string | null;
+  readonly reference: string | null;
+};
+
+export type OpenTask = {
+  readonly taskId: string;
+  readonly key: string;
+  readonly reference: string | null;
+  readonly createdAt: number;
+};
+
+export type Submitted = 'created' | 'same' | 'conflict';
+
+/** What every script that may end a job is given first; see `task-ending.lua`. */
+export const endingKeys = (taskId: string): string[] => [
+  keys.task.task(taskId),
+  keys.task.jobs(taskId),
+  keys.task.open,
+  keys.deadlines,
+  keys.outbox.callbacks,
+];
+
+const queuedRow = JSON.stringify(plainReport('queued', null));
+const notEnrolledRow = JSON.stringify(plainReport('not_enrolled', 'not_enrolled'));
+const openTasksMax = 10_000;
+
+/** Tasks as Redis keeps them (rule R5). Every method rejects with `upstream_unavailable` only. */
+export class Tasks {
+  readonly #redis: Redis;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+  }
+
+  /**
+   * Keeps a task and queues its jobs in one step, once per task id. `digest` stands for the whole
+   * body; jobs of agents that `isEnrolled` denies are over at once.
+   */
+  submit(of: {
+    readonly taskId: string;
+    readonly key: string;
+    readonly digest: string;
+    readonly task: TaskSubmit;
+    readonly isEnrolled: (agentId: string) => boolean;
+    readonly now: number;
+  }): Promise<Submitted> {
+    const { task } = of;
+    const agents = task.targets.map(({ agentId }) => agentId);
+    return guarded(async () => {
+      const word = await submit(
+        this.#redis,
+        [...endingKeys(of.taskId), ...agents.map(keys.agent.pending)],
+        [
+          ...[of.taskId, of.now, limits.taskKeptMs, of.key, of.digest, JSON.stringify(task)],
+          ...[agents.join(','), task.notAfter, task.deadline],
+          ...[task.callback?.url ?? '', task.callback?.reference ?? '', task.limits.outputBytes],
+          ...agents.flatMap((id) => [id, of.isEnrolled(id) ? queuedRow : notEnrolledRow]),
+        ],
+      );
+      return word as Submitted; // The script's three words.
+    });
+  }
+
+  /** The task with all its jobs, read in one step, or null if there is none (any more). */
+  read(taskId: string): Promise<StoredTask | null> {
+    return guarded(async () => {
+      const answers = await this.#redis
+        .multi()
+        .hmget(keys.task.task(taskId), 'key', 'state', 'agents', 'callbackUrl', 'reference')
+        .hgetall(keys.task.jobs(taskId))
+        .exec();
+      const [, head] = answers?.[0] ?? [];
+      const [, rows] = answers?.[1] ?? [];
+      const [key, state, agents, callbackUrl, reference] = head as (string | null)[];
+      if (!key || !agents) return null;
+      const reports = rows as Record<string, string>;
+      return {
+        taskId,
+        key,
+        state: state === 'finished' ? 'finished' : 'open',
+        jobs: agents.split(',').map((agentId) => ({
+          agentId,
+          report: jobReport.parse(JSON.parse(reports[agentId] ?? queuedRow)),
+        })),
+        callbackUrl: callbackUrl || null,
+        reference: callbackUrl ? (reference ?? '') : null,
+      };
+    });
+  }
+
+  /** The body as it was submitted, kept until the task finishes. */
+  body(taskId: string): Promise<TaskSubmit | null> {
+    return guarded(async () => {
+      const text = await this.#redis.hget(keys.task.task(taskId), 'body');
+      return text === null ? null : (JSON.parse(text) as TaskSubmit); // Written by submit() only.
+    });
+  }
+
+  /** Tasks that have not finished, newest first, at most 10,000. */
+  open(): Promise<readonly OpenTask[]> {
+    return guarded(async () => {
+      const ids = await this.#redis.zrevrange(keys.task.open, 0, openTasksMax - 1);
+      const rows = await Promise.all(
+        ids.map((taskId) =>
+          this.#redis.hmget(
+            keys.task.task(taskId),
+            ...['key', 'callbackUrl', 'reference', 'createdAt'],
+          ),
+        ),
+      );
+      return ids.flatMap((taskId, at) => {
+        const [key, callbackUrl, reference, createdAt] = rows[at] ?? [];
+        if (!key) return [];
+        return {
+          taskId,
+          key,
+          reference: callbackUrl ? (reference ?? '') : null,
+          createdAt: Number(createdAt),
+        };
+      });
+    });
+  }
+
+  openCount(): Promise<number> {
+    return guarded(() => this.#redis.zcard(keys.task.open));
+  }
+
+  /**
+   * Ends queued jobs at once and keeps the wish for those that were sent, which it names. The
+   * first reason stays. Null if there is no such task; a finished one has none in flight.
+   */
+  cancel(of: {
+    readonly taskId: string;
+    readonly reason: string;
+    readonly now: number;
+  }): Promise<{ readonly inFlight: readonly string[]; readonly ended: number } | null> {
+    return guarded(async () => {
+      const text = await this.#redis.hget(keys.task.task(of.taskId), 'agents');
+      if (text === null) return null;
+      const agents = text.split(',');
+      const answer = await cancel(
+        this.#redis,
+        [...endingKeys(of.taskId), ...agents.map(keys.agent.pending)],
+        [
+          ...[of.taskId, of.now, limits.taskKeptMs, of.reason],
+          ...[JSON.stringify(plainReport('cancelled', of.reason)), ...agents],
+        ],
+      );
+      if (answer === null) return null;
+      const [ended, ...inFlight] = answer as [number, ...string[]];
+      return { ended, inFlight };
+    });
+  }
+
+  /** Why the task was cancelled, or null if it was not. */
+  cancelReason(taskId: string): Promise<string | null> {
+    return guarded(() => this.#redis.hget(keys.task.task(taskId), 'cancel'));
+  }
+}
