@@ -6,12 +6,11 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { pageOf, remediationRow } from '../contracts/http.ts';
 import { type RunFile, runFile } from '../contracts/run-file.ts';
 
-// Makes docs/images/{list,remediation}.png from the product that runs in this clone:
+// Makes docs/images/{list,remediation,details}.png from the product that runs in this clone:
 // node tools/screenshot.ts [id of a remediation; else the newest that ended]
 
 const clone = fileURLToPath(new URL('..', import.meta.url));
 const images = join(clone, 'docs', 'images');
-const viewport = { width: 1440, height: 1000 };
 /** Nothing but the page itself: no first run, no updates, no background requests. */
 const flags = [
   '--no-sandbox',
@@ -49,9 +48,8 @@ function runningProduct(): { readonly run: RunFile; readonly ui: string } {
 
 function browserPath(): string {
   const given = process.env['CHROMIUM'];
-  const found = [given, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
-    .filter((path) => path !== undefined && path !== '')
-    .find((path) => existsSync(path ?? ''));
+  const known = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+  const found = (given ? [given] : known).find((path) => existsSync(path));
   return (
     found ??
     fail(
@@ -79,11 +77,11 @@ async function newestEnded(run: RunFile): Promise<{ readonly id: string; readonl
   );
 }
 
-/** Temporal UI keeps the columns of its list in the browser. */
-async function setColumns(context: BrowserContext): Promise<void> {
+/** Temporal UI keeps its settings in the browser. */
+async function setUp(context: BrowserContext): Promise<void> {
   await context.addInitScript((wanted) => {
     localStorage.setItem('namespace-workflow-table-columns', JSON.stringify({ default: wanted }));
-    localStorage.setItem('nav-open', 'false');
+    localStorage.setItem('savedQueryNavOpen', 'false');
   }, columns);
 }
 
@@ -95,31 +93,35 @@ async function picture(
   await page.getByText(of.shows, { exact: false }).first().waitFor({ timeout: 30_000 });
   // Charts and rows come by requests of their own; afterwards nothing more is asked.
   await page.waitForLoadState('networkidle', { timeout: 15_000 }).catch(() => undefined);
+  // Read from the top, the events are in the order of the loop.
+  const order = page.getByRole('button', { name: 'Descending' });
+  if (await order.first().isVisible()) await order.first().click();
   const path = join(images, of.name);
   await page.screenshot({ path });
   process.stdout.write(`${path}\n`);
 }
 
 async function main(): Promise<void> {
-  const { run, ui } = runningProduct();
+  const product = runningProduct();
   const executablePath = browserPath();
-  const { id, runId } = await newestEnded(run);
+  const { id, runId } = await newestEnded(product.run);
   const profile = mkdtempSync(join(tmpdir(), 'fixpoint-browser-'));
   mkdirSync(images, { recursive: true });
   const context = await chromium.launchPersistentContext(profile, {
     executablePath,
     headless: true,
     args: flags,
-    viewport,
+    viewport: { width: 1560, height: 1060 },
   });
   try {
-    await setColumns(context);
+    await setUp(context);
     const page = context.pages()[0] ?? (await context.newPage());
-    const workflows = `${ui}/namespaces/default/workflows`;
+    const workflows = `${product.ui}/namespaces/default/workflows`;
     const query = encodeURIComponent('`WorkflowType`="remediation"');
     await picture(page, { url: `${workflows}?query=${query}`, shows: id, name: 'list.png' });
-    const history = `${workflows}/${encodeURIComponent(id)}/${runId}/history`;
-    await picture(page, { url: history, shows: 'plan ·', name: 'remediation.png' });
+    const run = `${workflows}/${encodeURIComponent(id)}/${runId}`;
+    await picture(page, { url: `${run}/timeline`, shows: 'plan ·', name: 'remediation.png' });
+    await picture(page, { url: `${run}/user-metadata`, shows: 'Current', name: 'details.png' });
   } finally {
     await context.close();
     rmSync(profile, { recursive: true, force: true });
