@@ -15,8 +15,6 @@ import { Shutdown } from '../platform/shutdown.ts';
 import { type ConnectionProfile, connectRedis } from '../redis/connect.ts';
 import { startGateway } from './server.ts';
 
-await runProgram('gateway', main);
-
 async function main(): Promise<void> {
   const config = loadConfig(processEnvironment());
   const log = createLog({ program: 'gateway', level: config.logLevel });
@@ -105,3 +103,5 @@ function firstSecret(config: Config): string {
     hint: 'callbacks are signed with it; the api checks them with the same one',
   });
 }
+
+await runProgram('gateway', main);

@@ -44,8 +44,6 @@ type Base = {
 
 const metricsPorts: Record<Role, number> = { workflows: 8462, activities: 8463, dispatcher: 8464 };
 
-await runProgram('workers', main);
-
 async function main(): Promise<void> {
   const config = loadConfig(processEnvironment());
   const { role } = config;
@@ -254,3 +252,5 @@ function addressOf(listen: string): [string, number] {
   const at = listen.lastIndexOf(':');
   return [listen.slice(0, at).replace(/^\[|\]$/g, ''), Number(listen.slice(at + 1))];
 }
+
+await runProgram('workers', main);

@@ -42,6 +42,7 @@ export class Part {
   #backoffMs = backoffFirstMs;
   #startedAt = 0;
   #deaths = 0;
+  #logFrom = 0;
   #saidLast = '';
   #state: 'new' | 'starting' | 'ready' | 'stopping' = 'new';
 
@@ -98,6 +99,7 @@ export class Part {
   #spawn(): void {
     const { spec } = this;
     this.#startedAt = this.#deps.clock.monotonic();
+    this.#logFrom = this.#log.size;
     // A group of its own: Ctrl-C in the terminal reaches the parent alone, which stops in order.
     const child = spawn(spec.command, spec.args, {
       cwd: this.#deps.cwd,
@@ -145,8 +147,8 @@ export class Part {
   }
 
   #lastWords(): string {
-    const lines = this.#log.lastLines(shownLines);
-    if (lines.length === 0) return `${this.spec.logFile} is empty.`;
+    const lines = this.#log.lastLines(shownLines, this.#logFrom);
+    if (lines.length === 0) return `It said nothing in ${this.spec.logFile}.`;
     return `Last lines of ${this.spec.logFile}:\n${lines.map((line) => `    ${line}`).join('\n')}`;
   }
 }

@@ -22,7 +22,12 @@ const node = process.execPath;
 const readyWithinMs = 60_000;
 // Of our own environment; everything else a part gets is said below.
 const passed = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
-const passedToPrograms = ['FIXPOINT_CONFIG', 'FIXPOINT_LOG_LEVEL', 'FIXPOINT_INTAKE_REPLICAS', 'FIXPOINT_CRASH_POINT'];
+const passedToPrograms = [
+  'FIXPOINT_CONFIG',
+  'FIXPOINT_LOG_LEVEL',
+  'FIXPOINT_INTAKE_REPLICAS',
+  'FIXPOINT_CRASH_POINT',
+];
 const passedForTemporal = [
   'TEMPORAL_NAMESPACE',
   'TEMPORAL_API_KEY',

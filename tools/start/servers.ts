@@ -84,7 +84,7 @@ export function temporalArguments(of: {
     ...['--port', String(of.port), '--ui-port', String(of.uiPort), '--ui-disable-news-fetch'],
     ...['--db-filename', of.database],
     ...['--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=normal'],
-    ...['--log-level', 'warn', '--color', 'never'],
+    ...['--log-level', 'error', '--color', 'never'],
     ...temporalTuning.flatMap((value) => ['--dynamic-config-value', value]),
     ...Object.entries(searchAttributes).flatMap(([name, type]) => [
       '--search-attribute',
