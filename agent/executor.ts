@@ -35,10 +35,7 @@ export type Executor = {
   stop(jobId: string, reason: StopReason): void;
   /** Jobs that run, with their slots. */
   running(): readonly Intent[];
-  /**
-   * Whether an attempt of the slot may still run: one that does, or one of unknown outcome that left
-   * processes behind (rule X4).
-   */
+  /** Whether an attempt of the slot runs, or what is left of one (rule X4). */
   isSlotAlive(slot: string): boolean;
   /** Output of a running job that may be read by now, or null if it does not run. */
   visible(jobId: string): OutputSizes | null;
@@ -87,17 +84,7 @@ export class ProcessExecutor implements Executor {
   }
 
   isSlotAlive(slot: string): boolean {
-    const { journal, processes } = this.#deps;
-    if (this.running().some((intent) => intent.slot === slot)) return true;
-    const bootId = processes.bootId();
-    return [...journal.entries()].some(
-      ({ intent, started, report }) =>
-        intent?.slot === slot &&
-        intent.bootId === bootId &&
-        report?.state === 'unknown' &&
-        started !== undefined &&
-        processes.isGroupAlive(started.pid),
-    );
+    return this.running().some((intent) => intent.slot === slot);
   }
 
   visible(jobId: string): OutputSizes | null {
@@ -174,7 +161,7 @@ export class ProcessExecutor implements Executor {
       const started: Started = { kind: 'started', jobId, pid, startTime, startedAt };
       this.#deps.journal.write(started);
       const job = this.#attach({ intent, started, folder, isChild: true });
-      child.once('exit', (_code, signal) => job.look({ name: signal }));
+      child.once('exit', (code, signal) => job.look({ code, signal }));
       child.unref();
       await new Promise<void>((resolve) => stdin.end('go\n', () => resolve()));
     } catch (error) {
@@ -228,7 +215,7 @@ export class ProcessExecutor implements Executor {
     const folder = state.jobFolder(jobId);
     if (intent.bootId === processes.bootId()) {
       const started = entry.started ?? this.#startedOf(folder);
-      if (started !== null && this.#isWorthWatching(started, stop)) {
+      if (started !== null && processes.isJobAlive(started.pid, started.startTime)) {
         const job = this.#attach({ intent, started, folder, isChild: false });
         if (stop !== undefined) job.resumeStop();
         return;
@@ -240,12 +227,6 @@ export class ProcessExecutor implements Executor {
       entry,
       exit === null ? { kind: 'lost', reason, at: clock.now() } : { kind: 'exit', ...exit },
     );
-  }
-
-  #isWorthWatching(started: Started, stop: StopReason | undefined): boolean {
-    const { processes } = this.#deps;
-    if (processes.startTimeOf(started.pid) === started.startTime) return true;
-    return stop !== undefined && processes.isGroupAlive(started.pid);
   }
 
   /** The start of a helper that lives although its record is lost. */

@@ -92,6 +92,11 @@ export class JobFolder {
     }
   }
 
+  /** Whether the helper came as far as to take output, that is, to run the script. */
+  hasOutput(): boolean {
+    return existsSync(join(this.path, 'stdout'));
+  }
+
   /** The pid that the helper wrote, or null. Only with its command line does it name a process. */
   pid(): number | null {
     try {

@@ -1,6 +1,7 @@
 import {
   closeSync,
   fdatasync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
@@ -219,7 +220,7 @@ export class JobJournal {
     if (current !== undefined && name <= current.name) return current;
     const path = join(this.#directory, name);
     const fd = openSync(path, 'a+', 0o600);
-    const next = { name, fd, bytes: readFileSync(path).length };
+    const next = { name, fd, bytes: fstatSync(fd).size };
     syncDirectory(this.#directory);
     this.#file = next;
     if (current !== undefined) {

@@ -10,7 +10,9 @@ type Verdict = Pick<JobReport, 'state' | 'reason' | 'exitCode' | 'signal'>;
 export type Ending =
   /** The status as a shell tells it: 128 + n for signal n. */
   | { readonly kind: 'exit'; readonly status: number; readonly at: number }
-  /** The helper vanished without writing a status, while this agent looked on. */
+  /** Nothing was run: the helper could not lay out its pipes. */
+  | { readonly kind: 'not_started'; readonly at: number }
+  /** The helper was killed before it could write a status, while this agent looked on. */
   | { readonly kind: 'killed'; readonly signal: string | null; readonly at: number }
   /** Nothing of it lives, and no one saw the end. */
   | { readonly kind: 'lost'; readonly reason: 'agent_restarted' | 'rebooted'; readonly at: number };
@@ -53,6 +55,8 @@ function verdictOf(stop: StopReason | undefined, ending: Ending): Verdict {
   switch (ending.kind) {
     case 'lost':
       return { state: 'unknown', reason: ending.reason, ...plain };
+    case 'not_started':
+      return { state: 'failed', reason: 'spawn_failed', ...plain };
     case 'killed':
       return { state: 'failed', reason: 'signal', exitCode: null, signal: ending.signal };
     case 'exit': {

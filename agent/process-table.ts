@@ -10,6 +10,11 @@ export type ProcessTable = {
   ageMs(startTime: string): number;
   /** Whether the process lives and `argument` is one of its command line. */
   hasArgument(pid: number, argument: string): boolean;
+  /**
+   * Whether the process of that pid and start time lives, or it is dead and others of its group
+   * do: while they do, the kernel gives its pid to no one else.
+   */
+  isJobAlive(pid: number, startTime: string): boolean;
   /** Whether a process of the group and session that `leader` opened still lives. */
   isGroupAlive(leader: number): boolean;
   /** Sends a signal to the whole group; a group that is gone is no error. */
@@ -26,6 +31,10 @@ export const systemProcesses: ProcessTable = {
   startTimeOf(pid) {
     const fields = statFields(pid);
     return fields === null || isDead(fields[0]) ? null : (fields[19] ?? null);
+  },
+  isJobAlive(pid, startTime) {
+    const found = systemProcesses.startTimeOf(pid);
+    return found === null ? systemProcesses.isGroupAlive(pid) : found === startTime;
   },
   ageMs(startTime) {
     const uptimeS = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);

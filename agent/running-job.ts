@@ -19,12 +19,17 @@ export type RunningJobDeps = {
   readonly onFinished: (jobId: string) => void;
 };
 
+/** A child process's exit code or what killed it. */
+export type HelperEnd = { readonly code: number | null; readonly signal: string | null };
+
 const lookMs = 100;
 const stopLookMs = 25;
 /** After KILL only the kernel can keep a process: one that hangs in a device, say. */
 const killWaitMs = 5_000;
 /** A script that left a child with its output open is not waited for longer. */
 const outputEndMs = 500;
+/** The helper's status if it did not come to run the script. */
+const nothingRun = 125;
 
 /**
  * One started script, from its start or from a restart of the agent until its outcome is journalled.
@@ -49,7 +54,7 @@ export class RunningJob {
       readonly intent: Intent;
       readonly started: Started;
       readonly folder: JobFolder;
-      /** Whether this process started it, and so will be told of its end by `look(signal)`. */
+      /** Whether this process started it, and so will be told of its end by `look(told)`. */
       readonly isChild: boolean;
     },
   ) {
@@ -89,10 +94,10 @@ export class RunningJob {
     void this.#terminate().catch((error: unknown) => this.#fail(error));
   }
 
-  /** Looks now whether the script ended; `signal` is what killed the helper, if that is known. */
-  look(signal?: { readonly name: string | null }): void {
+  /** Looks now whether the script ended; `told` is how the helper did, if that is known. */
+  look(told?: HelperEnd): void {
     if (this.#isEnding || this.#isClosed) return;
-    const ending = this.#ending(signal);
+    const ending = this.#ending(told);
     if (ending !== null) {
       this.#isEnding = true;
       void this.#finishWhole(ending).catch((error: unknown) => this.#fail(error));
@@ -121,20 +126,20 @@ export class RunningJob {
     this.#look = this.#deps.clock.after(lookMs, () => this.look());
   }
 
-  #ending(signal: { readonly name: string | null } | undefined): Ending | null {
+  #ending(told: HelperEnd | undefined): Ending | null {
     const at = this.#deps.clock.now();
     const exit = this.#folder.exit();
     if (exit !== null) return { kind: 'exit', ...exit };
+    if (told !== undefined) return endingToldBy(told, { at, hasOutput: this.#folder.hasOutput() });
+    // Of our own child we are told; this look may come before that.
+    if (this.#isChild) return null;
     const { pid, startTime } = this.#started;
-    if (this.#deps.processes.startTimeOf(pid) === startTime) return null;
+    if (this.#deps.processes.isJobAlive(pid, startTime)) return null;
     // The helper may have written the status between the two looks.
     const late = this.#folder.exit();
-    if (late !== null) return { kind: 'exit', ...late };
-    // Of our own child we are told, and by what signal; the look may come before that.
-    if (this.#isChild && signal === undefined) return null;
-    return signal === undefined
+    return late === null
       ? { kind: 'lost', reason: 'agent_restarted', at }
-      : { kind: 'killed', signal: signal.name, at };
+      : { kind: 'exit', ...late };
   }
 
   async #terminate(): Promise<void> {
@@ -170,6 +175,11 @@ export class RunningJob {
   }
 
   async #finishWhole(ending: Ending): Promise<void> {
+    if (ending.kind === 'killed') {
+      // Without its helper the script's end could never be told: it ends here.
+      this.#deps.processes.signalGroup(this.#started.pid, 'SIGKILL');
+      await this.#isGroupGone(killWaitMs);
+    }
     const until = this.#deps.clock.monotonic() + outputEndMs;
     while (!this.#folder.isOutputWhole() && this.#deps.clock.monotonic() < until) {
       await this.#deps.clock.sleep(5);
@@ -213,4 +223,15 @@ export class RunningJob {
       'a job could not be brought to its end',
     );
   }
+}
+
+function endingToldBy(
+  told: HelperEnd,
+  of: { readonly at: number; readonly hasOutput: boolean },
+): Ending {
+  const { at, hasOutput } = of;
+  if (told.code === null) return { kind: 'killed', signal: told.signal, at };
+  if (told.code === nothingRun && !hasOutput) return { kind: 'not_started', at };
+  // The file could not be written, on a full disk say; the helper ends with the script's own status.
+  return { kind: 'exit', status: told.code, at };
 }

@@ -6,7 +6,8 @@
 #   blocks: of 512 bytes, that stdout and stderr may each fill on disk
 #   stdin:  one line, once the agent has journalled the start. End of file instead means that the
 #           agent died before that: nothing is run, so a start that is not journalled never was.
-#   exit:   125 if nothing was run. Else the script's status is in the file `exit`.
+#   exit:   the script's status, which is also in the file `exit`; 125 without a file `stdout` if
+#           nothing was run.
 folder=$1 blocks=$2 path=$3 interpreter=$4
 shift 4
 
@@ -37,6 +38,7 @@ keep stderr <"$folder/stderr.pipe" >/dev/null 2>&1 &
   PATH=$path
   export PATH
   exec "$interpreter" "$folder/script" "$@"
-) <"$folder/stdin" >"$folder/stdout.pipe" 2>"$folder/stderr.pipe"
-echo "$?" >"$folder/exit.part"
-mv "$folder/exit.part" "$folder/exit"
+) >"$folder/stdout.pipe" 2>"$folder/stderr.pipe" <"$folder/stdin"
+status=$?
+echo "$status" >"$folder/exit.part" && mv "$folder/exit.part" "$folder/exit"
+exit "$status"

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { systemProcesses } from '../../agent/process-table.ts';
@@ -161,6 +169,35 @@ describe('an agent’s jobs', () => {
     assert.equal(report.state, 'failed');
     assert.equal(report.reason, 'signal');
     assert.equal(report.signal, 'SIGKILL');
+  });
+
+  it('a script whose helper is killed is ended and told as failed', async () => {
+    await host.start(gateway.url);
+    await gateway.connected();
+    const jobId = gateway.dispatch(host.order('echo on; sleep 600\n'));
+    await eventually(() => assert.notEqual(gateway.output(jobId, 'stdout').length, 0));
+    const helper = Number(readFileSync(join(host.root, 'jobs', jobId, 'pid'), 'utf8'));
+
+    process.kill(helper, 'SIGKILL');
+    const report = await gateway.result(jobId);
+
+    assert.equal(report.reason, 'signal');
+    assert.equal(report.signal, 'SIGKILL');
+    assert.equal(systemProcesses.isGroupAlive(helper), false);
+  });
+
+  it('a job is refused when its intent cannot be written down', async () => {
+    await host.start(gateway.url);
+    await gateway.connected();
+    const today = new Date().toISOString().slice(0, 10).replaceAll('-', '');
+    // In place of the day's file stands something that takes no records.
+    mkdirSync(join(host.root, 'journal', `${today}.log`));
+
+    const { report } = await run(host.order(`echo ran >>"${host.evidence}"\n`));
+
+    assert.equal(report.state, 'refused');
+    assert.equal(report.reason, 'disk_full');
+    assert.equal(host.starts(), 0);
   });
 
   it('a service that a script leaves behind neither delays the result nor dies of it', async () => {

@@ -21,6 +21,7 @@ const nothingLives: ProcessTable = {
   startTimeOf: (pid) => (pid === process.pid ? '1' : null),
   ageMs: () => 0,
   hasArgument: () => false,
+  isJobAlive: () => false,
   isGroupAlive: () => false,
   signalGroup: () => {},
 };

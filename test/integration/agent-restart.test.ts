@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
+import { systemProcesses } from '../../agent/process-table.ts';
 import { createAuthority, type KeyPair } from '../../agent-gateway/certificates.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { AgentHost, rebooted } from '../support/agent-host.ts';
@@ -145,6 +146,30 @@ describe('an agent that dies', () => {
 
     assert.equal(report.state, 'cancelled');
     assert.equal(report.reason, 'stop');
+  });
+
+  it('together with the helper leaves the outcome unknown once the script is gone', async () => {
+    const slot = 'remediation:test/restart.host';
+    const order = host.order(`${touch()}echo $$; sleep 600\n`, { slot });
+    const child = host.spawn(gateway.url);
+    await gateway.connected();
+    const jobId = gateway.dispatch(order);
+    await eventually(() => assert.notEqual(gateway.output(jobId, 'stdout').length, 0));
+    await kill(child, 'SIGKILL');
+    const helper = Number(readFileSync(join(host.root, 'jobs', jobId, 'pid'), 'utf8'));
+    process.kill(helper, 'SIGKILL');
+    await eventually(() => assert.equal(systemProcesses.startTimeOf(helper), null));
+
+    await host.start(gateway.url);
+    await gateway.connected(2);
+    const second = gateway.dispatch(host.order(touch(), { slot, attempt: 2 }));
+    assert.equal((await gateway.result(second)).reason, 'previous_attempt_alive');
+    process.kill(-helper, 'SIGKILL');
+    const report = await gateway.result(jobId);
+
+    assert.equal(report.state, 'unknown');
+    assert.equal(report.reason, 'agent_restarted');
+    assert.equal(host.starts(), 1);
   });
 
   it('with its host, by a reboot, leaves the outcome unknown', async () => {

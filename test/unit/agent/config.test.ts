@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { loadAgentConfig } from '../../../agent/config.ts';
+
+let folder: string;
+const gateways = 'wss://127.0.0.1:8451, wss://gateway-2:8451';
+
+describe('the agent’s configuration', () => {
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'fixpoint-agent-config-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('takes gateways, folder and host-owned environment', () => {
+    const file = join(folder, 'agent.yaml');
+    writeFileSync(file, 'jobEnvironment:\n  SERVICE: web\n');
+
+    const config = loadAgentConfig({
+      FIXPOINT_AGENT_GATEWAYS: gateways,
+      FIXPOINT_AGENT_STATE_DIR: '/state',
+      FIXPOINT_AGENT_CONFIG: file,
+    });
+
+    assert.deepEqual(config, {
+      gateways: ['wss://127.0.0.1:8451', 'wss://gateway-2:8451'],
+      stateDirectory: '/state',
+      logLevel: 'info',
+      jobEnvironment: { SERVICE: 'web' },
+      crashPoint: undefined,
+    });
+  });
+
+  it('names every flaw at once', () => {
+    const file = join(folder, 'wrong.yaml');
+    writeFileSync(file, 'jobEnvironment: { A-B: 1 }\nallow: everything\n');
+
+    assert.throws(
+      () =>
+        loadAgentConfig({
+          FIXPOINT_AGENT_GATEWAYS: 'http://gateway:1',
+          FIXPOINT_LOG_LEVEL: 'loud',
+          FIXPOINT_AGENT_CONFIG: file,
+        }),
+      /FIXPOINT_AGENT_GATEWAYS.*FIXPOINT_LOG_LEVEL.*jobEnvironment.*allow/s,
+    );
+  });
+
+  it('does not run without a gateway or with a file that is not there', () => {
+    assert.throws(() => loadAgentConfig({}), /FIXPOINT_AGENT_GATEWAYS/);
+    assert.throws(
+      () =>
+        loadAgentConfig({
+          FIXPOINT_AGENT_GATEWAYS: gateways,
+          FIXPOINT_AGENT_CONFIG: join(folder, 'missing.yaml'),
+        }),
+      /is not there/,
+    );
+  });
+});
