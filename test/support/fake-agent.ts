@@ -1,0 +1,130 @@
+import { once } from 'node:events';
+import { WebSocket } from 'ws';
+import { encodeOutput, type GatewayFrame, gatewayFrame } from '../../contracts/frames.ts';
+import { type Job, type JobReport, job } from '../../contracts/task.ts';
+import { plainReport } from '../../domain/job.ts';
+import { eventually } from './eventually.ts';
+
+export type AgentCredentials = {
+  readonly agentId: string;
+  readonly journalId: string;
+  readonly ca: string;
+  readonly certificate: string;
+  readonly key: string;
+};
+
+type Frame<T extends GatewayFrame['type']> = Extract<GatewayFrame, { type: T }>;
+
+/** The agent's side of the link over real mutual TLS: says what a test tells it to, keeps what it hears. */
+export class FakeAgent {
+  readonly frames: GatewayFrame[] = [];
+  readonly #socket: WebSocket;
+  #pings = 0;
+  isClosed = false;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on('message', (data) =>
+      this.frames.push(gatewayFrame.parse(JSON.parse(String(data as Buffer)))),
+    );
+    socket.on('close', () => {
+      this.isClosed = true;
+    });
+    socket.on('error', () => {}); // `isClosed` is what tests look at.
+  }
+
+  /** Opens a link and says nothing yet. Rejects if it is not let in. */
+  static async dial(
+    port: number,
+    tls: { readonly ca: string; readonly certificate?: string; readonly key?: string },
+  ): Promise<FakeAgent> {
+    const socket = new WebSocket(`wss://127.0.0.1:${port}/v1/agent`, {
+      ca: tls.ca,
+      cert: tls.certificate,
+      key: tls.key,
+      perMessageDeflate: false,
+    });
+    const agent = new FakeAgent(socket);
+    await once(socket, 'open');
+    return agent;
+  }
+
+  /** Opens a link, says hello and awaits the welcome. */
+  static async connect(port: number, of: AgentCredentials): Promise<FakeAgent> {
+    const agent = await FakeAgent.dial(port, of);
+    agent.hello(of);
+    await agent.heard('welcome');
+    return agent;
+  }
+
+  hello(of: { readonly agentId: string; readonly journalId: string }): void {
+    const { agentId, journalId } = of;
+    this.say({
+      ...{ type: 'hello', protocol: 1, agentId, journalId },
+      ...{ sequence: 0, version: '0.1.0', bootId: 'boot' },
+    });
+  }
+
+  say(frame: unknown): void {
+    this.#socket.send(JSON.stringify(frame));
+  }
+
+  /** Says ping and awaits its pong. */
+  async ping(): Promise<Frame<'pong'>> {
+    this.#pings += 1;
+    const id = this.#pings;
+    this.say({ type: 'ping', id });
+    return eventually(() => {
+      const pong = this.all('pong').find((frame) => frame.id === id);
+      if (pong === undefined) throw new Error('no pong yet');
+      return pong;
+    });
+  }
+
+  ack(jobId: string, state: 'acked' | 'running'): void {
+    this.say({ type: 'ack', jobId, state });
+  }
+
+  output(of: Parameters<typeof encodeOutput>[0]): void {
+    this.#socket.send(encodeOutput(of));
+  }
+
+  result(jobId: string, report: Partial<JobReport> = {}): void {
+    this.say({
+      type: 'result',
+      jobId,
+      report: { ...plainReport('succeeded', null), exitCode: 0, ...report },
+    });
+  }
+
+  all<T extends GatewayFrame['type']>(type: T): Frame<T>[] {
+    return this.frames.filter((frame): frame is Frame<T> => frame.type === type);
+  }
+
+  /** Awaits the `count`th frame of a type. */
+  heard<T extends GatewayFrame['type']>(type: T, count = 1): Promise<Frame<T>> {
+    return eventually(() => {
+      const frame = this.all(type)[count - 1];
+      if (frame === undefined) throw new Error(`heard ${this.frames.map((f) => f.type).join(' ')}`);
+      return frame;
+    });
+  }
+
+  /** The job inside a dispatch frame. */
+  static jobOf(frame: Frame<'dispatch'>): Job {
+    return job.parse(JSON.parse(frame.job));
+  }
+
+  /** Awaits that the gateway, or we, ended the link. */
+  async gone(): Promise<void> {
+    await eventually(() => {
+      if (!this.isClosed) throw new Error('the link is still open');
+    });
+  }
+
+  /** Ends the link as a lost network does. */
+  async cut(): Promise<void> {
+    this.#socket.terminate();
+    await this.gone();
+  }
+}

@@ -1,0 +1,241 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import {
+  createAuthority,
+  issueCertificate,
+  type KeyPair,
+} from '../../agent-gateway/certificates.ts';
+import { appendIssue } from '../../agent-gateway/issue-register.ts';
+import { type Gateway, type GatewayOptions, startGateway } from '../../agent-gateway/server.ts';
+import { type Clocks, defaultClocks } from '../../contracts/limits.ts';
+import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
+import { agentIdFrom, journalIdFrom } from '../../domain/ids.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { noCrashPoints } from '../../platform/crash-point.ts';
+import { silentLog } from '../../platform/log.ts';
+import { Metrics } from '../../platform/metrics.ts';
+import { connectRedis } from '../../redis/connect.ts';
+import { controlCache } from '../../redis/control-cache.ts';
+import { eventually } from './eventually.ts';
+import { type AgentCredentials, FakeAgent } from './fake-agent.ts';
+import { type RedisServer, startRedis } from './redis-server.ts';
+
+export const callbackSecret = `whsec_${Buffer.from('a secret of the tests only').toString('base64')}`;
+const token = 'a-token-of-the-tests-only';
+
+export type Answer = { readonly status: number; readonly body: unknown; readonly headers: Headers };
+
+/** A real gateway on a real Redis of its own, with enrolled agents, for tests to break. */
+export class GatewayHost {
+  readonly redisServer: RedisServer;
+  /** A connection of the test's own. */
+  readonly redis: Redis;
+  readonly authority: KeyPair;
+  readonly agents: AgentCredentials[] = [];
+  readonly #directory: string;
+  readonly #clocks: Clocks;
+  readonly #tls: GatewayOptions['tls'];
+  #connections: Redis[] = [];
+  #gateway: Gateway | undefined;
+  #revision = 0;
+
+  private constructor(of: {
+    readonly redisServer: RedisServer;
+    readonly authority: KeyPair;
+    readonly directory: string;
+    readonly clocks: Clocks;
+    readonly tls: GatewayOptions['tls'];
+  }) {
+    this.redisServer = of.redisServer;
+    this.redis = connectRedis({
+      ...{ url: of.redisServer.url, profile: 'background', onError: () => {} },
+    });
+    this.authority = of.authority;
+    this.#directory = of.directory;
+    this.#clocks = of.clocks;
+    this.#tls = of.tls;
+  }
+
+  static async start(
+    of: { readonly agents?: number; readonly clocks?: Partial<Clocks> } = {},
+  ): Promise<GatewayHost> {
+    const [redisServer, authority, directory] = await Promise.all([
+      startRedis(),
+      createAuthority(systemClock),
+      mkdtemp(join(tmpdir(), 'fixpoint-gateway-')),
+    ]);
+    const own = await issueCertificate({
+      ...{ authority, subject: { kind: 'gateway' }, clock: systemClock },
+    });
+    const tls = { ca: authority.certificate, certificate: own.certificate, key: own.key };
+    const clocks = { ...defaultClocks, ...of.clocks };
+    const host = new GatewayHost({ redisServer, authority, directory, clocks, tls });
+    for (let number = 1; number <= (of.agents ?? 1); number += 1) await host.enrol(number);
+    await host.allow();
+    await host.startGateway();
+    return host;
+  }
+
+  async enrol(number: number): Promise<AgentCredentials> {
+    const agentId = agentIdFrom(systemClock.randomBytes(8));
+    const journalId = journalIdFrom(systemClock.randomBytes(17));
+    const name = `agent-${number}`;
+    const labels = { name, hostname: name, ip: '127.0.0.1', zone: 'a' };
+    const issued = await issueCertificate({
+      ...{ authority: this.authority, subject: { kind: 'agent', agentId, labels } },
+      clock: systemClock,
+    });
+    const { serial, notAfter, certificate, key } = issued;
+    await appendIssue(join(this.#directory, 'issued.jsonl'), {
+      ...{ agentId, name, labels, journalId, serial, notAfter, issuedAt: systemClock.now() },
+    });
+    const agent = { agentId, journalId, ca: this.authority.certificate, certificate, key };
+    this.agents.push(agent);
+    return agent;
+  }
+
+  get agentPort(): number {
+    return this.#running.agentPort;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#running.httpPort}`;
+  }
+
+  get #running(): Gateway {
+    if (this.#gateway === undefined) throw new Error('the gateway is stopped');
+    return this.#gateway;
+  }
+
+  agent(number: number): AgentCredentials {
+    const agent = this.agents[number - 1];
+    if (agent === undefined) throw new Error(`there is no agent ${number}`);
+    return agent;
+  }
+
+  connect(number: number): Promise<FakeAgent> {
+    return FakeAgent.connect(this.agentPort, this.agent(number));
+  }
+
+  async startGateway(gatewayId = 'gateway-1'): Promise<void> {
+    const connect = (profile: 'request' | 'background' | 'blocking') => {
+      const client = connectRedis({ url: this.redisServer.url, profile, onError: () => {} });
+      this.#connections.push(client);
+      return client;
+    };
+    this.#gateway = await startGateway({
+      redis: {
+        request: connect('request'),
+        background: connect('background'),
+        blocking: connect('blocking'),
+      },
+      gatewayId,
+      agents: { host: '127.0.0.1', port: 0 },
+      http: { host: '127.0.0.1', port: 0 },
+      tls: this.#tls,
+      registerFile: join(this.#directory, 'issued.jsonl'),
+      tokens: [token],
+      callbackSecret,
+      egressAllow: ['127.0.0.1'],
+      clocks: this.#clocks,
+      metrics: new Metrics(),
+      crash: noCrashPoints,
+      clock: systemClock,
+      log: silentLog,
+    });
+    await this.isReady();
+  }
+
+  async isReady(): Promise<void> {
+    await eventually(async () => {
+      const answer = await fetch(`${this.url}/readyz`);
+      if (!answer.ok) throw new Error(await answer.text());
+    });
+  }
+
+  async stopGateway(): Promise<void> {
+    await this.#gateway?.stop();
+    this.#gateway = undefined;
+    for (const connection of this.#connections) connection.disconnect();
+    this.#connections = [];
+  }
+
+  async stop(): Promise<void> {
+    await this.stopGateway();
+    this.redis.disconnect();
+    await this.redisServer.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  allow(): Promise<void> {
+    return this.#writeControl(false);
+  }
+
+  stopAll(): Promise<void> {
+    return this.#writeControl(true);
+  }
+
+  async #writeControl(stopped: boolean): Promise<void> {
+    this.#revision += 1;
+    const state = { revision: this.#revision, stopped, reason: '', by: 'test', at: 0 };
+    await controlCache(this.redis).write(state);
+  }
+
+  async call(of: {
+    readonly path: string;
+    readonly method?: string;
+    readonly body?: unknown;
+    readonly headers?: Record<string, string>;
+  }): Promise<Answer> {
+    const response = await fetch(`${this.url}${of.path}`, {
+      method: of.method ?? (of.body === undefined ? 'GET' : 'POST'),
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(of.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...of.headers,
+      },
+      ...(of.body === undefined ? {} : { body: JSON.stringify(of.body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: JSON.parse(text), headers: response.headers };
+  }
+
+  submit(key: string, task: unknown): Promise<Answer> {
+    return this.call({ path: '/v1/tasks', body: task, headers: { 'idempotency-key': key } });
+  }
+
+  async report(taskId: string): Promise<TaskReport> {
+    const answer = await this.call({ path: `/v1/tasks/${taskId}` });
+    return answer.body as TaskReport; // What the route promises, and other tests check.
+  }
+
+  /** Awaits that the task's letters are these. */
+  async letters(taskId: string, letters: string): Promise<TaskReport> {
+    return eventually(async () => {
+      const report = await this.report(taskId);
+      if (report.letters !== letters) throw new Error(`the letters are ${report.letters}`);
+      return report;
+    });
+  }
+
+  /** A task for all agents that may queue for a minute. */
+  task(of: Partial<TaskSubmit> = {}): TaskSubmit {
+    return {
+      version: 1,
+      slot: 'remediation-1/restart',
+      attempt: 1,
+      action: {
+        ...{ kind: 'script', interpreter: 'sh', content: 'exit 0\n', args: [], env: {} },
+        ...{ secretEnv: {}, stdin: { kind: 'none' }, cwd: null },
+      },
+      targets: this.agents.map(({ agentId, journalId }) => ({ agentId, journalId })),
+      limits: { timeoutMs: 10_000, outputBytes: 5 * 1024 * 1024 },
+      notAfter: systemClock.now() + 60_000,
+      deadline: systemClock.now() + 120_000,
+      callback: null,
+      ...of,
+    };
+  }
+}
