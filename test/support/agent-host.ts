@@ -1,9 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, type AgentDeps } from '../../agent/agent.ts';
+import { JobFolder } from '../../agent/job-folder.ts';
 import { type ProcessTable, systemProcesses } from '../../agent/process-table.ts';
 import { issueCertificate, type KeyPair } from '../../agent-gateway/certificates.ts';
 import type { Job } from '../../contracts/task.ts';
@@ -91,6 +100,10 @@ export class AgentHost {
     return child;
   }
 
+  get #jobs(): string {
+    return join(this.root, 'jobs');
+  }
+
   /** How often scripts wrote to the evidence file. */
   starts(): number {
     if (!existsSync(this.evidence)) return 0;
@@ -103,6 +116,12 @@ export class AgentHost {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       child.kill('SIGKILL');
       await once(child, 'exit');
+    }
+    for (const name of existsSync(this.#jobs) ? readdirSync(this.#jobs) : []) {
+      const folder = new JobFolder(join(this.#jobs, name), name);
+      const pid = folder.pid();
+      // What a test lets run on must not outlive it.
+      if (pid !== null && isGroupOf(pid, folder.path)) systemProcesses.signalGroup(pid, 'SIGKILL');
     }
     for (const path of [this.root, this.evidence]) rmSync(path, { recursive: true, force: true });
   }
@@ -135,6 +154,11 @@ export class AgentHost {
     };
   }
 }
+
+/** Whether the group that `pid` led is still a job's: it or its readers name the job's folder. */
+const isGroupOf = (pid: number, folder: string): boolean =>
+  systemProcesses.hasArgument(pid, folder) ||
+  (systemProcesses.startTimeOf(pid) === null && systemProcesses.isGroupAlive(pid));
 
 /** A table of processes on a host that was booted again. */
 export const rebooted: ProcessTable = { ...systemProcesses, bootId: () => 'another-boot' };
