@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { endProcesses, identified } from './ending.ts';
 import { StartFailure } from './failure.ts';
@@ -31,6 +32,7 @@ const backoffFirstMs = 500;
 const backoffLastMs = 30_000;
 const steadyMs = 60_000;
 const shownLines = 8;
+const reapMs = 1_000;
 
 /** A part under watch: started, awaited, started again with back-off when it dies, stopped. */
 export class Part {
@@ -79,8 +81,12 @@ export class Part {
   async stop(graceMs: number): Promise<void> {
     this.#state = 'stopping';
     this.#restartTimer?.cancel();
-    const pid = this.#child?.pid;
-    if (pid !== undefined) await endProcesses(this.#deps.clock, [identified(pid)], graceMs);
+    const child = this.#child;
+    if (child?.pid === undefined) return;
+    // The exit is awaited too: before it the pid is still taken, by a zombie.
+    const reaped = once(child, 'exit');
+    await endProcesses(this.#deps.clock, [identified(child.pid)], graceMs);
+    await Promise.race([reaped, this.#deps.clock.sleep(reapMs)]);
   }
 
   /** Keeps the log from growing for ever; called from time to time. */
