@@ -79,10 +79,11 @@ function hostLines(terminal: Terminal, progress: Progress): string[] {
 
 /** What has changed between two looks, one line each, for a log or a pipe. */
 export function changesBetween(before: Progress | null, now: Progress): readonly string[] {
+  const entered =
+    before?.state === now.state
+      ? []
+      : [`${plainLine(now.state)}${isEnded(now.state) ? reasonText(now) : ''}`];
   const lines: string[] = [];
-  if (before?.state !== now.state) {
-    lines.push(`${plainLine(now.state)}${isEnded(now.state) ? reasonText(now) : ''}`);
-  }
   const known = new Map(
     (before?.steps ?? []).flatMap((step) =>
       step.batches.map((batch) => [`${step.name}/${batch.batch}/${batch.attempt}`, batch.letters]),
@@ -96,5 +97,5 @@ export function changesBetween(before: Progress | null, now: Progress): readonly
       );
     }
   }
-  return lines;
+  return isEnded(now.state) ? [...lines, ...entered] : [...entered, ...lines];
 }

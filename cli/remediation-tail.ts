@@ -1,3 +1,4 @@
+import { deliveryView, pageOf } from '../contracts/http.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { Progress } from './answers.ts';
 import { exitOf, exits, isEnded } from './outcome.ts';
@@ -51,17 +52,31 @@ async function follow({ deps, servers, timeoutMs }: Tail, id: string): Promise<P
 }
 
 /**
- * The repair that "last" means. One that a person has just caused is in the listing only a moment
- * later, so while the newest has already ended, a newer one is waited for.
+ * The repair that "last" means. An alert that a person has just sent becomes one a moment later, so
+ * while an alert is newer than the newest repair, and that has ended, the next one is waited for.
  */
 async function lastOf({ deps, servers, waitMs }: Tail): Promise<string> {
   const until = deps.clock.monotonic() + waitMs;
-  while (deps.clock.monotonic() < until) {
+  for (;;) {
     const newest = await findNewest(servers.api);
     if (newest !== null && !isEnded(newest.state)) return newest.id;
+    const isLate = deps.clock.monotonic() >= until;
+    if (isLate || (newest !== null && !(await hasNewerAlert(servers, newest.startedAt)))) {
+      return newest?.id ?? (await newestRemediation(servers.api)).id;
+    }
     await deps.clock.sleep(lookEveryMs, deps.interrupted);
   }
-  return (await newestRemediation(servers.api)).id;
+}
+
+/** Whether a mailbox was handed a firing alert that came in after `startedAt`. */
+async function hasNewerAlert({ api }: Servers, startedAt: string): Promise<boolean> {
+  const { items } = await api.get('/v1/alerts?limit=20', pageOf(deliveryView));
+  return items.some(
+    ({ status, receivedAt, outcomes }) =>
+      status === 'firing' &&
+      receivedAt > startedAt &&
+      outcomes.some(({ fate }) => fate.kind === 'handed'),
+  );
 }
 
 const tooLong = (id: string): FixpointError =>

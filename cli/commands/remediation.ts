@@ -34,8 +34,8 @@ export function remediationCommand(deps: CliDeps): Command {
   remediation
     .command('tail')
     .description('follow a repair until it ends; the exit status says how')
-    .argument('[id]', `${whatId}; if the newest has ended, a newer one is waited for`, 'last')
-    .option('--wait <duration>', 'how long to wait for a newer one', durationOf, 5_000)
+    .argument('[id]', `${whatId}; one that an alert has just asked for is waited for`, 'last')
+    .option('--wait <duration>', 'how long to wait for that one', durationOf, 5_000)
     .option('--timeout <duration>', 'stop following after this, with status 124', durationOf)
     .addHelpText(
       'after',

@@ -157,8 +157,8 @@ describe('a command line', () => {
         'step start, batch 1, attempt 1: submitting',
         'running',
         'step start, batch 1, attempt 1: .',
-        'failed',
         'step start, batch 1, attempt 1: f',
+        'failed',
         '',
       ],
     );
@@ -177,9 +177,21 @@ describe('a command line', () => {
     assert.match(out, /agent-2 {2}s succeeded/);
   });
 
-  it('tail last waits for a newer one while the newest has ended', async () => {
+  it('tail last waits for the repair that a newer alert asks for, not for any other', async () => {
     const newer = { ...row, id: `${id}1`, state: 'running' };
     const lists = [[row], [row], [newer, row]];
+    const delivery = {
+      deliveryId: 'd'.repeat(26),
+      source: 'alertmanager',
+      fingerprint: 'f',
+      name: 'DemoServiceDown',
+      status: 'firing',
+      startsAt: row.endedAt,
+      receivedAt: row.endedAt,
+      outcomes: [{ fate: { kind: 'handed' }, policy: 'demo-service', mailboxId: 'mailbox:x' }],
+      labels: [],
+    };
+    api.on('GET /v1/alerts', { body: { items: [delivery], next: null } });
     api.on('GET /v1/remediations', () => ({
       body: { items: lists.length > 1 ? lists.shift() : lists[0], next: null },
     }));
@@ -189,6 +201,12 @@ describe('a command line', () => {
 
     assert.equal(status, 0);
     assert.match(out, new RegExp(`^${id}1\n`));
+
+    api.on('GET /v1/alerts', { body: { items: [], next: null } });
+    api.on('GET /v1/remediations', { body: { items: [row], next: null } });
+    api.on(route, { body: detail('verified', 's') });
+    const quiet = await runInProcess(['rem', 'tail', 'last'], { environment });
+    assert.match(quiet.out, new RegExp(`^${id}\n`));
   });
 
   it('tail ends with 124 at its time-out and 130 by Ctrl-C, and says that the repair goes on', async () => {
