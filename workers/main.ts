@@ -237,7 +237,7 @@ function outcomeMetrics(metrics: Metrics) {
 }
 
 async function isReachable(client: Client): Promise<string | null> {
-  await client.connection.withDeadline(Date.now() + 2_000, () =>
+  await client.connection.withDeadline(systemClock.now() + 2_000, () =>
     client.workflowService.getSystemInfo({}),
   );
   return null;
