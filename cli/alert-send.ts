@@ -11,7 +11,7 @@ import { findStateDir, readSecretFile } from './connection.ts';
 import { type DemoName, demoAlert } from './demo-alert.ts';
 import { exits } from './outcome.ts';
 import { plainLine } from './plain-text.ts';
-import type { CliDeps, Servers } from './session.ts';
+import { type CliDeps, type Servers, selfOf } from './session.ts';
 
 type SendOptions = {
   readonly demo?: DemoName;
@@ -40,10 +40,12 @@ export async function sendAlert(of: {
     webhookAnswer,
   );
   printAnswer(deps, answer);
+  if (answer.accepted + answer.duplicate === 0) return;
   const sent = raised === null ? null : await deliveryOf(of, raised);
   if (sent !== null) deps.terminal.out(`delivery  ${sent}\n`);
+  const self = selfOf(deps);
   deps.terminal.err(
-    `next: fixpoint alert why ${sent ?? 'last'}\n      fixpoint remediation tail last\n`,
+    `next: ${self} alert why ${sent ?? 'last'}\n      ${self} remediation tail last\n`,
   );
 }
 
@@ -101,7 +103,8 @@ function printAnswer(deps: CliDeps, answer: WebhookAnswer): void {
   );
   if (answer.quarantined.length > 0) deps.setExit(exits.usage);
   for (const { index, field, value, reason } of answer.quarantined) {
-    deps.terminal.err(`error: ${plainLine(`alert ${index}: ${field} = ${value}: ${reason}`)}\n`);
+    const where = index < 0 ? '' : `alert ${index}: `;
+    deps.terminal.err(`error: ${plainLine(`${where}${field} = ${value}: ${reason}`)}\n`);
   }
 }
 

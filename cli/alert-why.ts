@@ -4,7 +4,7 @@ import { fateMeaning, fateText } from './fate-text.ts';
 import { fieldsOf, type OutputFormat } from './output.ts';
 import { plainJson, plainLine } from './plain-text.ts';
 import { explainPolicies } from './policy-test.ts';
-import type { CliDeps, Servers } from './session.ts';
+import { type CliDeps, type Servers, selfOf } from './session.ts';
 
 /** Tells the story of one delivery as far as it went. */
 export async function explainDelivery(of: {
@@ -33,7 +33,7 @@ export async function explainDelivery(of: {
   }
   for (const { id: remediation, state: ended } of remediations) {
     deps.terminal.out(
-      `${plainLine(`remediation ${ended}: fixpoint remediation show '${remediation}'`)}\n`,
+      `${plainLine(`remediation ${ended}: ${selfOf(deps)} remediation show '${remediation}'`)}\n`,
     );
   }
   if (delivery.outcomes.some(({ fate }) => fate.kind === 'unmatched')) {

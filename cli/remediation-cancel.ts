@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { plainLine } from './plain-text.ts';
-import type { CliDeps, Servers } from './session.ts';
+import { type CliDeps, type Servers, selfOf } from './session.ts';
 
 /** Asks for the end of a repair. It answers when the request is kept, not when hosts have stopped. */
 export async function cancelRemediation(of: {
@@ -22,6 +22,6 @@ export async function cancelRemediation(of: {
     z.unknown(),
   );
   of.deps.terminal.err(
-    `asked; it ends when the outcome of every host is known: fixpoint remediation tail '${plainLine(of.id)}'\n`,
+    `asked; it ends when the outcome of every host is known: ${selfOf(of.deps)} remediation tail '${plainLine(of.id)}'\n`,
   );
 }

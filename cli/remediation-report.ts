@@ -9,7 +9,7 @@ import { exitOf, isEnded } from './outcome.ts';
 import { fieldsOf, type OutputFormat } from './output.ts';
 import { pictureOf } from './picture.ts';
 import { plainJson, plainLine } from './plain-text.ts';
-import type { CliDeps, Servers } from './session.ts';
+import { type CliDeps, type Servers, selfOf } from './session.ts';
 
 /** Hosts whose failure is explained one by one. */
 const explainedMax = 20;
@@ -46,7 +46,7 @@ export async function showRemediation(of: {
   );
   const failures = await failuresOf(servers, progress);
   for (const failure of failures.slice(0, explainedMax)) explain(deps, progress, failure);
-  terminal.out(`next: ${nextCommand(progress, failures)}\n`);
+  terminal.out(`next: ${selfOf(deps)} ${nextCommand(progress, failures)}\n`);
 }
 
 /** The page of this repair in Temporal UI; ids hold `:` and `~`, which a path must not. */
@@ -91,15 +91,15 @@ function explain(deps: CliDeps, progress: Progress, failure: Failure): void {
   const why = failure.reason === null ? '' : `: ${reasonHints[failure.reason] ?? failure.reason}`;
   deps.terminal.out(
     `${plainLine(`${name}, step ${failure.step}: ${failure.state}${exit}${why}`)}\n` +
-      `  fixpoint task output ${failure.taskId} ${plainLine(name)} --stderr\n`,
+      `  ${selfOf(deps)} task output ${failure.taskId} ${plainLine(name)} --stderr\n`,
   );
 }
 
 function nextCommand(progress: Progress, failures: readonly Failure[]): string {
   const id = `'${plainLine(progress.remediationId)}'`;
-  if (!isEnded(progress.state)) return `fixpoint remediation tail ${id}`;
+  if (!isEnded(progress.state)) return `remediation tail ${id}`;
   const [first] = failures;
-  if (first !== undefined) return `fixpoint task show ${first.taskId}`;
-  if (progress.state === 'held') return 'fixpoint agent ls   (does the label name one agent?)';
-  return 'fixpoint audit tail';
+  if (first !== undefined) return `task show ${first.taskId}`;
+  if (progress.state === 'held') return 'agent ls   (does the label name one agent?)';
+  return 'audit tail';
 }

@@ -6,7 +6,7 @@ import { coloured } from './output.ts';
 import { changesBetween, pictureOf } from './picture.ts';
 import { plainLine } from './plain-text.ts';
 import { findNewest, newestRemediation, remediationOf } from './remediation-lookup.ts';
-import type { CliDeps, Servers } from './session.ts';
+import { type CliDeps, type Servers, selfOf } from './session.ts';
 
 /** Between two looks: short enough to see a batch go by, and a look costs one query. */
 const lookEveryMs = 500;
@@ -28,12 +28,12 @@ export async function tailRemediation(tail: Tail): Promise<void> {
   const id = tail.id === 'last' ? await lastOf(tail) : tail.id;
   try {
     const progress = await follow(tail, id);
-    deps.terminal.err(`see more: fixpoint remediation show '${plainLine(id)}'\n`);
+    deps.terminal.err(`see more: ${selfOf(deps)} remediation show '${plainLine(id)}'\n`);
     deps.setExit(exitOf(progress));
   } catch (error) {
     if (!deps.interrupted.aborted) throw error;
     deps.terminal.err(
-      `${plainLine(`interrupted; the remediation goes on: fixpoint remediation tail '${id}'`)}\n`,
+      `${plainLine(`interrupted; the remediation goes on: ${selfOf(deps)} remediation tail '${id}'`)}\n`,
     );
     deps.setExit(exits.interrupted);
   }
@@ -46,7 +46,7 @@ async function follow({ deps, servers, timeoutMs }: Tail, id: string): Promise<P
     const { progress } = await remediationOf(servers.api, id);
     screen.show(progress);
     if (isEnded(progress.state)) return progress;
-    if (until !== null && deps.clock.monotonic() >= until) throw tooLong(id);
+    if (until !== null && deps.clock.monotonic() >= until) throw tooLong(deps, id);
     await deps.clock.sleep(lookEveryMs, deps.interrupted);
   }
 }
@@ -79,9 +79,9 @@ async function hasNewerAlert({ api }: Servers, startedAt: string): Promise<boole
   );
 }
 
-const tooLong = (id: string): FixpointError =>
+const tooLong = (deps: CliDeps, id: string): FixpointError =>
   new FixpointError('deadline_exceeded', 'the remediation did not end within --timeout', {
-    hint: `it goes on: fixpoint remediation tail '${id}'`,
+    hint: `it goes on: ${selfOf(deps)} remediation tail '${id}'`,
   });
 
 /** One picture that is drawn over itself. */

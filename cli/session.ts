@@ -25,6 +25,10 @@ export type Servers = {
   readonly gateway: Client;
 };
 
+/** How this program was called, for commands that can be typed as they are printed. */
+export const selfOf = ({ environment }: CliDeps): string =>
+  environment['npm_command'] === 'exec' ? 'npx fixpoint' : 'fixpoint';
+
 /** Reads the global flags of `command`, finds the servers; connects to nothing yet. */
 export function serversOf(deps: CliDeps, command: Command): Servers {
   const flags: ConnectionFlags = command.optsWithGlobals();

@@ -10,7 +10,7 @@ import { jobsPage } from '../answers.ts';
 import type { Client } from '../client.ts';
 import { fieldsOf, type OutputFormat, tableOf } from '../output.ts';
 import { plainJson, plainLine, plainText } from '../plain-text.ts';
-import { type CliDeps, examples, outputOption, serversOf } from '../session.ts';
+import { type CliDeps, examples, outputOption, selfOf, serversOf } from '../session.ts';
 
 /** Bytes of one output read; the gateway gives at most this much at once. */
 const readBytes = 512 * 1024;
@@ -57,7 +57,7 @@ export function taskCommand(deps: CliDeps): Command {
         { method: 'POST', path: `/v1/tasks/${id}/cancel`, body: { reason: 'operator' } },
         z.unknown(),
       );
-      deps.terminal.err(`asked; see how it ends: fixpoint task show ${id}\n`);
+      deps.terminal.err(`asked; see how it ends: ${selfOf(deps)} task show ${id}\n`);
     });
   return task;
 }
