@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { verifyWebhook } from '../platform/standard-webhooks.ts';
 import { bodyOf, rawBodyOf } from './body.ts';
-import { asTemporalProblem } from './temporal-errors.ts';
+import { callTemporal } from './temporal-call.ts';
 
 export type CallbackDeps = {
   readonly client: Client;
@@ -48,14 +48,12 @@ async function tell(
   workflowId: string,
   signal: TaskFinishedSignal,
 ): Promise<void> {
-  try {
-    await deps.client.withDeadline(deps.clock.now() + signalMs, () =>
-      deps.client.workflow.getHandle(workflowId).signal(signalNames.taskFinished, signal),
-    );
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) {
+  await callTemporal(deps, signalMs, async () => {
+    try {
+      await deps.client.workflow.getHandle(workflowId).signal(signalNames.taskFinished, signal);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
       throw new FixpointError('gone', 'the run is closed or unknown', { cause: error });
     }
-    throw asTemporalProblem(error);
-  }
+  });
 }

@@ -16,7 +16,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { bodyOf } from './body.ts';
 import { audited, operatorCredential } from './operator-actions.ts';
-import { asTemporalProblem } from './temporal-errors.ts';
+import { callTemporal } from './temporal-call.ts';
 
 export type ControlDeps = {
   readonly client: Client;
@@ -32,13 +32,13 @@ const allowed: ControlState = { revision: 0, stopped: false, reason: '', by: '',
 
 /** The kill switch: its truth is the control workflow (design 3). */
 export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
-  app.get('/v1/control', async () => withTemporal(deps, () => readState(deps.client)));
+  app.get('/v1/control', async () => callTemporal(deps, callMs, () => readState(deps.client)));
   app.put('/v1/control', async (request) => {
     const { stopped, reason, operator_name: claimed = null } = bodyOf(request, controlBody);
     const actor = { credential: operatorCredential, claimed };
     const kind = stopped ? 'control.stop' : 'control.allow';
     return audited({ ...deps, kind, actor, object: workflowIds.control, detail: { reason } }, () =>
-      withTemporal(deps, () =>
+      callTemporal(deps, callMs, () =>
         change(deps.client, stopped, { by: claimed ?? actor.credential, reason }),
       ),
     );
@@ -72,12 +72,4 @@ function change(client: Client, stopped: boolean, update: ControlUpdate): Promis
       }),
     },
   );
-}
-
-async function withTemporal<T>(deps: ControlDeps, work: () => Promise<T>): Promise<T> {
-  try {
-    return await deps.client.withDeadline(deps.clock.now() + callMs, work);
-  } catch (error) {
-    throw asTemporalProblem(error);
-  }
 }

@@ -18,7 +18,7 @@ import type { Log } from '../platform/log.ts';
 import { bodyOf, queryOf } from './body.ts';
 import { audited, operatorCredential } from './operator-actions.ts';
 import { remediationRowOf } from './remediation-row.ts';
-import { asTemporalProblem } from './temporal-errors.ts';
+import { callTemporal } from './temporal-call.ts';
 
 export type RemediationDeps = {
   readonly client: Client;
@@ -28,6 +28,7 @@ export type RemediationDeps = {
 };
 
 const callMs = 10_000;
+const listMs = 5_000;
 const listQuery = z.object({
   state: z
     .string()
@@ -41,12 +42,12 @@ const idParams = z.object({ id: z.string().min(1).max(1000) });
 /** Repairs as Temporal knows them: lists come from its visibility, a run's story from the run. */
 export function remediationRoutes(app: FastifyInstance, deps: RemediationDeps): void {
   app.get('/v1/remediations', async (request) => {
-    const items = await withTemporal(deps, () => list(deps, queryOf(request, listQuery)));
+    const items = await callTemporal(deps, listMs, () => list(deps, queryOf(request, listQuery)));
     return { items, next: null };
   });
   app.get('/v1/remediations/:id', async (request) => {
     const id = idOf(request.params);
-    return withTemporal(deps, () => show(deps, id));
+    return callTemporal(deps, callMs, () => show(deps, id));
   });
   app.post('/v1/remediations/:id/cancel', async (request, reply) => {
     const id = idOf(request.params);
@@ -54,7 +55,10 @@ export function remediationRoutes(app: FastifyInstance, deps: RemediationDeps): 
     const actor = { credential: operatorCredential, claimed };
     await audited(
       { ...deps, kind: 'remediation.cancel', actor, object: id, detail: { reason } },
-      () => withTemporal(deps, () => cancel(deps, id, { by: claimed ?? actor.credential, reason })),
+      () =>
+        callTemporal(deps, callMs, () =>
+          cancel(deps, id, { by: claimed ?? actor.credential, reason }),
+        ),
     );
     return reply.code(202).send({ id, state: 'cancelling' });
   });
@@ -106,15 +110,6 @@ async function cancel(deps: RemediationDeps, id: string, update: CancelUpdate): 
   await handle.executeUpdate<void, [CancelUpdate]>(updateNames.cancel, {
     args: [update],
   });
-}
-
-/** Within 10 s, with Temporal's failures told as ours. */
-async function withTemporal<T>(deps: RemediationDeps, work: () => Promise<T>): Promise<T> {
-  try {
-    return await deps.client.withDeadline(deps.clock.now() + callMs, work);
-  } catch (error) {
-    throw asTemporalProblem(error);
-  }
 }
 
 /** Only repairs: the same Temporal namespace may hold workflows of others. */

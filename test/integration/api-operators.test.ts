@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { remediationDetail } from '../../contracts/http.ts';
+import {
+  type ControlState,
+  type CoreActivities,
+  type Plan,
+  type RemediationResult,
+  taskQueues,
+  workflowTypes,
+} from '../../contracts/temporal.ts';
+import { readAudit } from '../../platform/audit.ts';
+import { noCrashPoints } from '../../platform/crash-point.ts';
+import { signWebhook } from '../../platform/standard-webhooks.ts';
+import { remediationStarter } from '../../workers/remediation-starter.ts';
+import { operate } from '../support/alertmanager-posts.ts';
+import { aRemediation, aReport } from '../support/builders.ts';
+import { eventually } from '../support/eventually.ts';
+import { callbackSecret, startTestApi, temporalClient } from '../support/intake-product.ts';
+import { aPolicyText, policySet } from '../support/policy-set.ts';
+import { type RedisServer, startRedis } from '../support/redis-server.ts';
+import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
+import { workflowBundle } from '../support/workflow-environment.ts';
+
+describe('what operators and gateways ask of the api', () => {
+  let redis: RedisServer;
+  let temporal: TemporalServer;
+  let client: ReturnType<typeof temporalClient>;
+  let api: Awaited<ReturnType<typeof startTestApi>>;
+  let connection: NativeConnection;
+  let stopWorkers: () => Promise<void>;
+  let letPlan: (plan: Plan) => void;
+  const published: ControlState[] = [];
+
+  before(async () => {
+    [redis, temporal] = await Promise.all([startRedis(), startTemporal()]);
+    client = temporalClient(temporal.address);
+    api = await startTestApi({
+      redisUrl: redis.url,
+      client: client.client,
+      policies: await policySet(
+        aPolicyText('web'),
+        aPolicyText('rest', 'match: { source: alertmanager }'),
+      ),
+    });
+    const planning = new Promise<Plan>((resolve) => {
+      letPlan = resolve;
+    });
+    const activities: CoreActivities = {
+      planTargets: () => planning,
+      recordOutcome: async () => {},
+      publishControl: async (state) => void published.push(state),
+    };
+    // Temporal is killed below: what the SDK says of it is no news.
+    Runtime.install({
+      logger: new DefaultLogger('ERROR'),
+      telemetryOptions: { logging: { filter: 'ERROR' } },
+    });
+    connection = await NativeConnection.connect({ address: temporal.address });
+    const workers = await Promise.all([
+      Worker.create({
+        connection,
+        taskQueue: taskQueues.workflows,
+        workflowBundle: await workflowBundle(),
+      }),
+      Worker.create({ connection, taskQueue: taskQueues.activities, activities }),
+    ]);
+    const running = Promise.all(workers.map((worker) => worker.run()));
+    stopWorkers = async () => {
+      for (const worker of workers) worker.shutdown();
+      await running;
+    };
+  });
+  after(async () => {
+    letPlan({ kind: 'held', reason: 'no_target', detail: 'the test is over' });
+    await stopWorkers();
+    await connection.close();
+    await api.stop();
+    await client.stop();
+    await redis.stop();
+    await temporal.stop();
+  });
+
+  const callback = (reference: string, secret = callbackSecret): Promise<Response> => {
+    const task = { targets: [{ agentId: 'a'.repeat(12) }] } as Parameters<typeof aReport>[1]; // Only targets are read.
+    const report = aReport('remediation:x/restart/1/1', task, 's');
+    const body = JSON.stringify({ type: 'task.finished', reference, report });
+    const timestamp = Math.floor(Date.now() / 1_000);
+    return fetch(`${api.url}/v1/callbacks/tasks`, {
+      method: 'POST',
+      headers: { ...signWebhook({ secret, id: 'msg_1', timestamp, body }) },
+      body,
+    });
+  };
+  const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code;
+
+  it('nobody gets in without the operator token', async () => {
+    for (const path of ['/v1/alerts', '/v1/policies', '/v1/remediations', '/v1/control']) {
+      const response = await operate(api.url, path, { token: 'webhook-secret-of-tests' });
+      assert.equal(response.status, 401, path);
+    }
+    assert.equal((await operate(api.url, '/v1/nothing')).status, 404);
+  });
+
+  it('stop and allow hold in the workflow and in the audit log', async () => {
+    const empty = (await (await operate(api.url, '/v1/control')).json()) as ControlState;
+    const put = (stopped: boolean, reason: string) =>
+      operate(api.url, '/v1/control', {
+        method: 'PUT',
+        body: { stopped, reason, operator_name: 'ada' },
+      });
+
+    const stopped = await put(true, 'rack c burns');
+    const shown = (await (await operate(api.url, '/v1/control')).json()) as ControlState;
+    const again = (await (await put(false, '')).json()) as ControlState;
+
+    assert.equal(empty.stopped, true, 'missing control state means stopped');
+    assert.equal(stopped.status, 200);
+    assert.deepEqual([shown.stopped, shown.reason, shown.revision], [true, 'rack c burns', 1]);
+    assert.deepEqual([again.stopped, again.revision], [false, 2]);
+    assert.equal(published.at(-1)?.stopped, false);
+    const records = await readAudit(`${api.stateDir}/audit`);
+    assert.deepEqual(
+      records.map(({ kind, actor, detail }) => [kind, actor, detail['claimedBy']]),
+      [
+        ['control.stop', 'operator', 'ada'],
+        ['control.allow', 'operator', 'ada'],
+      ],
+    );
+  });
+
+  it('a repair is listed, shown, cancelled, and then gone', async () => {
+    const input = aRemediation();
+    const id = input.remediationId;
+    await remediationStarter({ client: client.client, crashPoints: noCrashPoints }).start(input);
+    const path = `/v1/remediations/${encodeURIComponent(id)}`;
+    await eventually(async () => {
+      const { items } = (await (await operate(api.url, '/v1/remediations')).json()) as {
+        items: { id: string; state: string }[];
+      };
+      assert.deepEqual([items[0]?.id, items[0]?.state], [id, 'planning']);
+    });
+    const shown = remediationDetail.parse(await (await operate(api.url, path)).json());
+    assert.equal(shown.progress.state, 'planning');
+
+    const cancel = () =>
+      operate(api.url, `${path}/cancel`, { method: 'POST', body: { reason: 'wrong rack' } });
+    const cancelled = await cancel();
+    letPlan({ kind: 'held', reason: 'no_target', detail: 'none' });
+    const result = (await client.client.workflow.getHandle(id).result()) as RemediationResult;
+    const late = await cancel();
+
+    assert.equal(cancelled.status, 202);
+    assert.equal(result.remediationId, id);
+    assert.deepEqual([late.status, await codeOf(late)], [410, 'gone']);
+    const ended = remediationDetail.parse(await (await operate(api.url, path)).json());
+    assert.equal(ended.progress.state, result.state);
+    assert.equal((await callback(id)).status, 410, 'a closed run takes no callback');
+    const unknown = await operate(api.url, '/v1/remediations/remediation%3Ano%3Asuch', {});
+    assert.deepEqual([unknown.status, await codeOf(unknown)], [404, 'not_found']);
+    const hostile = await operate(api.url, '/v1/remediations?policy=x%22%20OR%20%22');
+    assert.equal(hostile.status, 400);
+    const records = await readAudit(`${api.stateDir}/audit`);
+    assert.deepEqual(
+      records.slice(-2).map(({ kind, detail }) => [kind, detail['outcome']]),
+      [
+        ['remediation.cancel', 'done'],
+        ['remediation.cancel', 'gone'],
+      ],
+    );
+  });
+
+  it('a callback is answered 204 once its run has it; unsigned or for nobody, it is not', async () => {
+    const workflowId = 'remediation:callback:test:1-1';
+    await client.client.workflow.start(workflowTypes.remediation, {
+      workflowId,
+      taskQueue: 'a-queue-without-workers',
+      args: [aRemediation()],
+    });
+
+    const stored = await callback(workflowId);
+    const forged = await callback(workflowId, `whsec_${btoa('another-key')}`);
+    const nobody = await callback('remediation:nobody');
+    const foreign = await callback('mailbox:web:all');
+
+    assert.equal(stored.status, 204);
+    assert.deepEqual([forged.status, await codeOf(forged)], [401, 'unauthenticated']);
+    assert.deepEqual([nobody.status, await codeOf(nobody)], [410, 'gone']);
+    assert.deepEqual([foreign.status, await codeOf(foreign)], [410, 'gone']);
+    const { events } = await client.client.workflow.getHandle(workflowId).fetchHistory();
+    const signals = events?.filter((event) => event.workflowExecutionSignaledEventAttributes);
+    assert.equal(signals?.length, 1);
+  });
+
+  it('says which policy takes an alert and why the others do not', async () => {
+    const test = async (labels: Record<string, string>) => {
+      const response = await operate(api.url, '/v1/policies/test', {
+        method: 'POST',
+        body: { labels },
+      });
+      const { items } = (await response.json()) as {
+        items: { policy: string; verdict: string; matcher: string | null }[];
+      };
+      return items.map(({ policy, verdict, matcher }) => [policy, verdict, matcher]);
+    };
+
+    assert.deepEqual(await test({ service: 'web' }), [
+      ['web', 'taken', null],
+      ['rest', 'not_asked', null],
+    ]);
+    assert.deepEqual(await test({ service: 'db' }), [
+      ['web', 'matcher', 'service="web"'],
+      ['rest', 'taken', null],
+    ]);
+  });
+
+  it('with Temporal gone operators and gateways are told to try again', async () => {
+    await temporal.kill();
+    try {
+      const told = await Promise.all([
+        callback('remediation:callback:test:1-1'),
+        operate(api.url, '/v1/remediations'),
+      ]);
+      for (const response of told) {
+        assert.deepEqual([response.status, await codeOf(response)], [503, 'upstream_unavailable']);
+      }
+    } finally {
+      await temporal.restart();
+    }
+  });
+});
