@@ -54,8 +54,8 @@ export class AgentLinks {
   /** Sees a link through its hello and into a session, or ends it. Never rejects. */
   async open(socket: WebSocket, agentId: string): Promise<void> {
     const { clock, log, metrics } = this.#deps;
-    const journalId = this.#deps.inventory.byId(agentId)?.journalId;
-    const opening = await openLink(socket, { agentId, journalId, clock });
+    const journalIdOf = (id: string) => this.#deps.inventory.journalIdOf(id);
+    const opening = await openLink(socket, { agentId, journalIdOf, clock });
     metrics.handshake(opening.kind === 'refused' ? opening.reason : opening.kind);
     if (opening.kind === 'closed') return;
     if (opening.kind === 'opened') return this.#welcome(socket, opening.hello);

@@ -1,9 +1,10 @@
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../contracts/limits.ts';
+import type { Clock } from '../platform/clock.ts';
 import { agentIdOfCertificate } from './certificates.ts';
 
 export type AgentListenerOptions = {
@@ -17,16 +18,18 @@ export type AgentListenerOptions = {
    */
   readonly onLink: (socket: WebSocket, agentId: string) => Promise<void>;
   readonly onRefused: (reason: 'no_agent_certificate' | 'not_found' | 'too_many') => void;
+  readonly clock: Clock;
 };
 
 export type AgentListener = {
   readonly port: number;
-  /** Takes no more links; resolves when the last one is gone. */
+  /** Takes no more links; resolves when the last one is gone, by force where it must be. */
   close(): Promise<void>;
 };
 
 const path = '/v1/agent';
 const handshakeMs = 5_000;
+const closeWithinMs = 1_500;
 
 /**
  * Where agents connect (design 5.7): TLS 1.3 with client certificates of our own authority, then a
@@ -52,6 +55,11 @@ export async function listenForAgents(of: AgentListenerOptions): Promise<AgentLi
     maxPayload: limits.frameBytes,
     perMessageDeflate: false,
     clientTracking: false,
+  });
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
   });
   let opening = 0;
   server.on('tlsClientError', (_error, socket) => socket.destroy());
@@ -80,7 +88,13 @@ export async function listenForAgents(of: AgentListenerOptions): Promise<AgentLi
     port: (server.address() as AddressInfo).port, // A TCP server's address is one.
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        const timer = of.clock.after(closeWithinMs, () => {
+          for (const socket of connections) socket.destroy();
+        });
+        server.close(() => {
+          timer.cancel();
+          resolve();
+        });
         server.closeIdleConnections();
       }),
   };

@@ -23,7 +23,7 @@ export async function openLink(
   of: {
     readonly agentId: string;
     /** The journal that the register names for the agent; undefined if it is not enrolled. */
-    readonly journalId: string | undefined;
+    readonly journalIdOf: (agentId: string) => Promise<string | undefined>;
     readonly clock: Clock;
   },
 ): Promise<Opening> {
@@ -31,7 +31,8 @@ export async function openLink(
   if (text === null) return { kind: 'closed' };
   const frame = helloOf(text);
   if (frame === null) return { kind: 'refused', reason: 'bad_hello', hello: null };
-  const reason = refusalOf(frame, of);
+  const journalId = await of.journalIdOf(of.agentId);
+  const reason = refusalOf(frame, { agentId: of.agentId, journalId });
   return reason === null
     ? { kind: 'opened', hello: frame }
     : { kind: 'refused', reason, hello: frame };

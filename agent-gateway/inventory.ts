@@ -61,6 +61,19 @@ export class Inventory {
     return this.#byId.get(agentId);
   }
 
+  /**
+   * The journal of an agent, undefined if it is not enrolled. The register is looked at once more
+   * for one that is not known, because it may have been issued a moment ago. Never rejects.
+   */
+  async journalIdOf(agentId: string): Promise<string | undefined> {
+    if (this.byId(agentId) === undefined) {
+      await this.#read().catch((error: unknown) => {
+        this.#deps.log.warn({ error }, 'the issue register cannot be read');
+      });
+    }
+    return this.byId(agentId)?.journalId;
+  }
+
   /** By id or, failing that, by name. */
   find(idOrName: string): EnrolledAgent | undefined {
     return this.byId(idOrName) ?? this.all().find(({ name }) => name === idOrName);

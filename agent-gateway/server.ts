@@ -77,6 +77,7 @@ export async function startGateway(of: GatewayOptions): Promise<Gateway> {
     tls: of.tls,
     onLink: (socket, agentId) => parts.links.open(socket, agentId),
     onRefused: (reason) => parts.metrics.handshake(reason),
+    clock: of.clock,
   });
   await parts.http.listen(of.http);
   const { port } = parts.http.server.address() as AddressInfo; // A TCP server's address is one.

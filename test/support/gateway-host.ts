@@ -7,7 +7,7 @@ import {
   issueCertificate,
   type KeyPair,
 } from '../../agent-gateway/certificates.ts';
-import { appendIssue } from '../../agent-gateway/issue-register.ts';
+import { appendIssue, type IssueRecord } from '../../agent-gateway/issue-register.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '../../agent-gateway/server.ts';
 import { type Clocks, defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
@@ -40,6 +40,7 @@ export class GatewayHost {
   #connections: Redis[] = [];
   #gateway: Gateway | undefined;
   #revision = 0;
+  #agentPort = 0;
 
   private constructor(of: {
     readonly redisServer: RedisServer;
@@ -88,12 +89,16 @@ export class GatewayHost {
       clock: systemClock,
     });
     const { serial, notAfter, certificate, key } = issued;
-    await appendIssue(join(this.#directory, 'issued.jsonl'), {
-      ...{ agentId, name, labels, journalId, serial, notAfter, issuedAt: systemClock.now() },
-    });
+    await this.register({ agentId, name, labels, journalId, serial, notAfter });
     const agent = { agentId, journalId, ca: this.authority.certificate, certificate, key };
     this.agents.push(agent);
     return agent;
+  }
+
+  /** Writes an agent into the register that a test made by other means. */
+  register(of: Omit<IssueRecord, 'issuedAt'>): Promise<void> {
+    const issuedAt = systemClock.now();
+    return appendIssue(join(this.#directory, 'issued.jsonl'), { ...of, issuedAt });
   }
 
   get agentPort(): number {
@@ -132,7 +137,8 @@ export class GatewayHost {
         blocking: connect('blocking'),
       },
       gatewayId,
-      agents: { host: '127.0.0.1', port: 0 },
+      // The same port after a restart, as agents keep the address of their gateway.
+      agents: { host: '127.0.0.1', port: this.#agentPort },
       http: { host: '127.0.0.1', port: 0 },
       tls: this.#tls,
       registerFile: join(this.#directory, 'issued.jsonl'),
@@ -145,6 +151,7 @@ export class GatewayHost {
       clock: systemClock,
       log: silentLog,
     });
+    this.#agentPort = this.#gateway.agentPort;
     await this.isReady();
   }
 

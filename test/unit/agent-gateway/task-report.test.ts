@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { jobsPageOf, taskReportOf } from '../../../agent-gateway/task-report.ts';
+import { limits } from '../../../contracts/limits.ts';
+import { type JobState, taskReport } from '../../../contracts/task.ts';
+import { plainReport } from '../../../domain/job.ts';
+
+const taskOf = (states: readonly JobState[]) => ({
+  taskId: `t${'a'.repeat(25)}`,
+  key: 'remediation:x/restart/1/1',
+  state: 'open' as const,
+  jobs: states.map((state, at) => ({
+    agentId: String(at).padStart(12, '0'),
+    report: plainReport(state, null),
+  })),
+});
+
+describe('task report', () => {
+  it('has a letter per host in the submit’s order, and names the first that did not succeed', () => {
+    const report = taskReportOf(taskOf(['succeeded', 'running', 'failed', 'unknown', 'queued']));
+
+    assert.equal(report.letters, 's.fu.');
+    assert.deepEqual(
+      report.failures.map(({ state }) => state),
+      ['failed', 'unknown'],
+    );
+    assert.ok(taskReport.safeParse(report).success);
+  });
+
+  it('names no more failures than it may, and counts all by letter', () => {
+    const report = taskReportOf(taskOf(Array.from({ length: 100 }, () => 'timed_out' as const)));
+
+    assert.equal(report.failures.length, limits.reportFailuresMax);
+    assert.equal(report.letters, 't'.repeat(100));
+  });
+
+  it('pages of one state give every such job once', () => {
+    const task = taskOf(['failed', 'succeeded', 'failed', 'failed', 'succeeded', 'failed']);
+    const found: string[] = [];
+    let from: string | null = '0';
+    while (from !== null) {
+      const page = jobsPageOf(task, { state: 'failed', from: Number(from), count: 2 });
+      found.push(...page.items.map(({ agentId }) => agentId.slice(-1)));
+      from = page.next;
+    }
+
+    assert.deepEqual(found, ['0', '2', '3', '5']);
+  });
+});
