@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { defaultClocks } from '../../../contracts/limits.ts';
+import { flawLine, loadPolicyFiles } from '../../../platform/policy-files.ts';
+import { aPolicyText, aRunbookText, loadTexts } from '../../support/policy-set.ts';
+
+const flawsOf = async (
+  policy: string,
+  runbook = aRunbookText(),
+): Promise<readonly { line: number; column: number; path: string; message: string }[]> => {
+  const files = await loadTexts({
+    policies: { 'p.yaml': policy },
+    runbooks: { 'r.yaml': runbook },
+  });
+  return files.kind === 'flawed' ? files.flaws : [];
+};
+const textsOf = async (policy: string, runbook?: string): Promise<string> =>
+  (await flawsOf(policy, runbook)).map(({ path, message }) => `${path}: ${message}`).join('\n');
+
+describe('policies and runbooks from files', () => {
+  it('are loaded in file order with everything a repair freezes', async () => {
+    const files = await loadTexts({
+      policies: {
+        'b.yaml': aPolicyText('second'),
+        'a.yml': `${aPolicyText('first')}\n---\n${aPolicyText('also-first')}`,
+        'notes.txt': 'not read',
+      },
+      runbooks: { 'r.yaml': aRunbookText() },
+    });
+
+    assert.ok(files.kind === 'loaded');
+    const { policies, runbooks } = files.set;
+    assert.deepEqual(
+      policies.map(({ name }) => name),
+      ['first', 'also-first', 'second'],
+    );
+    assert.equal(policies[0]?.settings.cooldownMs, 900_000);
+    assert.match(policies[0].frozen.digest, /^sha256:[0-9a-f]{64}$/);
+    const step = runbooks.get('restart-web')?.steps[0];
+    assert.equal(step?.script.action.content, 'exit 0');
+    assert.match(step.script.digest, /^sha256:[0-9a-f]{64}$/);
+    assert.equal(step.timeoutMs, 60_000);
+  });
+
+  it('every flaw has its place and, for a near miss, what was meant', async () => {
+    const flaws = await flawsOf(
+      aPolicyText('web', 'gaurds: { cooldown: 1m }', 'runbook: restart-wbe', 'continue: maybe'),
+    );
+
+    const at = (path: string) => flaws.find((flaw) => flaw.path === path);
+    assert.match(at('gaurds')?.message ?? '', /unknown key "gaurds"; did you mean "guards"/);
+    assert.deepEqual([at('gaurds')?.line, at('gaurds')?.column], [8, 1]);
+    assert.match(at('continue')?.message ?? '', /boolean/);
+    assert.equal(at('continue')?.line, 10);
+    const [runbook] = await flawsOf(aPolicyText('web', 'runbook: restart-wbe'));
+    assert.match(runbook?.message ?? '', /no runbook "restart-wbe"; did you mean "restart-web"/);
+    assert.match(
+      flawLine({ file: 'p.yaml', line: 1, column: 2, path: 'a', message: 'b' }),
+      /^p.yaml:1:2: a: b$/,
+    );
+  });
+
+  it('a nested unknown key is compared with the keys that are known there', async () => {
+    const text = await textsOf(
+      aPolicyText('web', 'guards: { coldown: 1m, maxRuns: { cuont: 1, window: 1h } }'),
+    );
+    assert.match(text, /guards.coldown: unknown key "coldown"; did you mean "cooldown"/);
+    assert.match(text, /guards.maxRuns.cuont: unknown key "cuont"; did you mean "count"/);
+  });
+
+  it('what this version does not have is refused by name, a silent autonomy too', async () => {
+    const refused = await textsOf(
+      aPolicyText('web', 'when: x', 'guards: { blastRadius: { max: 10% } }', 'autonomy: approve'),
+    );
+    for (const path of ['when', 'guards.blastRadius', 'autonomy']) {
+      assert.match(refused, new RegExp(`^${path}: .*not supported in this version`, 'm'));
+    }
+    assert.equal(refused.split('\n').length, 3);
+    const silent = await textsOf(aPolicyText('web').replace('autonomy: auto\n', ''));
+    assert.match(silent, /autonomy: .*not supported in this version.*autonomy: auto/);
+    const runbook = `${aRunbookText()}\n    contract: probe\n    rollout: { batches: "1 10%" }\nrollback: [{ x: 1 }]`;
+    const texts = await textsOf(aPolicyText('web'), runbook);
+    for (const path of ['steps.0.contract', 'steps.0.rollout.batches', 'rollback']) {
+      assert.match(texts, new RegExp(`^${path}.*not supported in this version`, 'm'), path);
+    }
+  });
+
+  it('a matcher, template or duration that is wrong is named', async () => {
+    const text = await textsOf(
+      aPolicyText(
+        'web',
+        `match: { source: alertmanager, matchers: ['a=~"("'] }`,
+        'group: { by: [a], wait: 5 }',
+      ),
+      aRunbookText().replace(
+        'inline: "exit 0"',
+        'inline: "x", args: ["${label.a}", "${labels.b}", "$HOME"]',
+      ),
+    );
+    assert.match(text, /steps.0.script.args.0: "\$\{label.a\}" is not known/);
+    assert.match(text, /group.wait:/);
+    assert.ok(!text.includes('labels.b'));
+    assert.match(
+      await textsOf(aPolicyText('web', `match: { source: alertmanager, matchers: ['a=~"("'] }`)),
+      /match.matchers.0: .*no regular expression/,
+    );
+  });
+
+  it('names are unique, syntax errors have their line, and alias bombs do not unfold', async () => {
+    const twice = await textsOf(`${aPolicyText('web')}\n---\n${aPolicyText('web')}`);
+    assert.match(twice, /name: a policy "web" is already in .*p.yaml:3/);
+    const [syntax] = await flawsOf('a: [1\nb: 2');
+    assert.equal(syntax?.line, 2);
+    const bomb = Array.from({ length: 10 }, (_, at) =>
+      at === 0
+        ? 'a0: &a0 [x, x]'
+        : `a${at}: &a${at} [${Array(10)
+            .fill(`*a${at - 1}`)
+            .join(', ')}]`,
+    ).join('\n');
+    const started = performance.now();
+    assert.match(await textsOf(bomb), /alias/i);
+    assert.ok(performance.now() - started < 2_000);
+  });
+
+  it('a script file lies in the folder of its runbook, links included', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'fixpoint-runbooks-'));
+    const [policyDir, runbookDir] = [join(root, 'policies'), join(root, 'runbooks')];
+    await mkdir(policyDir);
+    await mkdir(runbookDir);
+    await writeFile(join(root, 'secret.sh'), 'echo secret');
+    await writeFile(join(runbookDir, 'good.sh'), 'echo good');
+    await symlink(join(root, 'secret.sh'), join(runbookDir, 'link.sh'));
+    const load = async (file: string) => {
+      const text = aRunbookText().replace('inline: "exit 0"', `file: ${file}`);
+      await writeFile(join(runbookDir, 'r.yaml'), text);
+      return loadPolicyFiles({ policyDir, runbookDir, clocks: defaultClocks });
+    };
+
+    const good = await load('good.sh');
+    for (const file of ['../secret.sh', 'link.sh', 'none.sh', '.']) {
+      const files = await load(file);
+      assert.equal(files.kind, 'flawed', file);
+    }
+    await rm(root, { recursive: true });
+
+    assert.ok(good.kind === 'loaded');
+    assert.equal(
+      good.set.runbooks.get('restart-web')?.steps[0]?.script.action.content,
+      'echo good',
+    );
+  });
+});
