@@ -58,7 +58,10 @@ export class DeadlineSweep {
   async sweep(): Promise<void> {
     const now = this.#deps.clock.now();
     for (const due of await this.#deps.jobs.due({ now, count: tasksPerSweep })) {
-      await this.#settle(due, now);
+      await this.#settle(due, now).catch((error: unknown) => {
+        // It stays due; the others must not wait for it.
+        this.#deps.log.warn({ error, taskId: due.taskId }, 'a deadline is settled later');
+      });
     }
   }
 

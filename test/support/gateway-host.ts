@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
@@ -99,6 +99,14 @@ export class GatewayHost {
   register(of: Omit<IssueRecord, 'issuedAt'>): Promise<void> {
     const issuedAt = systemClock.now();
     return appendIssue(join(this.#directory, 'issued.jsonl'), { ...of, issuedAt });
+  }
+
+  /** The files that a gateway in a process of its own reads. */
+  async writeCertificates(directory: string): Promise<void> {
+    const { ca, certificate, key } = this.#tls;
+    const files = { 'ca.crt': ca, 'gateway.crt': certificate, 'gateway.key': key };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
+    await copyFile(join(this.#directory, 'issued.jsonl'), join(directory, 'issued.jsonl'));
   }
 
   get agentPort(): number {

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { describe, it } from 'node:test';
+import type { WebSocket } from 'ws';
+import { Session } from '../../../agent-gateway/session.ts';
+import { SessionRegistry } from '../../../agent-gateway/session-registry.ts';
+import { limits } from '../../../contracts/limits.ts';
+import { systemClock } from '../../../platform/clock.ts';
+
+/** A socket whose peer reads as much as a test says. */
+class SlowSocket extends EventEmitter {
+  readonly OPEN = 1;
+  readyState = 1;
+  bufferedAmount = 0;
+  readonly sent: { type: string; jobId?: string; reason?: string }[] = [];
+  send(text: string): void {
+    this.sent.push(JSON.parse(text));
+  }
+  close(): void {
+    this.readyState = 2;
+  }
+  terminate(): void {
+    this.readyState = 3;
+    this.emit('close');
+  }
+}
+
+const sessionOn = (socket: SlowSocket, sessionId = 's1') =>
+  new Session({
+    ...{ agentId: '0123456789ab', sessionId, version: '0.1.0', clock: systemClock },
+    socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
+  });
+const dispatch = (jobId: string) =>
+  ({ type: 'dispatch', jobId, job: '{}', content: '', have: { stdout: 0, stderr: 0 } }) as const;
+
+describe('session', () => {
+  it('a link with too much unsent is cut off, and nothing more is written to it', () => {
+    const socket = new SlowSocket();
+    const session = sessionOn(socket);
+    session.send({ type: 'stored', jobId: 'a' });
+    assert.ok(session.isOpen);
+
+    socket.bufferedAmount = limits.linkBacklogBytes + 1;
+    session.send({ type: 'stored', jobId: 'b' });
+    session.send({ type: 'stored', jobId: 'c' });
+
+    assert.equal(session.isOpen, false);
+    assert.equal(socket.sent.length, 2);
+  });
+
+  it('a cancel that overtakes its job is said again after it', () => {
+    const socket = new SlowSocket();
+    const session = sessionOn(socket);
+
+    session.cancel('job', 'resolved');
+    session.give(dispatch('job'), null);
+
+    assert.deepEqual(
+      socket.sent.map(({ type }) => type),
+      ['cancel', 'dispatch', 'cancel'],
+    );
+    assert.equal(socket.sent[2]?.reason, 'resolved');
+  });
+
+  it('the time to the first ack is told once', () => {
+    const session = sessionOn(new SlowSocket());
+    session.give(dispatch('job'), null);
+
+    assert.ok((session.acked('job') ?? -1) >= 0);
+    assert.equal(session.acked('job'), undefined);
+    assert.ok(session.hasBeenGiven('job'));
+  });
+
+  it('a replaced session that closes later does not take the newer one with it', () => {
+    const registry = new SessionRegistry();
+    const older = sessionOn(new SlowSocket(), 's1');
+    const newer = sessionOn(new SlowSocket(), 's2');
+    registry.add(older);
+    registry.add(newer);
+
+    registry.remove(older);
+
+    assert.equal(registry.get('0123456789ab'), newer);
+    registry.remove(newer);
+    assert.equal(registry.size, 0);
+  });
+});
