@@ -16,8 +16,11 @@ export type CurrentPolicy = {
 
 export type StartDeps = {
   readonly findPolicy: (name: string) => CurrentPolicy | undefined;
-  /** Starts a remediation; one of that id that exists already, closed or not, is no error. */
-  readonly start: (input: RemediationInput) => Promise<void>;
+  /**
+   * Starts a remediation; one of that id that exists already, closed or not, is no error. Answers
+   * the ids of the episodes it was started with.
+   */
+  readonly start: (input: RemediationInput) => Promise<readonly string[]>;
   readonly tell: MailboxActivities['tellRemediation'];
   readonly clocks: Clocks;
   readonly callbackUrl: string;
@@ -29,7 +32,7 @@ export function mailboxActivities(deps: StartDeps): MailboxActivities {
     async startRemediation({ policy, ...of }) {
       const current = deps.findPolicy(policy);
       if (current === undefined) return { kind: 'policy_gone' };
-      await deps.start({
+      const episodes = await deps.start({
         ...of,
         trigger: 'alert',
         policy: current.policy,
@@ -37,7 +40,7 @@ export function mailboxActivities(deps: StartDeps): MailboxActivities {
         clocks: deps.clocks,
         callbackUrl: deps.callbackUrl,
       });
-      return { kind: 'started', settings: current.settings };
+      return { kind: 'started', settings: current.settings, episodes };
     },
     tellRemediation: (input) => deps.tell(input),
   };

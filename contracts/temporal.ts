@@ -302,7 +302,11 @@ export type GatewayActivities = {
 
 /** Local activities of the mailbox. */
 export type MailboxActivities = {
-  /** Starts the repair with a frozen input; the same id twice starts one. */
+  /**
+   * Starts the repair with a frozen input; the same id twice starts one. The answer says which
+   * episodes the repair is really about: a start that is made again, because its first making
+   * left no trace in history, may come with more episodes than the repair was started with.
+   */
   startRemediation(input: {
     readonly policy: string;
     readonly remediationId: string;
@@ -310,7 +314,11 @@ export type MailboxActivities = {
     readonly groupId: string;
     readonly episodes: readonly Episode[];
   }): Promise<
-    | { readonly kind: 'started'; readonly settings: MailboxSettings }
+    | {
+        readonly kind: 'started';
+        readonly settings: MailboxSettings;
+        readonly episodes: readonly string[];
+      }
     | { readonly kind: 'policy_gone' }
   >;
   /**

@@ -7,6 +7,7 @@ import type {
 import { EpisodeBook, type EpisodeMemory } from './episode.ts';
 
 const episodesMax = 2_000;
+const endedEarlyMax = 10;
 
 /** What a mailbox is to do now. Times are Unix milliseconds. */
 export type MailboxDecision =
@@ -32,6 +33,8 @@ export type MailboxMemory = {
   /** When collecting began; null while nothing waits for a repair. */
   readonly collectingSinceMs: number | null;
   readonly heardAtMs: number;
+  /** Last words of repairs that this history has not started yet; see `repairEnded`. */
+  readonly endedEarly: readonly RemediationEndedSignal[];
 };
 
 /**
@@ -80,24 +83,35 @@ export class MailboxState {
     return this.#memory.repairs;
   }
 
-  repairStarts(of: {
-    readonly remediationId: string;
-    readonly episodes: readonly Episode[];
-    readonly nowMs: number;
-  }): void {
-    const ids = of.episodes.map((episode) => episode.id);
+  repairStarts(of: { readonly remediationId: string; readonly nowMs: number }): void {
     const window = of.nowMs - this.#settings.maxRuns.windowMs;
     this.#update({
-      running: { remediationId: of.remediationId, episodes: ids },
+      running: { remediationId: of.remediationId, episodes: [] },
       startsMs: [...this.#memory.startsMs.filter((at) => at > window), of.nowMs],
-      handled: [...new Set([...this.#memory.handled, ...ids])].slice(-episodesMax),
       collectingSinceMs: null,
     });
+    const early = this.#memory.endedEarly.find((word) => word.remediationId === of.remediationId);
+    if (early !== undefined) this.repairEnded(early, of.nowMs);
   }
 
-  /** The word of a repair that ended; one that is not the running one changes nothing. */
+  /** Which episodes the repair that started is really about; only these are handled. */
+  repairCovers(of: { readonly remediationId: string; readonly episodes: readonly string[] }): void {
+    this.#update({ handled: this.#withHandled(of.episodes) });
+    const { running } = this.#memory;
+    if (running?.remediationId !== of.remediationId) return;
+    this.#update({ running: { ...running, episodes: of.episodes } });
+  }
+
+  /**
+   * The word of a repair that ended. It may come before the start that it belongs to: a worker
+   * that dies right after starting a repair leaves no trace of that in history, and the start is
+   * made again, harmlessly, when the repair has long ended. Such words are kept for it.
+   */
   repairEnded(signal: RemediationEndedSignal, nowMs: number): void {
-    if (this.#memory.running?.remediationId !== signal.remediationId) return;
+    if (this.#memory.running?.remediationId !== signal.remediationId) {
+      this.#update({ endedEarly: [...this.#memory.endedEarly, signal].slice(-endedEarlyMax) });
+      return;
+    }
     this.#update({
       running: null,
       last: { endedAtMs: nowMs, text: `${signal.remediationId} ended ${signal.state}` },
@@ -127,7 +141,11 @@ export class MailboxState {
       return { kind: 'wait', untilMs: readyAtMs, why: inCooldown ? 'cooldown' : 'collecting' };
     }
     if (this.#runsUsed(nowMs) >= this.#settings.maxRuns.count) {
-      this.#update({ usedUpToMs: nowMs, collectingSinceMs: null, handled: this.#withHandled(due) });
+      this.#update({
+        usedUpToMs: nowMs,
+        collectingSinceMs: null,
+        handled: this.#withHandled(due.map((episode) => episode.id)),
+      });
       return this.#linger(nowMs);
     }
     return { kind: 'start', episodes: due };
@@ -174,8 +192,7 @@ export class MailboxState {
     return this.#memory.startsMs.filter((at) => at > window).length;
   }
 
-  #withHandled(due: readonly Episode[]): readonly string[] {
-    const ids = due.map((episode) => episode.id);
+  #withHandled(ids: readonly string[]): readonly string[] {
     return [...new Set([...this.#memory.handled, ...ids])].slice(-episodesMax);
   }
 
@@ -202,4 +219,5 @@ const fresh: Omit<MailboxMemory, 'episodes'> = {
   usedUpToMs: 0,
   collectingSinceMs: null,
   heardAtMs: 0,
+  endedEarly: [],
 };

@@ -15,7 +15,7 @@ import { Metrics, serveMetrics } from '../platform/metrics.ts';
 import { flawLine, loadPolicyFiles } from '../platform/policy-files.ts';
 import { runProgram } from '../platform/program.ts';
 import { Shutdown } from '../platform/shutdown.ts';
-import { temporalOptions } from '../platform/temporal.ts';
+import { quickReconnect, temporalOptions } from '../platform/temporal.ts';
 import { type ConnectionProfile, connectRedis } from '../redis/connect.ts';
 import { controlCache } from '../redis/control-cache.ts';
 import { IntakeEntries } from '../redis/intake-entries.ts';
@@ -203,7 +203,7 @@ function runWorkers(base: Base, workers: readonly Worker[]): void {
 }
 
 async function connectClient(config: Config, shutdown: Shutdown): Promise<Client> {
-  const connection = await Connection.connect(temporalOptions(config));
+  const connection = await Connection.connect({ ...temporalOptions(config), ...quickReconnect });
   shutdown.add('temporal', () => connection.close());
   return new Client({ connection, namespace: config.temporalNamespace });
 }

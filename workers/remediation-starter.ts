@@ -33,13 +33,15 @@ export function remediationStarter(of: {
   readonly client: Client;
   readonly crashPoints: CrashPoints;
 }): {
-  start(input: RemediationInput): Promise<void>;
+  /** Answers the episodes that the repair of that id was started with, now or before. */
+  start(input: RemediationInput): Promise<readonly string[]>;
   tell(of: { remediationId: string; resolved: readonly string[] }): Promise<void>;
   tellMailbox(mailboxId: string, signal: RemediationEndedSignal): Promise<void>;
 } {
   const { client } = of;
   return {
     async start(input) {
+      const episodes = input.episodes.map(({ id }) => id);
       try {
         await client.workflow.start(workflowTypes.remediation, {
           workflowId: input.remediationId,
@@ -50,11 +52,15 @@ export function remediationStarter(of: {
           staticSummary: summaryOf(input),
           staticDetails: staticDetailsOf(input),
           typedSearchAttributes: attributesOf(input),
+          memo: { episodes },
         });
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        const { memo } = await client.workflow.getHandle(input.remediationId).describe();
+        return (memo?.['episodes'] as readonly string[] | undefined) ?? []; // Written just above.
       }
       of.crashPoints('after-signal');
+      return episodes;
     },
     async tell({ remediationId, resolved }) {
       const signal: EpisodeChangedSignal = { resolved };

@@ -1,4 +1,4 @@
-import { ApplicationFailure, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { Clocks } from '../contracts/limits.ts';
 import {
   type CoreActivities,
@@ -43,7 +43,3 @@ export const polling = (of: Summary & { readonly clocks: Clocks; readonly within
     retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '10 s' },
     summary: of.summary,
   });
-
-/** Ends this workflow as failed because its input is not what it may be: a bug of the caller. */
-export const refuseInput = (message: string): ApplicationFailure =>
-  ApplicationFailure.nonRetryable(message, 'invalid_payload');

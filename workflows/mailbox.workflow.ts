@@ -136,7 +136,7 @@ async function startRepair(
     run: workflowInfo().firstExecutionRunId,
     n,
   });
-  state.repairStarts({ remediationId, episodes, nowMs: Date.now() });
+  state.repairStarts({ remediationId, nowMs: Date.now() });
   const outcome = await local.startRemediation({
     policy: input.policy,
     remediationId,
@@ -144,6 +144,8 @@ async function startRepair(
     groupId: input.groupId,
     episodes,
   });
-  if (outcome.kind === 'started') state.useSettings(outcome.settings);
-  else state.repairEnded({ remediationId, state: 'held' }, Date.now());
+  if (outcome.kind === 'started') {
+    state.useSettings(outcome.settings);
+    state.repairCovers({ remediationId, episodes: outcome.episodes });
+  } else state.repairEnded({ remediationId, state: 'held' }, Date.now());
 }

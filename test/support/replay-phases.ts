@@ -30,7 +30,11 @@ const fakes = (ends: (key: string) => boolean): FakeActivities => {
     pollTask: async () => null,
     cancelTask: async () => {},
     recordOutcome: async () => {},
-    startRemediation: async () => ({ kind: 'started', settings: someSettings() }),
+    startRemediation: async ({ episodes }) => ({
+      kind: 'started',
+      settings: someSettings(),
+      episodes: episodes.map(({ id }) => id),
+    }),
     tellRemediation: async () => {},
   };
 };

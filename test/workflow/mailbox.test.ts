@@ -49,7 +49,7 @@ describe('mailbox', () => {
         if (!started.some((known) => known.remediationId === input.remediationId))
           started.push(start);
         await of.onStart?.(start, handle);
-        return { kind: 'started' as const, settings };
+        return { kind: 'started' as const, settings, episodes: input.episodes.map(({ id }) => id) };
       },
       tellRemediation: async (input: { remediationId: string; resolved: readonly string[] }) => {
         told.push(input);
