@@ -11,7 +11,7 @@
 // `.fixpoint/servers.json`. FIXPOINT_SETUP_OFFLINE=1 forbids every download and every package
 // manager; a build from source may still fetch its modules.
 
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory } from './setup/cache.mjs';
@@ -41,12 +41,22 @@ function wantedFor(purpose, env) {
   return wanted;
 }
 
+/** Keeps what an earlier purpose found, so that `npm start` does not make tests set up again. */
 function recordServers(servers) {
   const directory = join(clone, '.fixpoint');
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const known = knownServers(join(directory, 'servers.json'));
   const temporary = join(directory, `servers.json.${process.pid}`);
-  writeFileSync(temporary, `${JSON.stringify(servers, null, 2)}\n`);
+  writeFileSync(temporary, `${JSON.stringify({ ...known, ...servers }, null, 2)}\n`);
   renameSync(temporary, join(directory, 'servers.json'));
+}
+
+function knownServers(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return {}; // The first set-up of this clone, or a file that was cut: both begin anew.
+  }
 }
 
 async function provideAll(wanted, progress) {
