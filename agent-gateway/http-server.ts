@@ -38,14 +38,16 @@ export function httpServer(deps: HttpServerDeps): FastifyInstance {
       deps.log,
     ),
   );
-  app.addHook('onRequest', async (request) => {
-    if (!request.url.startsWith('/v1/') || isKnown(request.headers.authorization, deps.tokens))
-      return;
-    throw new FixpointError('unauthenticated', 'a bearer token of this gateway is needed');
-  });
   healthRoutes(app, deps);
-  taskRoutes(app, deps);
-  agentRoutes(app, deps);
+  void app.register(async (routes) => {
+    // On the routes and not by the request's path, which may be spelled in many ways.
+    routes.addHook('onRequest', async (request) => {
+      if (isKnown(request.headers.authorization, deps.tokens)) return;
+      throw new FixpointError('unauthenticated', 'a bearer token of this gateway is needed');
+    });
+    taskRoutes(routes, deps);
+    agentRoutes(routes, deps);
+  });
   return app;
 }
 

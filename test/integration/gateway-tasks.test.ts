@@ -107,6 +107,18 @@ describe('tasks at the gateway', () => {
     assert.deepEqual([unknown.status, route.status], [404, 404]);
   });
 
+  it('a path written in another way opens nothing without a token', async () => {
+    const spellings = ['/%76%31/tasks', '/v%31/agents', '/%761/tasks/x/cancel', '/v1/%61gents'];
+
+    const answers = await Promise.all(spellings.map((path) => fetch(`${host.url}${path}`)));
+
+    const statuses = answers.map(({ status }) => status);
+    assert.ok(
+      statuses.every((status) => status === 401 || status === 404),
+      String(statuses),
+    );
+  });
+
   it('a link that breaks gets the same bytes again, and the task goes on', async () => {
     const first = await host.connect(1);
     const report = await submitted('key-redelivery', taskFor(1));
