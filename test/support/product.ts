@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RemediationRow } from '../../contracts/http.ts';
+import type { RemediationDetail, RemediationRow } from '../../contracts/http.ts';
 import type { RunFile } from '../../contracts/run-file.ts';
-import type { RemediationProgress } from '../../contracts/temporal.ts';
+import { embeddedPortsFrom } from '../../tools/start/ports.ts';
 import { eventually } from './eventually.ts';
 
 const clone = fileURLToPath(new URL('../../', import.meta.url));
@@ -105,9 +104,9 @@ export class RunningProduct {
     return items;
   }
 
-  async progress(id: string): Promise<RemediationProgress> {
+  async progress(id: string): Promise<RemediationDetail['progress']> {
     const answer = await this.api(`/v1/remediations/${encodeURIComponent(id)}`);
-    return (await answer.json()) as RemediationProgress;
+    return ((await answer.json()) as RemediationDetail).progress;
   }
 
   /** The one repair that `matches`, once it has ended. */
@@ -186,8 +185,8 @@ async function environmentIn(
     return path;
   };
   const config = { clocks: { ...quickClocks, ...options.clocks } };
-  const port = await freePorts(16);
   return {
+    ...(await embeddedPortsFrom(20_000 + (process.pid % 500) * 20)),
     FIXPOINT_STATE_DIR: join(folder, 'state'),
     FIXPOINT_CONFIG: join(
       write('config', { 'fixpoint.yaml': JSON.stringify(config) }),
@@ -200,32 +199,7 @@ async function environmentIn(
     ...(options.runbooks === undefined
       ? {}
       : { FIXPOINT_RUNBOOK_DIR: write('runbooks', options.runbooks) }),
-    FIXPOINT_API_LISTEN: `127.0.0.1:${port}`,
-    FIXPOINT_AGENT_LISTEN: `127.0.0.1:${port + 1}`,
-    FIXPOINT_GATEWAY_LISTEN: `127.0.0.1:${port + 2}`,
-    FIXPOINT_DEV_TEMPORAL_PORT: String(port + 3),
-    FIXPOINT_DEV_TEMPORAL_UI_PORT: String(port + 4),
-    FIXPOINT_DEV_REDIS_PORT: String(port + 5),
-    FIXPOINT_DEV_METRICS_PORT: String(port + 6),
-    FIXPOINT_DEV_DEMO_PORT: String(port + 13),
   };
-}
-
-/** The first of `count` loopback ports in a row that nobody has. */
-async function freePorts(count: number): Promise<number> {
-  for (let first = 20_000 + (process.pid % 500) * 20; first < 60_000; first += count) {
-    const all = Array.from({ length: count }, (_, at) => isFree(first + at));
-    if ((await Promise.all(all)).every(Boolean)) return first;
-  }
-  throw new Error(`no ${count} free ports in a row`);
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 function ended(child: ChildProcess): Promise<void> {
