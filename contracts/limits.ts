@@ -101,6 +101,8 @@ export const limits = {
  * with.
  */
 export const defaultClocks = {
+  /** How long a plan is tried; longer than the outages that a repair outlives (rule R8). */
+  planMs: 1_800_000,
   /** One try of the submit activity. */
   submitTryMs: 10_000,
   /** An agent's right to start jobs, from its own ping (invariant 4). */

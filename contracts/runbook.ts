@@ -71,7 +71,9 @@ export const rolloutSpec = z.strictObject({
 
 export const stepSpec = z
   .strictObject({
-    name: resourceName,
+    name: resourceName.refine((name) => name !== 'verify', {
+      error: 'must not be "verify": the probe goes by that name in keys and tables',
+    }),
     script: scriptSpec,
     timeout: duration
       .pipe(

@@ -195,6 +195,7 @@ export type HeldReason =
   | 'missing_label'
   | 'ambiguous_label'
   | 'inventory_incomplete'
+  | 'plan_failed'
   | 'too_many_targets'
   | 'policy_gone';
 

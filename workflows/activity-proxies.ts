@@ -7,12 +7,24 @@ import {
   taskQueues,
 } from '../contracts/temporal.ts';
 
+type Summary = { readonly summary: string };
+
 /** Core activities talk to Redis, Temporal and the audit file: seconds, tried again until they work. */
 export const core = proxyActivities<CoreActivities>({
   taskQueue: taskQueues.activities,
   startToCloseTimeout: '15 s',
   retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '30 s' },
 });
+
+/** Plans, tried again while the inventory or its Redis is away, at most `planMs` in all. */
+export const planning = (clocks: Clocks, { summary }: Summary) =>
+  proxyActivities<Pick<CoreActivities, 'planTargets'>>({
+    taskQueue: taskQueues.activities,
+    startToCloseTimeout: '15 s',
+    scheduleToCloseTimeout: clocks.planMs,
+    retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '30 s' },
+    summary,
+  });
 
 /** Local activities of the mailbox: one call each, tried again until they work. */
 export const local = proxyLocalActivities<MailboxActivities>({
@@ -21,8 +33,6 @@ export const local = proxyLocalActivities<MailboxActivities>({
   // Longer waits become durable timers, so that a long outage does not hold a workflow task open.
   localRetryThreshold: '5 s',
 });
-
-type Summary = { readonly summary: string };
 
 /** Submits under a key: 10 s a try, tried again under the same key, at most `notAfter` in all (design 5.10). */
 export const submitting = (clocks: Clocks, { summary }: Summary) =>

@@ -53,8 +53,12 @@ export async function mailbox(input: MailboxInput): Promise<void> {
     signals += 1;
   });
   setHandler(episodesQuery, () => state.openEpisodes());
-  const isFull = () =>
-    signals >= state.settings.signalsMax || workflowInfo().historyLength >= limits.mailboxEventsMax;
+  const isFull = () => {
+    const { historyLength, continueAsNewSuggested } = workflowInfo();
+    const isLong = signals >= state.settings.signalsMax || historyLength >= limits.mailboxEventsMax;
+    // Full signals fill a history's bytes long before its events.
+    return isLong || continueAsNewSuggested;
+  };
 
   for (;;) {
     await drain({ state, inbox, ended });

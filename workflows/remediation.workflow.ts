@@ -1,6 +1,8 @@
 import {
+  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
+  condition,
   defineQuery,
   defineSignal,
   defineUpdate,
@@ -19,7 +21,8 @@ import {
   type TaskFinishedSignal,
   updateNames,
 } from '../contracts/temporal.ts';
-import { core } from './activity-proxies.ts';
+import { fillTargets } from '../domain/script-values.ts';
+import { core, planning } from './activity-proxies.ts';
 import { type RolloutOutcome, rollOut } from './rollout.ts';
 import { type CarriedRun, RunState } from './run-state.ts';
 import { verify } from './verification.ts';
@@ -54,6 +57,7 @@ async function carryOut(run: RunState): Promise<Ending> {
   const carried = run.input.carried as CarriedRun | undefined; // Only this workflow writes it.
   if (carried === undefined) {
     const plan = await planRepair(run);
+    if (plan === null || run.cancelRequest !== null) return { state: 'cancelled', reason: null };
     if (plan.kind === 'held') return { state: 'held', reason: `${plan.reason}: ${plan.detail}` };
     run.planned(plan);
     const nothingStarts = whyNothingStarts(run);
@@ -69,21 +73,54 @@ async function carryOut(run: RunState): Promise<Ending> {
     : { state: verdict.kind, reason: null };
 }
 
-function planRepair(run: RunState): Promise<Plan> {
-  const { policy, episodes, remediationId } = run.input;
-  return core.planTargets.executeWithOptions(
-    { summary: `plan · ${episodes.length} alerts · policy ${policy.name}` },
-    [{ remediationId, targets: policy.targets, episodes }],
-  );
+/** Null if it was cancelled meanwhile. A plan that cannot be made is a refusal with its reason (invariant 6). */
+async function planRepair(run: RunState): Promise<Plan | null> {
+  const { policy, episodes, remediationId, clocks } = run.input;
+  const { planTargets } = planning(clocks, {
+    summary: `plan · ${episodes.length} alerts · policy ${policy.name}`,
+  });
+  const scope = new CancellationScope();
+  try {
+    return await scope.run(() =>
+      Promise.race([
+        planTargets({ remediationId, targets: policy.targets, episodes }),
+        condition(() => run.cancelRequest !== null).then(() => null),
+      ]),
+    );
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    const { type, message } = reasonIn(error);
+    const reason = type === 'inventory_incomplete' ? type : 'plan_failed';
+    return { kind: 'held', reason, detail: message };
+  } finally {
+    scope.cancel();
+  }
 }
 
-/** Resolved or cancelled while it was planned: nothing has started, and nothing does (invariant 7). */
+/** The activity's own word, which may stand behind the timeout that ended its tries. */
+function reasonIn(failure: ActivityFailure): { readonly type: string; readonly message: string } {
+  let found: Error | undefined = failure;
+  while (found !== undefined && !(found instanceof ApplicationFailure)) {
+    found = found.cause instanceof Error ? found.cause : undefined;
+  }
+  return { type: found?.type ?? '', message: found?.message ?? 'no answer in time' };
+}
+
+/** Resolved while it was planned, or a script that cannot be filled in: nothing starts (invariant 7). */
 function whyNothingStarts(run: RunState): Ending | null {
-  if (run.cancelRequest !== null) return { state: 'cancelled', reason: run.cancelRequest.reason };
   const isOver = run.targets.every((_, position) => run.isDropped(position));
-  return isOver
-    ? { state: 'superseded', reason: 'every alert resolved before anything ran' }
-    : null;
+  if (isOver) return { state: 'superseded', reason: 'every alert resolved before anything ran' };
+  const { steps, verify: proof } = run.input.runbook;
+  const scripts = [...steps, ...(proof.probe === null ? [] : [proof.probe])];
+  for (const { script } of scripts) {
+    const { targets } = run;
+    const filled = fillTargets({ script, targets, episodes: run.input.episodes });
+    // Asked for all scripts before the first runs, so that no repair stops half-way for a label.
+    if (filled.kind === 'refused') {
+      return { state: 'held', reason: `${filled.reason}: ${filled.detail}` };
+    }
+  }
+  return null;
 }
 
 function endingOf(outcome: Exclude<RolloutOutcome, { kind: 'done' }>): Ending {

@@ -1,7 +1,12 @@
 import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import { limits } from '../contracts/limits.ts';
 import type { FrozenStep, PlannedTarget } from '../contracts/temporal.ts';
-import { batchesOf, failuresAllowed, isSuccessLetter } from '../domain/batch-ledger.ts';
+import {
+  batchesOf,
+  failuresAllowed,
+  isFailedLetter,
+  isSuccessLetter,
+} from '../domain/batch-ledger.ts';
 import { retryClassOf } from '../domain/job.ts';
 import { fillTargets } from '../domain/script-values.ts';
 import { type AttemptOutcome, runAttempt } from './batch.ts';
@@ -14,7 +19,7 @@ export type RolloutOutcome =
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'held'; readonly reason: string }
   | { readonly kind: 'cancelled' }
-  /** Every alert was over before anything was submitted. */
+  /** Every alert was over before anything ran. */
   | { readonly kind: 'superseded' };
 
 type StepPlace = { readonly step: FrozenStep; readonly number: number };
@@ -38,9 +43,19 @@ export async function rollOut(
     const stopped = await runStep(run, { place, index, firstBatch });
     if (stopped !== null) return stopped;
   }
-  const positions = comingThrough(run, steps.length);
+  const positions = toBeProven(run);
   if (positions.length > 0) return { kind: 'done', positions };
-  return { kind: 'superseded' };
+  const hasFailed = run.hostsFailed() > 0;
+  return hasFailed ? { kind: 'failed', reason: 'no host came through' } : { kind: 'superseded' };
+}
+
+/** Hosts that something was done to and that failed nowhere; some may have left half-way (rule R4). */
+function toBeProven(run: RunState): readonly number[] {
+  const ledgers = run.input.runbook.steps.map(({ name }) => run.ledgerOf(name));
+  return run.targets.flatMap((_, position) => {
+    const letters = ledgers.map((ledger) => ledger.letterAt(position));
+    return letters.some(isSuccessLetter) && !letters.some(isFailedLetter) ? [position] : [];
+  });
 }
 
 /** Positions that succeeded in the first `steps` steps. */
@@ -73,8 +88,10 @@ async function runStep(
       return { kind: 'failed', reason };
     }
     if (batch + 1 < batches.length) {
-      await handOverIfLong(run, { step: of.index, batch: batch + 1 });
       await pause(run, step.rollout.soakMs, `soak · step ${of.place.number} ${step.name}`);
+      if (run.cancelRequest !== null) return { kind: 'cancelled' };
+      // After the soak, because the fresh history begins with the batch.
+      await handOverIfLong(run, { step: of.index, batch: batch + 1 });
     }
   }
   return null;

@@ -2,75 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
-import {
-  type Plan,
-  type RemediationInput,
-  type RemediationResult,
-  signalNames,
-  taskQueues,
-  workflowTypes,
-} from '../../contracts/temporal.ts';
+import type { TaskReport } from '../../contracts/task.ts';
+import { type Plan, signalNames } from '../../contracts/temporal.ts';
 import { aRemediation, aReport, aRunbook, aStep, someTargets } from '../support/builders.ts';
 import { eventually } from '../support/eventually.ts';
-import { eventsOf, timersOf } from '../support/history.ts';
-import { type FakeActivities, timeSkipping, withWorkers } from '../support/workflow-environment.ts';
-
-/** A gateway whose tasks end as the test says, and that records what it was asked. */
-class ScriptedGateway {
-  readonly submitted: { key: string; task: TaskSubmit }[] = [];
-  readonly cancelled: string[] = [];
-  polls = 0;
-  /** Letters of a task by its key; `.` is still running. */
-  letters: (key: string, task: TaskSubmit) => string = (_, task) => 's'.repeat(task.targets.length);
-  /** Whether submit already tells the end, as a quick task's does. */
-  endsAtOnce = false;
-  onSubmit: (key: string, task: TaskSubmit) => Promise<void> = async () => {};
-  onPoll: (key: string) => Promise<TaskReport | null> = async (key) => this.reportOf(key);
-
-  reportOf(key: string): TaskReport {
-    const found = this.submitted.find((submit) => submit.key === key);
-    if (found === undefined) throw new Error(`never submitted: ${key}`);
-    return aReport(key, found.task, this.letters(key, found.task));
-  }
-
-  activities(plan: Plan): FakeActivities & { recorded: RemediationResult[] } {
-    const recorded: RemediationResult[] = [];
-    const submit = async ({ key, task }: { key: string; task: TaskSubmit }) => {
-      if (!this.submitted.some((known) => known.key === key)) this.submitted.push({ key, task });
-      await this.onSubmit(key, task);
-      const open = aReport(key, task, '.'.repeat(task.targets.length));
-      return this.endsAtOnce ? this.reportOf(key) : open;
-    };
-    return {
-      recorded,
-      planTargets: async () => plan,
-      submitTask: submit,
-      probe: submit,
-      pollTask: async ({ key }) => {
-        this.polls += 1;
-        return this.onPoll(key);
-      },
-      cancelTask: async ({ key }) => {
-        this.cancelled.push(key);
-      },
-      recordOutcome: async ({ result }) => {
-        recorded.push(result);
-      },
-    };
-  }
-}
-
-const planOf = (count: number): Plan => ({
-  kind: 'planned',
-  targets: someTargets(count),
-  resolved: [],
-  skipped: [],
-});
+import { planOf, repairOn, ScriptedGateway } from '../support/scripted-gateway.ts';
+import { timeSkipping } from '../support/workflow-environment.ts';
 
 describe('remediation', () => {
   let environment: TestWorkflowEnvironment;
-  let sequence = 0;
   before(async () => {
     environment = await timeSkipping();
   });
@@ -79,33 +19,7 @@ describe('remediation', () => {
   const callback = (id: string, report: TaskReport) =>
     environment.client.workflow.getHandle(id).signal(signalNames.taskFinished, { report });
 
-  async function repair(of: {
-    gateway: ScriptedGateway;
-    plan?: Plan;
-    input?: Partial<RemediationInput>;
-    during?: (handle: WorkflowHandle) => Promise<void>;
-  }) {
-    sequence += 1;
-    const remediationId = `remediation:restart-web:web~00000000:12345678-${sequence}`;
-    const activities = of.gateway.activities(of.plan ?? planOf(2));
-    return withWorkers(environment, activities, async () => {
-      const handle = await environment.client.workflow.start(workflowTypes.remediation, {
-        workflowId: remediationId,
-        taskQueue: taskQueues.workflows,
-        args: [aRemediation({ remediationId, ...of.input })],
-      });
-      await of.during?.(handle);
-      const result: RemediationResult = await handle.result();
-      const history = await handle.fetchHistory();
-      return {
-        id: remediationId,
-        result,
-        recorded: activities.recorded,
-        events: eventsOf(history),
-        timers: timersOf(history),
-      };
-    });
-  }
+  const repair = (of: Parameters<typeof repairOn>[1]) => repairOn(environment, of);
 
   it('a repair whose callbacks arrive ends verified within 60 events', async () => {
     const gateway = new ScriptedGateway();
