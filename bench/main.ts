@@ -1,0 +1,78 @@
+// `npm run bench -- loop`: measures, beside a floor that is measured in the same run. A bar that is
+// missed does not fail the run; something that broke does.
+
+import { Command, InvalidArgumentError } from 'commander';
+import { systemClock } from '../platform/clock.ts';
+import type { BenchProduct } from './bench-product.ts';
+import { benchLoop } from './loop.ts';
+import type { LoopOptions } from './loop-result.ts';
+
+const say = (line: string): void => console.log(line);
+
+let product: BenchProduct | undefined;
+let isEnding = false;
+
+/** Stops the product, if one runs, and exits. Asked again it changes nothing. */
+async function end(status: number): Promise<void> {
+  if (isEnding) return;
+  isEnding = true;
+  await product?.stop();
+  process.exit(status);
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 1 && number <= 500) return number;
+  throw new InvalidArgumentError('must be a whole number from 1 to 500');
+}
+
+function rate(text: string): number {
+  const number = Number(text);
+  if (number > 0 && number <= 20) return number;
+  throw new InvalidArgumentError('must be above 0, and at most 20');
+}
+
+/** Everything in it waits with a deadline; this one is for what nobody thought of. */
+function endAfter(options: LoopOptions): void {
+  const limitMs = (options.alerts / options.rate) * 1_000 + options.remediations * 1_000 + 300_000;
+  systemClock.after(limitMs, () => {
+    say(`it has not ended after ${Math.round(limitMs / 1_000)} s`);
+    void end(1);
+  });
+}
+
+async function loop(options: LoopOptions & { readonly result?: string }): Promise<void> {
+  const { result, ...asked } = options;
+  endAfter(asked);
+  const deps = {
+    clock: systemClock,
+    say,
+    onProduct: (started: BenchProduct) => {
+      product = started;
+    },
+  };
+  await benchLoop(deps, { options: asked, file: result });
+}
+
+process.on('SIGINT', () => void end(130));
+process.on('SIGTERM', () => void end(143));
+
+const program = new Command('bench').description('measures Fixpoint on this machine');
+program
+  .command('loop')
+  .description('webhook to first process, and remediations a second')
+  .option('--alerts <n>', 'alerts to post one by one', count, 50)
+  .option('--rate <n>', 'alerts a second', rate, 1)
+  .option('--remediations <n>', 'remediations, and bare workflows, of the second part', count, 60)
+  .option('--concurrency <n>', 'of them at once', count, 20)
+  .option('--result <file>', 'where the result goes (bench/results/loop-<date>.json)')
+  .action(loop);
+
+try {
+  await program.parseAsync();
+  await end(0);
+} catch (error) {
+  // The run was ended from outside: the failures that follow are no news.
+  if (!isEnding) console.error(error);
+  await end(1);
+}
