@@ -84,6 +84,7 @@ export type Episode = {
   readonly name: string;
   readonly severity: string;
   readonly labels: readonly LabelPair[];
+  /** In a repair's input the latest that the sender told; senders move it while it fires. */
   readonly startsAt: string;
 };
 

@@ -48,13 +48,22 @@ export class EpisodeBook {
     return change;
   }
 
-  /** Open episodes with the api's time of their latest firing, in order of fingerprint. */
-  open(): { episode: Episode; firingReceivedAtMs: number }[] {
+  /**
+   * Open episodes in order of fingerprint, with the latest start that the sender told and the api's
+   * time of that word.
+   */
+  open(): { episode: Episode; firingStartsAt: string; firingReceivedAtMs: number }[] {
     return [...this.#memory.values()]
-      .flatMap((memory) =>
-        memory.open === null
+      .flatMap(({ open, firingStartsAt, firingReceivedAtMs }) =>
+        open === null
           ? []
-          : [{ episode: memory.open, firingReceivedAtMs: memory.firingReceivedAtMs }],
+          : [
+              {
+                episode: open,
+                firingStartsAt: firingStartsAt ?? open.startsAt,
+                firingReceivedAtMs,
+              },
+            ],
       )
       .sort((left, right) => (left.episode.fingerprint < right.episode.fingerprint ? -1 : 1));
   }

@@ -8,6 +8,8 @@ import { EpisodeBook, type EpisodeMemory } from './episode.ts';
 
 const episodesMax = 2_000;
 const endedEarlyMax = 10;
+/** JSON characters of a repair's episodes: its input stays below Temporal's 2 MB, CJK included. */
+const repairCharactersMax = 500_000;
 
 /** What a mailbox is to do now. Times are Unix milliseconds. */
 export type MailboxDecision =
@@ -148,7 +150,7 @@ export class MailboxState {
       });
       return this.#linger(nowMs);
     }
-    return { kind: 'start', episodes: due };
+    return { kind: 'start', episodes: portionOf(due) };
   }
 
   /** One Markdown line for Temporal UI. */
@@ -163,7 +165,10 @@ export class MailboxState {
     return { ...this.#memory, episodes: this.#book.carried(episodesMax) };
   }
 
-  /** Open episodes that no repair has been started for, or that fired again after the last one. */
+  /**
+   * Open episodes that no repair has been started for, or that fired again after the last one.
+   * Each with the latest start that was told: an end before it is not the end of this alert.
+   */
   #due(): readonly Episode[] {
     const handled = new Set(this.#memory.handled);
     return this.#book
@@ -172,7 +177,7 @@ export class MailboxState {
         ({ episode, firingReceivedAtMs }) =>
           !handled.has(episode.id) || firingReceivedAtMs > this.#memory.usedUpToMs,
       )
-      .map(({ episode }) => episode);
+      .map(({ episode, firingStartsAt }) => ({ ...episode, startsAt: firingStartsAt }));
   }
 
   #readyAt(due: number, nowMs: number): number {
@@ -208,6 +213,16 @@ export class MailboxState {
   #update(change: Partial<Omit<MailboxMemory, 'episodes'>>): void {
     this.#memory = { ...this.#memory, ...change };
   }
+}
+
+/** As many as one repair can carry, at least one; the others stay due for the next. */
+function portionOf(due: readonly Episode[]): readonly Episode[] {
+  let characters = 0;
+  const end = due.findIndex((episode, at) => {
+    characters += JSON.stringify(episode).length;
+    return at > 0 && characters > repairCharactersMax;
+  });
+  return end < 0 ? due : due.slice(0, end);
 }
 
 const fresh: Omit<MailboxMemory, 'episodes'> = {
