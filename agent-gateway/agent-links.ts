@@ -71,6 +71,8 @@ export class AgentLinks {
 
   #welcome(socket: WebSocket, { agentId, version }: Hello): void {
     const { clock, gatewayId, registry, log } = this.#deps;
+    // It may have gone while the register was read; no `close` would take its session out again.
+    if (socket.readyState !== socket.OPEN) return;
     const sessionId = base32(clock.randomBytes(10));
     const session = new Session({ agentId, sessionId, version, socket, clock });
     this.#listen(socket, session);
@@ -94,11 +96,12 @@ export class AgentLinks {
   }
 
   #listen(socket: WebSocket, session: Session): void {
-    const { clock, metrics, reports, log } = this.#deps;
+    const { clock, metrics, registry, reports, log } = this.#deps;
     const { agentId } = session;
     new SessionFrames({
       socket,
       clock,
+      isCurrent: () => (registry.get(agentId) ?? session) === session,
       onPing: (id) => this.#pong(session, id),
       onFrame: (frame) => reports.take(session, frame),
       onBadFrame: () => {

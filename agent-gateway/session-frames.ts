@@ -16,6 +16,8 @@ export type OrderedFrame =
 export type SessionFramesDeps = {
   readonly socket: WebSocket;
   readonly clock: Clock;
+  /** False once a newer session of the agent took over. */
+  readonly isCurrent: () => boolean;
   /** Answers at once, whatever else waits: a start lease depends on it (rule R10). */
   readonly onPing: (id: number) => void;
   /** May reject when it should be tried again. */
@@ -30,8 +32,9 @@ const retryMs = 500;
 /**
  * Takes the frames of one session. Output, acks and results are handled strictly in order, because
  * a result is stored only after the output before it, and each until it succeeds or the link is
- * closed: then the agent sends again what it was not told to be stored. Reading pauses while too
- * much waits.
+ * closed: then the agent sends again what it was not told to be stored. What waits when a newer
+ * session takes over is dropped, because that session is given the same jobs: a refusal left behind
+ * by the older one must not end a job that the newer one started. Reading pauses while too much waits.
  */
 export class SessionFrames {
   readonly #deps: SessionFramesDeps;
@@ -69,7 +72,9 @@ export class SessionFrames {
   async #work(): Promise<void> {
     this.#isWorking = true;
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (await this.#handled(next.frame)) {
+      if (!this.#deps.isCurrent()) {
+        this.#waiting.length = 0;
+      } else if (await this.#handled(next.frame)) {
         this.#waiting.shift();
         this.#waitingBytes -= next.bytes;
         if (this.#deps.socket.isPaused && this.#waitingBytes < waitingMaxBytes / 2) {
