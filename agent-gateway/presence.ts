@@ -52,7 +52,7 @@ export class Presence {
   /** Whether a job could be written to the agent now. */
   isOnline(agentId: string): boolean {
     const session = this.#deps.registry.get(agentId);
-    return session?.isOpen === true && this.#stateOf(session.lastSeenAt) === 'online';
+    return session?.isOpen === true && this.#stateOf(session.silentMs) === 'online';
   }
 
   /** The agents as callers see them, in the same order. */
@@ -64,9 +64,11 @@ export class Presence {
   #viewOf(agent: EnrolledAgent, known: KnownSession | null): AgentView {
     const live = this.#deps.registry.get(agent.id);
     const lastSeenAt = live?.lastSeenAt ?? known?.lastSeenAt ?? null;
+    // Of a session of another process only its wall clock is known.
+    const silentMs = lastSeenAt === null ? null : this.#deps.clock.now() - lastSeenAt;
     return {
       ...agent,
-      state: this.#stateOf(lastSeenAt),
+      state: this.#stateOf(live?.silentMs ?? silentMs),
       gatewayId: live === undefined ? (known?.gatewayId ?? null) : this.#deps.gatewayId,
       sessionId: live?.sessionId ?? null,
       lastSeenAt,
@@ -74,9 +76,8 @@ export class Presence {
     };
   }
 
-  #stateOf(lastSeenAt: number | null): AgentState {
-    if (lastSeenAt === null) return 'never_seen';
-    const silentMs = this.#deps.clock.now() - lastSeenAt;
+  #stateOf(silentMs: number | null): AgentState {
+    if (silentMs === null) return 'never_seen';
     if (silentMs >= this.#deps.agentOfflineMs) return 'offline';
     return silentMs >= this.#deps.agentLateMs ? 'late' : 'online';
   }
@@ -85,7 +86,7 @@ export class Presence {
   async #flush(): Promise<void> {
     const heard = new Map<string, number>();
     for (const session of this.#deps.registry.all()) {
-      if (this.#stateOf(session.lastSeenAt) === 'offline') session.end('silent', silentRetryMs);
+      if (this.#stateOf(session.silentMs) === 'offline') session.end('silent', silentRetryMs);
       if (this.#flushed.get(session.agentId) !== session.lastSeenAt) {
         heard.set(session.agentId, session.lastSeenAt);
       }

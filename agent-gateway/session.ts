@@ -45,6 +45,7 @@ export class Session {
   readonly #given = new Map<string, number | undefined>();
   readonly #cancelled = new Map<string, string>();
   #lastSeenAt: number;
+  #heardAt: number;
 
   constructor(of: {
     readonly agentId: string;
@@ -60,6 +61,7 @@ export class Session {
     this.#clock = of.clock;
     this.connectedAt = of.clock.now();
     this.#lastSeenAt = this.connectedAt;
+    this.#heardAt = of.clock.monotonic();
   }
 
   get isOpen(): boolean {
@@ -71,8 +73,14 @@ export class Session {
     return this.#lastSeenAt;
   }
 
+  /** Milliseconds since then, whatever was done to the wall clock meanwhile. */
+  get silentMs(): number {
+    return this.#clock.monotonic() - this.#heardAt;
+  }
+
   heard(): void {
     this.#lastSeenAt = this.#clock.now();
+    this.#heardAt = this.#clock.monotonic();
   }
 
   /** Writes a frame, or nothing if the link is closed. A link with too much unsent is cut off. */

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import { describe, it } from 'node:test';
+import type { WebSocket } from 'ws';
+import { Presence } from '../../../agent-gateway/presence.ts';
+import { Session } from '../../../agent-gateway/session.ts';
+import { SessionRegistry } from '../../../agent-gateway/session-registry.ts';
+import { silentLog } from '../../../platform/log.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const agentId = '0123456789ab';
+
+/** A machine whose wall clock was set forward by an hour. */
+class SetClock extends ManualClock {
+  isSet = false;
+  override now(): number {
+    return super.now() + (this.isSet ? 3_600_000 : 0);
+  }
+}
+
+describe('presence', () => {
+  it('a wall clock that is set forward makes no agent offline; silence does', async () => {
+    const clock = new SetClock();
+    const registry = new SessionRegistry();
+    const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1 });
+    const session = new Session({
+      ...{ agentId, sessionId: 's1', version: '0.1.0', clock },
+      socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
+    });
+    registry.add(session);
+    const presence = new Presence({
+      ...{ registry, clock, gatewayId: 'g', agentLateMs: 15_000, agentOfflineMs: 60_000 },
+      sessions: { heard: async () => {}, read: async () => [null] },
+      log: silentLog,
+    });
+    const stateOf = async () => {
+      const [view] = await presence.views([{ id: agentId, name: 'a', journalId: '', labels: {} }]);
+      return view?.state;
+    };
+
+    clock.isSet = true;
+    const afterSetting = [presence.isOnline(agentId), await stateOf()];
+    clock.advance(60_000);
+
+    assert.deepEqual(afterSetting, [true, 'online']);
+    assert.equal(presence.isOnline(agentId), false);
+    assert.equal(await stateOf(), 'offline');
+  });
+});
