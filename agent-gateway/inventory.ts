@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { AgentView } from '../contracts/task.ts';
+import { FixpointError } from '../domain/errors.ts';
 import type { InventoryAgent } from '../domain/target-selection.ts';
 import type { Clock } from '../platform/clock.ts';
 import { sha256Hex } from '../platform/digest.ts';
@@ -26,7 +27,8 @@ const lookMs = 1_000;
 /**
  * Who is enrolled: the issue register in memory, and its copy in Redis for those who plan. The
  * copy is rebuilt whenever it is missing or of another register, and only then marked complete
- * (rule X5). A register that cannot be read leaves what was known and publishes nothing.
+ * (rule X5). A register that cannot be read, or that is suddenly empty, leaves what was known and
+ * publishes nothing: empty never means none (invariant 6).
  */
 export class Inventory {
   readonly #deps: InventoryDeps;
@@ -104,6 +106,15 @@ export class Inventory {
     const stamp = await stampOf(this.#deps.registerFile);
     if (stamp === this.#stamp) return;
     const records = await readRegister(this.#deps.registerFile);
+    if (records.length === 0 && this.#byId.size > 0) {
+      throw new FixpointError(
+        'inventory_incomplete',
+        `${this.#deps.registerFile} is gone or empty`,
+        {
+          hint: 'restore it from a copy; the agents it named before are still known here',
+        },
+      );
+    }
     this.#byId = new Map(records.map((record) => [record.agentId, enrolledOf(record)]));
     this.#version = sha256Hex(JSON.stringify(records)).slice(0, 16);
     this.#stamp = stamp;

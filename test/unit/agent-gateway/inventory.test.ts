@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { Inventory } from '../../../agent-gateway/inventory.ts';
+import { appendIssue } from '../../../agent-gateway/issue-register.ts';
+import { silentLog } from '../../../platform/log.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const agentId = '0123456789ab';
+
+async function anInventory(t: TestContext) {
+  const directory = await mkdtemp(join(tmpdir(), 'fixpoint-inventory-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const registerFile = join(directory, 'issued.jsonl');
+  await appendIssue(registerFile, {
+    ...{ agentId, name: 'agent-1', labels: {}, journalId: '0'.repeat(26) },
+    ...{ serial: '1', issuedAt: 1, notAfter: 2 },
+  });
+  const published: number[] = [];
+  const inventory = new Inventory({
+    registerFile,
+    publishedVersion: async () => null,
+    publish: async ({ agents }) => void published.push(agents.length),
+    clock: new ManualClock(),
+    log: silentLog,
+  });
+  await inventory.refresh();
+  return { inventory, registerFile, published };
+}
+
+describe('inventory', () => {
+  it('a register that is suddenly gone leaves what was known and publishes nothing', async (t) => {
+    const { inventory, registerFile, published } = await anInventory(t);
+
+    await rm(registerFile);
+    await assert.rejects(inventory.refresh(), { code: 'inventory_incomplete' });
+    await writeFile(registerFile, '');
+    await assert.rejects(inventory.refresh(), { code: 'inventory_incomplete' });
+
+    assert.equal(inventory.byId(agentId)?.name, 'agent-1');
+    assert.deepEqual(published, [1]);
+  });
+});
