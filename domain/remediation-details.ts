@@ -53,6 +53,30 @@ export function detailsOf(progress: RemediationProgress): string {
   ].join('\n');
 }
 
+/** Few hosts by name, many by number: what labels a bar of Temporal UI's timeline (names 3). */
+export function hostsInWords(
+  targets: readonly { readonly agentId: string; readonly name?: string }[],
+): string {
+  if (targets.length > namedMax) return `${targets.length} hosts`;
+  return targets.map(({ agentId, name }) => short(name ?? agentId)).join(', ');
+}
+
+/** Few alerts by name, many by number. */
+export function alertsInWords(episodes: readonly { readonly name: string }[]): string {
+  const names = [...new Set(episodes.map(({ name }) => name))];
+  const word = episodes.length === 1 ? 'alert' : 'alerts';
+  if (names.length > namedMax) return `${episodes.length} alerts`;
+  return `${episodes.length} ${word} ${names.map(short).join(', ')}`;
+}
+
+/** Hosts or alerts that a summary names; it holds 120 characters that a person sees. */
+const namedMax = 3;
+
+const short = (text: string): string =>
+  Array.from(text.replace(/\p{Cc}/gu, ' '))
+    .slice(0, 24)
+    .join('');
+
 /** Text of an alert inside Markdown: nothing in it may become markup. */
 const cell = (text: string): string =>
   text

@@ -34,7 +34,8 @@ export async function control(input: ControlInput): Promise<never> {
   const change = async (stopped: boolean, update: ControlUpdate): Promise<ControlState> => {
     updates += 1;
     state = {
-      revision: state.revision + 1,
+      // Past every revision of a run before that Temporal may have lost: the cache keeps the newer.
+      revision: Math.max(state.revision + 1, Date.now()),
       stopped,
       reason: update.reason,
       by: update.by,

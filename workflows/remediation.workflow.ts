@@ -77,7 +77,7 @@ async function carryOut(run: RunState): Promise<Ending> {
 async function planRepair(run: RunState): Promise<Plan | null> {
   const { policy, episodes, remediationId, clocks } = run.input;
   const { planTargets } = planning(clocks, {
-    summary: `plan · ${episodes.length} alerts · policy ${policy.name}`,
+    summary: `plan · ${alertsInWords(episodes)} · policy ${policy.name}`,
   });
   const scope = new CancellationScope();
   try {

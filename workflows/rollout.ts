@@ -170,7 +170,7 @@ async function attemptAt(
     action: step.script.action,
     timeoutMs: step.timeoutMs,
     outputBytes: limits.outputBytes,
-    label: `step ${number} ${step.name} · batch ${batch}/${batches} · ${targets.length} hosts · try ${of.attempt}`,
+    label: `step ${number} ${step.name} · batch ${batch}/${batches} · ${hostsInWords(targets)} · try ${of.attempt}`,
     activity: 'submitTask',
   });
   return { kind: 'ran', ...outcome };

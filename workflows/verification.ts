@@ -2,6 +2,7 @@ import { condition } from '@temporalio/workflow';
 import { limits } from '../contracts/limits.ts';
 import type { PlannedTarget } from '../contracts/temporal.ts';
 import { batchesOf, isSuccessLetter } from '../domain/batch-ledger.ts';
+import { hostsInWords } from '../domain/remediation-details.ts';
 import { fillTargets } from '../domain/script-values.ts';
 import { runAttempt } from './batch.ts';
 import type { RunState } from './run-state.ts';
@@ -105,7 +106,7 @@ async function probeBatch(
     action: probe.script.action,
     timeoutMs: probe.timeoutMs,
     outputBytes: limits.outputBytes,
-    label: `verify · batch ${of.batch}/${of.batches} · ${targets.length} hosts · try ${of.attempt}`,
+    label: `verify · batch ${of.batch}/${of.batches} · ${hostsInWords(targets)} · try ${of.attempt}`,
     activity: 'probe',
   });
   return outcome.letters;
