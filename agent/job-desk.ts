@@ -95,6 +95,7 @@ export class JobDesk {
 
   /** The gateway stored the result: it is not sent again. */
   async onStored(jobId: string): Promise<void> {
+    this.#spool?.forget(jobId);
     const entry = this.#deps.journal.entry(jobId);
     if (entry?.report === undefined || entry.stored) return;
     await this.#deps.journal.record({ kind: 'stored', jobId });

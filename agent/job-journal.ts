@@ -225,8 +225,8 @@ export class JobJournal {
     this.#file = next;
     if (current !== undefined) {
       fsyncSync(current.fd);
-      // A shared sync may still hold the old file.
-      this.#lastSync = this.#lastSync.finally(() => closeSync(current.fd));
+      // A shared sync may still hold the old file; whoever awaits it hears how it failed.
+      this.#lastSync = this.#lastSync.catch(() => {}).finally(() => closeSync(current.fd));
     }
     return next;
   }

@@ -70,6 +70,11 @@ export class OutputSpool {
     this.pump(jobId);
   }
 
+  /** The gateway stored the result: nothing of the job is kept for this session any more. */
+  forget(jobId: string): void {
+    if (this.#sendings.get(jobId)?.isOver) this.#sendings.delete(jobId);
+  }
+
   /** More output, or the outcome, is there. Does nothing for a job that was not begun. */
   pump(jobId: string): void {
     const sending = this.#sendings.get(jobId);

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   unlinkSync,
@@ -168,18 +169,38 @@ function takeLock(path: string, processes: ProcessTable): void {
   try {
     for (let tries = 0; tries < 10; tries += 1) {
       if (tryLink(mine, path)) return;
-      const holder = existsSync(path) ? readFileSync(path, 'utf8') : '';
+      const holder = textOf(path);
       const [pid = '', startTime, bootId] = holder.split(' ');
       const isAlive =
         bootId === processes.bootId() && processes.startTimeOf(Number(pid)) === startTime;
       if (isAlive) {
         throw new FixpointError('conflict', `another agent runs on this state folder: pid ${pid}`);
       }
-      rmSync(path, { force: true });
+      takeAway(path, holder);
     }
     throw new FixpointError('conflict', `${path} cannot be taken: other agents are starting`);
   } finally {
     unlinkSync(mine);
+  }
+}
+
+/** Removes the lock of `holder`, and no other that took its place since it was read. */
+function takeAway(path: string, holder: string): void {
+  const aside = `${path}.${process.pid}.old`;
+  try {
+    renameSync(path, aside);
+  } catch {
+    return; // Somebody else was quicker.
+  }
+  if (readFileSync(aside, 'utf8') !== holder) tryLink(aside, path);
+  unlinkSync(aside);
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // Given back meanwhile.
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { Connection } from '../../agent/connection.ts';
@@ -201,5 +201,16 @@ describe('an agent’s state folder', () => {
     writeFileSync(join(host.root, 'lock'), `${process.pid} 1 an-earlier-boot`);
     const second = await host.start('wss://127.0.0.1:1');
     await second.stop();
+  });
+
+  it('is taken over from a dead agent by one of several that start together', async () => {
+    writeFileSync(join(host.root, 'lock'), `${process.pid} 1 an-earlier-boot`);
+
+    const children = [1, 2, 3].map(() => host.spawn('wss://127.0.0.1:1'));
+
+    const running = () => children.filter(({ exitCode }) => exitCode === null);
+    await eventually(() => assert.equal(running().length, 1), { withinMs: 20_000 });
+    const holder = readFileSync(join(host.root, 'lock'), 'utf8').split(' ')[0];
+    assert.deepEqual([String(running()[0]?.pid)], [holder]);
   });
 });
