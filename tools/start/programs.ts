@@ -37,9 +37,21 @@ const passedForTemporal = [
   'TEMPORAL_TLS_CLIENT_KEY_PATH',
 ];
 
-/** The part of `env` that every process gets, with the mark of the product it belongs to. */
+// The agent lives beside what it repairs and must be small (design 8). By default V8 keeps 16 MiB
+// and more for young objects, of which an agent makes few.
+const agentFlags = ['--max-semi-space-size=1'];
+
+/**
+ * The part of `env` that every process gets, with the mark of the product it belongs to. From the
+ * second start on Node finds our code compiled and without types, which saves each program the
+ * compiler (17 MiB) and half of its start.
+ */
 export function baseEnvironment(env: Environment, state: string): Record<string, string> {
-  return { ...only(env, passed), [markName]: ownMarkOf(state) };
+  return {
+    ...only(env, passed),
+    [markName]: ownMarkOf(state),
+    NODE_COMPILE_CACHE: join(state, 'compile-cache'),
+  };
 }
 
 function only(env: Environment, names: readonly string[]): Record<string, string> {
@@ -147,7 +159,7 @@ export function agentPart(
   return {
     name: identity.name,
     command: node,
-    args: [join(clone, 'agent/main.ts')],
+    args: [...agentFlags, join(clone, 'agent/main.ts')],
     env: {
       ...baseEnvironment(env, layout.state),
       ...only(env, ['FIXPOINT_LOG_LEVEL', 'FIXPOINT_CRASH_POINT']),
