@@ -27,7 +27,7 @@ export class RunFile {
       while (!placed(temporary, path)) {
         const owner = runningStart(path);
         if (owner !== null) throw alreadyRunning(owner);
-        rmSync(path, { force: true });
+        takeAway(path);
       }
     } finally {
       rmSync(temporary, { force: true });
@@ -69,6 +69,18 @@ export function readRunFile(path: string): RunRecord | null {
   } catch {
     return null;
   }
+}
+
+/** Removes the file of an `npm start` that is gone, and no other that took its place meanwhile. */
+function takeAway(path: string): void {
+  const aside = `${path}.${process.pid}.old`;
+  try {
+    renameSync(path, aside);
+  } catch {
+    return; // Somebody else was quicker.
+  }
+  if (runningStart(aside) !== null) placed(aside, path);
+  rmSync(aside, { force: true });
 }
 
 function placed(temporary: string, path: string): boolean {
