@@ -11,8 +11,14 @@ export const controlCache = (redis: Redis) => ({
   async write(state: ControlState): Promise<void> {
     await write(redis, [keys.governor.control], [state.revision, JSON.stringify(state)]);
   },
-  async isPresent(): Promise<boolean> {
-    return (await redis.exists(keys.governor.control)) === 1;
+  /** Null if there is none, or none that can be read. */
+  async read(): Promise<ControlState | null> {
+    const text = await redis.get(keys.governor.control);
+    try {
+      return text === null ? null : (JSON.parse(text) as ControlState); // Our own script wrote it.
+    } catch {
+      return null; // What is no JSON is put right like what is missing.
+    }
   },
 });
 

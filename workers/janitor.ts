@@ -21,7 +21,7 @@ export type JanitorDeps = {
     cancel(of: { key: string; reason: string }): Promise<void>;
   };
   readonly control: {
-    isPresent(): Promise<boolean>;
+    read(): Promise<ControlState | null>;
     write(state: ControlState): Promise<void>;
   };
   readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
@@ -31,79 +31,109 @@ export type JanitorDeps = {
 
 /** Rounds of the control look in which the cache is compared although it is there. */
 const compareEvery = 15;
+/** How far a listing may lag behind, in rounds. */
+const lagRounds = 3;
 
 /**
  * Puts right what nobody else can: the kill switch's cache when Redis lost it (R6), tasks whose
  * workflow was terminated (R9), and mailboxes that wait for a repair that cannot speak any more.
- * Runs until `signal` is aborted; a round that fails is tried again at the next.
  */
-export async function runJanitor(deps: JanitorDeps, signal: AbortSignal): Promise<void> {
-  await Promise.all([
-    everyRound(deps, signal, {
-      name: 'control',
-      ms: deps.controlRefreshMs,
-      work: (round) => refreshControl(deps, round),
-    }),
-    everyRound(deps, signal, {
-      name: 'closed workflows',
-      ms: deps.janitorMs,
-      work: () => tidyClosed(deps),
-    }),
-  ]);
-}
+export class Janitor {
+  readonly #deps: JanitorDeps;
+  /** Ended repairs whose mailboxes were told, with the time of their end. */
+  readonly #told = new Map<string, number>();
+  /** All that ended before this was seen; null until the first whole look. */
+  #seenUpToMs: number | null = null;
 
-async function everyRound(
-  deps: JanitorDeps,
-  signal: AbortSignal,
-  of: {
-    readonly name: string;
-    readonly ms: number;
-    readonly work: (round: number) => Promise<void>;
-  },
-): Promise<void> {
-  for (let round = 0; !signal.aborted; round++) {
-    try {
-      await of.work(round);
-    } catch (error) {
-      deps.log.warn({ error, round: of.name }, 'the janitor will try again');
+  constructor(deps: JanitorDeps) {
+    this.#deps = deps;
+  }
+
+  /** Works in rounds until `stopped` is aborted; a round that fails is made again. */
+  async run(stopped: AbortSignal): Promise<void> {
+    const { janitorMs, controlRefreshMs } = this.#deps;
+    await Promise.all([
+      this.#repeat(stopped, controlRefreshMs, (round) => this.refreshControl(round)),
+      this.#repeat(stopped, janitorMs, () => this.cancelOrphans()),
+      this.#repeat(stopped, janitorMs, () => this.tellMailboxes()),
+    ]);
+  }
+
+  /** Starts the control workflow if nobody has, and gives Redis its state when it is missing or old. */
+  async refreshControl(round: number): Promise<void> {
+    const { client, control } = this.#deps;
+    const cached = await control.read();
+    if (cached !== null && round % compareEvery !== 0) return;
+    // A Temporal that lost the switch is told by the cache: what was stopped stays so.
+    const state = cached ?? { revision: 0, stopped: false, reason: '', by: '', at: 0 };
+    const initial: ControlInput = { state };
+    const handle = await client.workflow.start(workflowTypes.control, {
+      workflowId: workflowIds.control,
+      taskQueue: taskQueues.workflows,
+      args: [initial],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      staticSummary: 'kill switch',
+    });
+    await control.write(await handle.query<ControlState>(queryNames.state));
+  }
+
+  /** Cancels the open tasks of repairs that are closed. One that cannot be cancelled keeps no other. */
+  async cancelOrphans(): Promise<void> {
+    const { gateway, log } = this.#deps;
+    const byRepair = new Map<string, OpenTask[]>();
+    for (const task of await gateway.openTasks()) {
+      if (!task.reference?.startsWith(`${workflowTypes.remediation}:`)) continue;
+      byRepair.set(task.reference, [...(byRepair.get(task.reference) ?? []), task]);
     }
-    await deps.clock.sleep(of.ms, signal).catch(() => undefined); // Aborted: the loop ends.
+    for (const [remediationId, tasks] of byRepair) {
+      try {
+        if (await isOpen(this.#deps.client, remediationId)) continue;
+        for (const { key } of tasks) await gateway.cancel({ key, reason: 'operator' });
+        log.info({ remediationId, tasks: tasks.length }, 'cancelled tasks of a closed workflow');
+      } catch (error) {
+        log.warn({ error, remediationId }, 'tasks of a closed workflow are not cancelled yet');
+      }
+    }
   }
-}
 
-/** Starts the control workflow if nobody has, and gives Redis its state when it is missing or old. */
-export async function refreshControl(deps: JanitorDeps, round: number): Promise<void> {
-  const isPresent = await deps.control.isPresent();
-  if (isPresent && round % compareEvery !== 0) return;
-  const initial: ControlInput = {
-    state: { revision: 0, stopped: false, reason: '', by: '', at: 0 },
-  };
-  const handle = await deps.client.workflow.start(workflowTypes.control, {
-    workflowId: workflowIds.control,
-    taskQueue: taskQueues.workflows,
-    args: [initial],
-    workflowIdConflictPolicy: 'USE_EXISTING',
-    staticSummary: 'kill switch',
-  });
-  await deps.control.write(await handle.query<ControlState>(queryNames.state));
-}
+  /**
+   * Says "failed" for repairs that Temporal ended from outside. The first look goes back as far as
+   * Temporal remembers, because a mailbox that is never told never repairs again.
+   */
+  async tellMailboxes(): Promise<void> {
+    const { client, clock, janitorMs, tellMailbox } = this.#deps;
+    const lookMs = clock.now();
+    const sinceMs = this.#seenUpToMs === null ? 0 : this.#seenUpToMs - lagRounds * janitorMs;
+    const since = new Date(sinceMs).toISOString();
+    const query = `WorkflowType = "${workflowTypes.remediation}" AND ExecutionStatus IN ("Terminated", "Failed", "TimedOut") AND CloseTime > "${since}"`;
+    for await (const { workflowId, runId, closeTime } of client.workflow.list({ query })) {
+      if (this.#told.has(runId)) continue;
+      const [, policy, groupId] = workflowId.split(':');
+      if (policy === undefined || groupId === undefined) continue;
+      await tellMailbox(workflowIds.mailbox(policy, groupId), {
+        remediationId: workflowId,
+        state: 'failed',
+      });
+      this.#told.set(runId, closeTime?.getTime() ?? lookMs);
+    }
+    for (const [runId, endedMs] of this.#told) if (endedMs < sinceMs) this.#told.delete(runId);
+    this.#seenUpToMs = lookMs;
+  }
 
-/** One look at what closed without its own last word. */
-export async function tidyClosed(deps: JanitorDeps): Promise<void> {
-  const byReference = new Map<string, OpenTask[]>();
-  for (const task of await deps.gateway.openTasks()) {
-    if (!task.reference?.startsWith('remediation:')) continue;
-    byReference.set(task.reference, [...(byReference.get(task.reference) ?? []), task]);
+  async #repeat(
+    stopped: AbortSignal,
+    everyMs: number,
+    work: (round: number) => Promise<void>,
+  ): Promise<void> {
+    for (let round = 0; !stopped.aborted; round++) {
+      try {
+        await work(round);
+      } catch (error) {
+        this.#deps.log.warn({ error }, 'the janitor will try again');
+      }
+      await this.#deps.clock.sleep(everyMs, stopped).catch(() => undefined); // Aborted: the loop ends.
+    }
   }
-  for (const [remediationId, tasks] of byReference) {
-    if (await isOpen(deps.client, remediationId)) continue;
-    for (const { key } of tasks) await deps.gateway.cancel({ key, reason: 'operator' });
-    deps.log.info(
-      { remediationId, tasks: tasks.length },
-      'cancelled the tasks of a closed workflow',
-    );
-  }
-  await tellMailboxes(deps);
 }
 
 async function isOpen(client: Client, workflowId: string): Promise<boolean> {
@@ -113,18 +143,5 @@ async function isOpen(client: Client, workflowId: string): Promise<boolean> {
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return false;
     throw error;
-  }
-}
-
-async function tellMailboxes(deps: JanitorDeps): Promise<void> {
-  const since = new Date(deps.clock.now() - 3 * deps.janitorMs).toISOString();
-  const query = `WorkflowType = "${workflowTypes.remediation}" AND ExecutionStatus IN ("Terminated", "Failed", "TimedOut") AND CloseTime > "${since}"`;
-  for await (const { workflowId } of deps.client.workflow.list({ query })) {
-    const [, policy, groupId] = workflowId.split(':');
-    if (policy === undefined || groupId === undefined) continue;
-    await deps.tellMailbox(workflowIds.mailbox(policy, groupId), {
-      remediationId: workflowId,
-      state: 'failed',
-    });
   }
 }

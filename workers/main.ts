@@ -24,7 +24,7 @@ import { readTombstones } from '../redis/tombstones.ts';
 import { createActivityWorkers } from './activity-worker.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { gatewayClient } from './gateway-client.ts';
-import { runJanitor } from './janitor.ts';
+import { Janitor } from './janitor.ts';
 import { PolicyStore } from './policy-store.ts';
 import { remediationStarter } from './remediation-starter.ts';
 import { installRuntime } from './worker-runtime.ts';
@@ -138,19 +138,16 @@ async function startActivities(base: Base): Promise<void> {
   runWorkers(base, workers);
   const stopping = new AbortController();
   const { janitorMs, controlRefreshMs } = config.clocks;
-  const janitor = runJanitor(
-    {
-      client,
-      clock: systemClock,
-      log: base.log,
-      gateway,
-      control,
-      tellMailbox,
-      janitorMs,
-      controlRefreshMs,
-    },
-    stopping.signal,
-  );
+  const janitor = new Janitor({
+    client,
+    clock: systemClock,
+    log: base.log,
+    gateway,
+    control,
+    tellMailbox,
+    janitorMs,
+    controlRefreshMs,
+  }).run(stopping.signal);
   base.shutdown.add('janitor', () => {
     stopping.abort();
     return janitor;

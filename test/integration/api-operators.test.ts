@@ -117,8 +117,9 @@ describe('what operators and gateways ask of the api', () => {
 
     assert.equal(empty.stopped, true, 'missing control state means stopped');
     assert.equal(stopped.status, 200);
-    assert.deepEqual([shown.stopped, shown.reason, shown.revision], [true, 'rack c burns', 1]);
-    assert.deepEqual([again.stopped, again.revision], [false, 2]);
+    assert.deepEqual([shown.stopped, shown.reason], [true, 'rack c burns']);
+    assert.equal(again.stopped, false);
+    assert.ok(again.revision > shown.revision, `${again.revision} after ${shown.revision}`);
     assert.equal(published.at(-1)?.stopped, false);
     const records = await readAudit(`${api.stateDir}/audit`);
     assert.deepEqual(

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import {
+  type ControlState,
+  type RemediationEndedSignal,
+  taskQueues,
+  workflowIds,
+  workflowTypes,
+} from '../../contracts/temporal.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { createLog } from '../../platform/log.ts';
+import type { OpenTask } from '../../workers/gateway-client.ts';
+import { Janitor } from '../../workers/janitor.ts';
+import { aRemediation } from '../support/builders.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
+import { workflowBundle } from '../support/workflow-environment.ts';
+
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: { logging: { filter: 'ERROR' } },
+});
+
+/** What the janitor sees and does, beside the real Temporal. */
+class Surroundings {
+  open: OpenTask[] = [];
+  readonly cancelled: string[] = [];
+  readonly told: { mailboxId: string; signal: RemediationEndedSignal }[] = [];
+  cached: ControlState | null = null;
+  /** Keys whose cancel fails. */
+  readonly deaf = new Set<string>();
+  readonly gateway = {
+    openTasks: async () => this.open,
+    cancel: async ({ key }: { key: string }) => {
+      if (this.deaf.has(key)) throw new Error('the gateway is away');
+      this.cancelled.push(key);
+    },
+  };
+  readonly control = {
+    read: async () => this.cached,
+    write: async (state: ControlState) => {
+      if (this.cached === null || this.cached.revision <= state.revision) this.cached = state;
+    },
+  };
+  readonly tellMailbox = async (mailboxId: string, signal: RemediationEndedSignal) => {
+    this.told.push({ mailboxId, signal });
+  };
+}
+
+const taskOf = (remediationId: string): OpenTask => ({
+  taskId: `t${'a'.repeat(25)}`,
+  key: `${remediationId}/restart/1/1`,
+  reference: remediationId,
+});
+
+describe('janitor', () => {
+  let server: TemporalServer;
+  let client: Client;
+  before(async () => {
+    server = await startTemporal();
+    client = new Client({ connection: await Connection.connect({ address: server.address }) });
+  });
+  after(async () => {
+    await client?.connection.close();
+    await server?.stop();
+  });
+
+  const janitorOf = (around: Surroundings) =>
+    new Janitor({
+      client,
+      gateway: around.gateway,
+      control: around.control,
+      tellMailbox: around.tellMailbox,
+      clock: systemClock,
+      log: createLog({ program: 'test', level: 'error' }),
+      janitorMs: 10,
+      controlRefreshMs: 10,
+    });
+  /** A repair that no worker carries out. */
+  const start = async (name: string): Promise<string> => {
+    const remediationId = `remediation:restart-web:${name}~00000000:12345678-1`;
+    await client.workflow.start(workflowTypes.remediation, {
+      workflowId: remediationId,
+      taskQueue: 'nobody',
+      args: [aRemediation({ remediationId })],
+    });
+    return remediationId;
+  };
+  const terminate = (id: string) => client.workflow.getHandle(id).terminate('by hand');
+
+  it('tasks of a terminated repair are cancelled, those of an open one are left', async () => {
+    const around = new Surroundings();
+    const [open, first, second] = [
+      await start('open'),
+      await start('first'),
+      await start('second'),
+    ];
+    await terminate(first);
+    await terminate(second);
+    const stranger: OpenTask = { taskId: 't', key: 'somebody-else/1', reference: null };
+    around.open = [stranger, ...[open, first, second].map(taskOf)];
+    around.deaf.add(taskOf(first).key);
+
+    await janitorOf(around).cancelOrphans();
+
+    assert.deepEqual(around.cancelled, [taskOf(second).key]);
+  });
+
+  it('the mailbox of a terminated repair is told once, also by a janitor that was away', async () => {
+    const around = new Surroundings();
+    const id = await start('told');
+    await terminate(id);
+    const mine = () => around.told.filter(({ signal }) => signal.remediationId === id);
+    const janitor = janitorOf(around);
+
+    // The listing follows with a delay.
+    await eventually(async () => {
+      await janitor.tellMailboxes();
+      assert.equal(mine().length, 1);
+    });
+    await janitor.tellMailboxes();
+
+    assert.deepEqual(mine(), [
+      {
+        mailboxId: 'mailbox:restart-web:told~00000000',
+        signal: { remediationId: id, state: 'failed' },
+      },
+    ]);
+    await janitorOf(around).tellMailboxes();
+    assert.equal(mine().length, 2, 'a janitor that starts looks back all the way');
+  });
+
+  it('a kill switch that Temporal lost stays as the cache has it, and can still be moved', async () => {
+    const around = new Surroundings();
+    const stopped = { revision: 7, stopped: true, reason: 'storm', by: 'anna', at: 1 };
+    around.cached = stopped;
+    const connection = await NativeConnection.connect({ address: server.address });
+    const queues = [taskQueues.workflows, taskQueues.activities];
+    const activities = { publishControl: around.control.write };
+    const workers = await Promise.all(
+      queues.map(async (taskQueue) =>
+        Worker.create({
+          connection,
+          taskQueue,
+          activities,
+          ...(taskQueue === taskQueues.workflows ? { workflowBundle: await workflowBundle() } : {}),
+        }),
+      ),
+    );
+    const running = Promise.all(workers.map((worker) => worker.run()));
+    const handle = client.workflow.getHandle(workflowIds.control);
+    try {
+      await janitorOf(around).refreshControl(0);
+      assert.deepEqual(await handle.query('state'), stopped);
+
+      await handle.executeUpdate('allow', { args: [{ by: 'anna', reason: 'over' }] });
+      assert.equal(around.cached.stopped, false);
+
+      // Lost once more, with a cache that is ahead of a switch that begins at 0.
+      await terminate(workflowIds.control);
+      const before = around.cached;
+      around.cached = null;
+      await janitorOf(around).refreshControl(0);
+      around.cached = before;
+      await handle.executeUpdate('stop', { args: [{ by: 'anna', reason: 'again' }] });
+      assert.deepEqual((around.cached as ControlState).stopped, true);
+    } finally {
+      for (const worker of workers) worker.shutdown();
+      await running;
+      await connection.close();
+    }
+  });
+});
