@@ -21,6 +21,7 @@ import {
   type TaskFinishedSignal,
   updateNames,
 } from '../contracts/temporal.ts';
+import { alertsInWords } from '../domain/remediation-details.ts';
 import { fillTargets } from '../domain/script-values.ts';
 import { core, planning } from './activity-proxies.ts';
 import { type RolloutOutcome, rollOut } from './rollout.ts';

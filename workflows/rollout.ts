@@ -8,6 +8,7 @@ import {
   isSuccessLetter,
 } from '../domain/batch-ledger.ts';
 import { retryClassOf } from '../domain/job.ts';
+import { hostsInWords } from '../domain/remediation-details.ts';
 import { fillTargets } from '../domain/script-values.ts';
 import { type AttemptOutcome, runAttempt } from './batch.ts';
 import type { remediation } from './remediation.workflow.ts';
