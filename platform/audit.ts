@@ -1,4 +1,4 @@
-import { appendFile, mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from './clock.ts';
 import { sha256Hex } from './digest.ts';
@@ -57,12 +57,14 @@ export class AuditLog {
 
   async #write(entry: AuditEntry): Promise<AuditRecord> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    this.#last ??= await lastOf(this.#directory, this.#writer);
+    this.#last ??= await recoverLast(this.#directory, this.#writer);
     const at = new Date(this.#clock.now()).toISOString();
     const body = { seq: this.#last.seq + 1, at, ...entry, previous: this.#last.hash };
     const record = { ...body, hash: hashOf(this.#last.hash, body) };
     const name = join(this.#directory, `${this.#writer}-${at.slice(0, 10)}.jsonl`);
     const file = await open(name, 'a', 0o600);
+    // Until it is on disk the end of the file is not known, as after a full disk.
+    this.#last = undefined;
     try {
       await appendFile(file, `${JSON.stringify(record)}\n`);
       await file.datasync();
@@ -112,6 +114,24 @@ function flawIn(record: AuditRecord, head: { seq: number; hash: string }): strin
   if (record.seq !== head.seq + 1) return `has number ${record.seq}, ${head.seq + 1} was due`;
   if (record.previous !== head.hash) return 'does not follow the record before it';
   return hash === hashOf(head.hash, body) ? null : 'was changed after it was written';
+}
+
+/**
+ * The last record of a writer, after cutting off what a crash left half-written behind it: nobody
+ * was told that such a record is kept, and the next one needs a line of its own.
+ */
+async function recoverLast(
+  directory: string,
+  writer: string,
+): Promise<{ seq: number; hash: string }> {
+  const newest = (await filesOf(directory)).filter((name) => name.startsWith(`${writer}-`)).at(-1);
+  if (newest !== undefined) {
+    const path = join(directory, newest);
+    const bytes = await readFile(path);
+    const whole = bytes.lastIndexOf('\n') + 1;
+    if (whole < bytes.length) await truncate(path, whole);
+  }
+  return lastOf(directory, writer);
 }
 
 async function lastOf(directory: string, writer: string): Promise<{ seq: number; hash: string }> {
