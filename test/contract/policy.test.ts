@@ -1,0 +1,121 @@
+import { describe } from 'node:test';
+import { policySpec } from '../../contracts/policy.ts';
+import { runbookSpec } from '../../contracts/runbook.ts';
+import { schemaCases } from '../support/schema-cases.ts';
+
+const aPolicy = {
+  apiVersion: 'fixpoint/v1',
+  kind: 'Policy',
+  name: 'restart-web',
+  match: { source: 'alertmanager', matchers: ['alertname="ServiceDown"'] },
+  group: { by: ['service'], wait: '5s', max: 500 },
+  targets: {
+    from: { label: 'instance', strip: 'port', by: 'hostname' },
+    onMissing: 'skip',
+  },
+  autonomy: 'auto',
+  guards: { cooldown: '15m', maxRuns: { count: 3, window: '1h' } },
+  runbook: 'restart-web',
+  onResolved: 'continue',
+  continue: true,
+};
+const leastPolicy = {
+  apiVersion: 'fixpoint/v1',
+  kind: 'Policy',
+  name: 'a',
+  match: { source: 'alertmanager' },
+  targets: { select: ['service="web"'] },
+  autonomy: 'auto',
+  runbook: 'a',
+};
+const aRunbook = {
+  apiVersion: 'fixpoint/v1',
+  kind: 'Runbook',
+  name: 'restart-web',
+  steps: [
+    {
+      name: 'restart',
+      script: {
+        interpreter: 'sh',
+        file: 'restart.sh',
+        args: ['${labels.service}'],
+        env: { TOKEN: { secret: 'web-token' }, SERVICE: 'web' },
+        stdin: 'alerts',
+        cwd: '/srv',
+      },
+      timeout: '30s',
+      contract: 'repeatable',
+      retry: { attempts: 3, backoff: '10s', on: ['unknown', 'timed_out'] },
+      rollout: { batches: 10, maxFailures: '5%', soak: '30s' },
+    },
+  ],
+  verify: { probe: { script: { inline: 'true' }, timeout: '5s' }, within: '5m' },
+  rollback: [],
+};
+const leastRunbook = {
+  apiVersion: 'fixpoint/v1',
+  kind: 'Runbook',
+  name: 'a',
+  steps: [{ name: 'b', script: { inline: 'true' } }],
+};
+
+describe('policies and runbooks', () => {
+  schemaCases('a policy', policySpec, {
+    valid: [aPolicy, leastPolicy],
+    refused: [
+      ['apiVersion', 'fixpoint/v2'],
+      ['kind', 'Runbook'],
+      ['name', 'Restart'],
+      ['name', 'a:b'],
+      ['name', 'a'.repeat(61)],
+      ['match.source', 'grafana'],
+      ['match.matchers.0', ''],
+      ['group.wait', '5'],
+      ['group.wait', '366d'],
+      ['group.max', 0],
+      ['group.max', 2_001],
+      ['targets.from.by', 'name'],
+      ['targets.from.strip', 'host'],
+      ['targets.from', undefined],
+      ['targets.select', ['service="web"']],
+      ['targets.onMissing', 'ignore'],
+      ['autonomy', 'approve'],
+      ['autonomy', undefined],
+      ['guards.maxRuns.count', 0],
+      ['guards.blastRadius', { max: '10%' }],
+      ['runbook', undefined],
+      ['onResolved', 'stop'],
+      ['continue', 'yes'],
+      ['when', 'night'],
+    ],
+  });
+  schemaCases('a runbook', runbookSpec, {
+    valid: [aRunbook, leastRunbook],
+    refused: [
+      ['steps', []],
+      ['steps.0.name', 'verify'],
+      ['steps.0.script.interpreter', 'perl'],
+      ['steps.0.script.inline', 'true'],
+      ['steps.0.script.file', undefined],
+      ['steps.0.script.env.1X', 'a'],
+      ['steps.0.script.env.TOKEN', { secret: '../etc' }],
+      ['steps.0.script.stdin', 'labels'],
+      ['steps.0.script.cwd', 'srv'],
+      ['steps.0.script.runAs', 'web'],
+      ['steps.0.timeout', '50ms'],
+      ['steps.0.timeout', '8d'],
+      ['steps.0.contract', 'probe'],
+      // Unknown may have run: only a repeatable step is tried again (invariant 2).
+      ['steps.0', { name: 'b', script: { inline: 'true' }, retry: { on: ['unknown'] } }],
+      ['steps.0.retry.attempts', 11],
+      ['steps.0.retry.on', ['refused']],
+      ['steps.0.rollout.batches', '1 10% +5'],
+      ['steps.0.rollout.batches', 501],
+      ['steps.0.rollout.maxFailures', '101%'],
+      ['steps.0.rollout.maxFailures', -1],
+      ['verify.probe.timeout', '2h'],
+      ['verify.resolved', true],
+      ['rollback', ['undo']],
+    ],
+  });
+});
