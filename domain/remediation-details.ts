@@ -1,5 +1,8 @@
 import type { RemediationProgress } from '../contracts/temporal.ts';
 
+/** Temporal UI draws tables without any space between columns. */
+const gap = '\u00a0\u00a0\u00a0';
+
 /** Rows of the table: Temporal keeps 20,000 bytes of details. */
 const rowsMax = 60;
 
@@ -38,7 +41,7 @@ export function detailsOf(progress: RemediationProgress): string {
     .slice(0, rowsMax)
     .map(
       ({ agentId, name, letter }) =>
-        `| ${cell(name ?? agentId)} | ${agentId} | ${letterWords[letter] ?? letter} |`,
+        `| ${cell(name ?? agentId)}${gap} | ${agentId}${gap} | ${letterWords[letter] ?? letter} |`,
     );
   const rest = progress.targets.length - rows.length;
   return [
