@@ -30,6 +30,8 @@ describe('mailbox', () => {
     alerts?: readonly AlertRef[];
     settings?: Partial<MailboxSettings>;
     onStart?: (started: Started, handle: WorkflowHandle) => Promise<void>;
+    /** What the policy says when a repair starts; null if it is gone. Else as at the beginning. */
+    settingsAtStart?: MailboxSettings | null;
     during?: (
       handle: WorkflowHandle,
       started: readonly Started[],
@@ -49,7 +51,12 @@ describe('mailbox', () => {
         if (!started.some((known) => known.remediationId === input.remediationId))
           started.push(start);
         await of.onStart?.(start, handle);
-        return { kind: 'started' as const, settings, episodes: input.episodes.map(({ id }) => id) };
+        if (of.settingsAtStart === null) return { kind: 'policy_gone' as const };
+        return {
+          kind: 'started' as const,
+          settings: of.settingsAtStart ?? settings,
+          episodes: input.episodes.map(({ id }) => id),
+        };
       },
       tellRemediation: async (input: { remediationId: string; resolved: readonly string[] }) => {
         told.push(input);
@@ -180,7 +187,7 @@ describe('mailbox', () => {
     const running = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const { told, started } = await mailbox({
+    const { told, started, events } = await mailbox({
       settings: { waitMs: 0 },
       onStart: async () => release(),
       during: async (handle, starts, resolves) => {
@@ -196,6 +203,31 @@ describe('mailbox', () => {
       told.map(({ resolved }) => resolved),
       [started[0]?.episodes.map(({ id }) => id)],
     );
+    assert.ok(events.length <= 25, `${events.length} events`);
+  });
+
+  it('a policy that changed meanwhile holds from the repair on', async () => {
+    const { started } = await mailbox({
+      settings: { waitMs: 0, cooldownMs: 3_600_000 },
+      settingsAtStart: someSettings({ waitMs: 0, cooldownMs: 60_000 }),
+      onStart: async (start, handle) => {
+        await ends(start, handle);
+        if (start.remediationId.endsWith('-1')) {
+          await send(handle, [anAlert({ receivedAtMs: start.atMs + 30_000 })]);
+        }
+      },
+    });
+
+    assert.equal(started.length, 2);
+    assert.ok((started[1]?.atMs ?? 0) - (started[0]?.atMs ?? 0) < 600_000);
+  });
+
+  it('a policy that is gone starts nothing, and the mailbox closes in the end', async () => {
+    const { started, events } = await mailbox({ settings: { waitMs: 0 }, settingsAtStart: null });
+
+    // Tried again within maxRuns, because a policy may come back with the next worker.
+    assert.equal(started.length, 3);
+    assert.ok(events.length <= 60, `${events.length} events`);
   });
 
   it('a late entry opens nothing by itself', async () => {
