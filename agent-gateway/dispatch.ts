@@ -61,6 +61,15 @@ export class Dispatcher {
     for (const { agentId } of this.#deps.registry.all()) this.wake(agentId);
   }
 
+  /**
+   * Wakes the agent for a task that Redis did not have: its job is written also to a session that
+   * was given it before Redis lost it (rule R6). The agent answers from its journal.
+   */
+  begin(taskId: string, agentId: string): void {
+    this.#deps.registry.get(agentId)?.ended(jobIdOf(taskId, agentId));
+    this.wake(agentId);
+  }
+
   /** Nothing more is written after this. */
   stop(): void {
     this.#isStopped = true;

@@ -40,7 +40,7 @@ export class TaskService {
 
   /**
    * Keeps a task once per key. The same key and body meet the same task; another body is a
-   * `conflict`. Jobs are written to links after the answer is certain, not before.
+   * `conflict`. Jobs are written to links once the task is kept, not before.
    */
   async submit(of: {
     readonly key: string;
@@ -60,7 +60,11 @@ export class TaskService {
       });
     }
     this.#deps.crash('after-submit');
-    for (const { agentId } of task.targets) this.#deps.dispatcher.wake(agentId);
+    // Also for a repeat: the submit that created it may have died with its answer.
+    for (const { agentId } of task.targets) {
+      if (submitted === 'created') this.#deps.dispatcher.begin(taskId, agentId);
+      else this.#deps.dispatcher.wake(agentId);
+    }
     const report = await this.report(taskId);
     if (submitted === 'created') this.#countNotEnrolled(report);
     return { isNew: submitted === 'created', report };

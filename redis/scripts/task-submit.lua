@@ -1,4 +1,6 @@
 -- Keeps a task, once per key, and queues its jobs; a task with no job left to run finishes at once.
+-- One that comes after its own notAfter may have been here before Redis lost it (rule R6): its jobs
+-- are sent until the deadline, because agents know what ran, and start nothing that late.
 -- Prelude: task-ending. KEYS[6..] the pending queue of each target
 -- ARGV[4] idempotency key  ARGV[5] digest of the body  ARGV[6] body, JSON  ARGV[7] agent ids, commas between
 -- ARGV[8] notAfter  ARGV[9] deadline  ARGV[10] callback url or ''  ARGV[11] reference or ''  ARGV[12] output bytes a job
@@ -9,12 +11,15 @@ if digest == ARGV[5] then return 'same' end
 if digest then return 'conflict' end
 
 local size = (#ARGV - 12) / 2
+local is_again = tonumber(ARGV[2]) > tonumber(ARGV[8])
+local sent_until = is_again and ARGV[9] or ARGV[8]
 redis.call('HSET', KEYS[1],
   'key', ARGV[4], 'digest', ARGV[5], 'body', ARGV[6], 'agents', ARGV[7], 'size', size,
-  'state', 'open', 'createdAt', ARGV[2], 'notAfter', ARGV[8], 'deadline', ARGV[9],
+  'state', 'open', 'createdAt', ARGV[2], 'notAfter', sent_until, 'deadline', ARGV[9],
   'callbackUrl', ARGV[10], 'reference', ARGV[11], 'outputBytes', ARGV[12], 'remaining', size)
 redis.call('ZADD', KEYS[3], ARGV[2], ARGV[1])
-redis.call('ZADD', KEYS[4], ARGV[8], 'queue:' .. ARGV[1], ARGV[9], 'report:' .. ARGV[1])
+redis.call('ZADD', KEYS[4], ARGV[9], 'report:' .. ARGV[1])
+if not is_again then redis.call('ZADD', KEYS[4], ARGV[8], 'queue:' .. ARGV[1]) end
 
 local ended = 0
 for at = 1, size do

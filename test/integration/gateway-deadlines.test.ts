@@ -57,7 +57,9 @@ describe('deadlines at the gateway', () => {
   });
 
   it('an agent that comes after notAfter is not given the job any more', async () => {
-    const taskId = await submit('key-late', { notAfterMs: 1, deadlineMs: 60_000 });
+    const from = systemClock.now();
+    const taskId = await submit('key-late', { notAfterMs: 300, deadlineMs: 60_000 });
+    await eventually(() => assert.ok(systemClock.now() > from + 400));
     const agent = await host.connect(1);
 
     const report = await eventually(async () => {
