@@ -61,11 +61,16 @@ export class OutputSpool {
     return this.#sendings.has(jobId);
   }
 
-  /** Sends from `have` on; a job that is being sent already goes on where it is. */
+  /**
+   * Sends from `have` on. A job that is being sent already goes on where it is, or from `have` if
+   * the gateway has lost some: it ignores what comes twice.
+   */
   begin(jobId: string, have: OutputSizes): void {
     const current = this.#sendings.get(jobId);
     if (current === undefined || current.isOver) {
       this.#sendings.set(jobId, { jobId, ...have, isBusy: false, isStale: false, isOver: false });
+    } else {
+      for (const stream of streams) current[stream] = Math.min(current[stream], have[stream]);
     }
     this.pump(jobId);
   }
