@@ -25,7 +25,6 @@ export const keys = {
     pending: (agentId: string) => `fx:{a:${agentId}}:pending`,
     session: (agentId: string) => `fx:{a:${agentId}}:session`,
   },
-  gateway: { alive: (gatewayId: string) => `fx:gateway:${gatewayId}:alive` },
   outbox: {
     callbacks: 'fx:outbox:callbacks',
     group: 'gateways',
