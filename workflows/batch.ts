@@ -158,7 +158,6 @@ async function pollOrResubmit(run: RunState, of: InFlight): Promise<TaskReport |
   if (seen.kind === 'unreachable' || seen.report !== null) {
     return seen.kind === 'seen' ? seen.report : null;
   }
-  if (Date.now() >= of.task.notAfter) return null;
   const again = await submit(run, of);
   return again.kind === 'accepted' ? again.report : null;
 }

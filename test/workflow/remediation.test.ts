@@ -109,6 +109,26 @@ describe('remediation', () => {
     assert.equal(gateway.submitted.length, 2);
   });
 
+  it('a gateway that forgot the task when nothing may start any more is asked again for what its agents know', async () => {
+    const gateway = new ScriptedGateway();
+    const submits: string[] = [];
+    gateway.onSubmit = async (key) => {
+      submits.push(key);
+    };
+    gateway.onPoll = async (key) => {
+      const [submit] = gateway.submitted;
+      if (submit === undefined || key !== submit.key) return gateway.reportOf(key);
+      // The second poll comes 60 s after the submit, when the job may queue no longer.
+      if (gateway.polls === 1) return aReport(key, submit.task, '..');
+      return gateway.polls === 2 ? null : gateway.reportOf(key);
+    };
+
+    const { result } = await repair({ gateway });
+
+    assert.equal(result.state, 'verified');
+    assert.equal(submits.filter((key) => key.includes('/restart/')).length, 2);
+  });
+
   it('three attempts with back-off go to the failed hosts only', async () => {
     const gateway = new ScriptedGateway();
     gateway.endsAtOnce = true;
