@@ -11,6 +11,8 @@ import { embeddedPortsFrom } from '../tools/start/ports.ts';
 import { type LoopFolders, writeLoopPolicy } from './loop-policy.ts';
 
 const startWithinMs = 120_000;
+// Below those that Linux hands to outgoing connections: such a one could take a port in between.
+const portsFrom = 12_000 + (process.pid % 400) * 20;
 
 /** The whole product as `npm start` runs it, in a folder and on ports of its own, with the policy of the bench. */
 export class BenchProduct {
@@ -113,7 +115,7 @@ async function environmentIn(
   folders: LoopFolders,
 ): Promise<Record<string, string>> {
   return {
-    ...(await embeddedPortsFrom(30_000 + (process.pid % 500) * 20)),
+    ...(await embeddedPortsFrom(portsFrom)),
     FIXPOINT_STATE_DIR: join(folder, 'state'),
     FIXPOINT_POLICY_DIR: folders.policies,
     FIXPOINT_RUNBOOK_DIR: folders.runbooks,

@@ -1,7 +1,7 @@
 import type { CpuUse } from './cpu-meter.ts';
 import { type Figures, figuresOf, rounded } from './figures.ts';
 import type { Latency } from './latency.ts';
-import { type StageFigures, stagesOf } from './stages.ts';
+import { type StageFigures, slowestOf, stagesOf } from './stages.ts';
 import type { Throughput } from './throughput.ts';
 
 /** How many of what were asked for. */
@@ -29,6 +29,8 @@ export type LoopResult = {
   readonly answered: Figures;
   readonly toVerified: Figures;
   readonly stages: readonly StageFigures[];
+  /** The slowest alert of all: milliseconds by stage. */
+  readonly slowest: Readonly<Record<string, number>>;
   readonly events: { readonly remediation: Figures; readonly mailbox: Figures };
   readonly repairs: ThroughputFigures;
   readonly bare: ThroughputFigures;
@@ -86,6 +88,7 @@ export function loopResult(of: {
     answered: figuresOf(since('answered')),
     toVerified: figuresOf(since('closed')),
     stages: stagesOf(passages),
+    slowest: slowestOf(passages),
     bars: barsOf(measured),
     latencyCores: {
       ours: of.latencyCpu.ours,

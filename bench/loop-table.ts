@@ -9,12 +9,12 @@ export function loopTable(result: LoopResult): string {
   return [
     `${options.alerts} alerts, ${options.rate} a second; milliseconds`,
     table(['', 'n', 'p50', 'p90', 'p99', 'min', 'max'], latencyRows(result)),
-    `way to the first process, by stage; milliseconds (p99 of fewer than 100 is the largest)`,
+    `way to the first process, by stage; milliseconds`,
     table(
-      ['stage', 'p50', 'p90', 'p99', 'max', 'share'],
-      result.stages.map(({ stage, p50, p90, p99, max, share }) => [
-        ...[stage, p50, p90, p99, max],
-        `${Math.round(share * 100)} %`,
+      ['stage', 'p50', 'p90', 'max', 'share', 'slowest alert'],
+      result.stages.map(({ stage, p50, p90, max, share }) => [
+        ...[stage, p50, p90, max, `${Math.round(share * 100)} %`],
+        result.slowest[stage] ?? '',
       ]),
     ),
     `${options.remediations} of each, ${options.concurrency} at once; milliseconds`,

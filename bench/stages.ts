@@ -1,4 +1,4 @@
-import { type Figures, figuresOf } from './figures.ts';
+import { type Figures, figuresOf, rounded } from './figures.ts';
 
 /**
  * When one alert passed each mark on its way to a process; Unix milliseconds of one machine. The
@@ -49,6 +49,15 @@ export function stagesOf(passages: readonly Passage[]): readonly StageFigures[] 
   const whole = figuresOf(passages.map(({ sent, running }) => running - sent)).mean;
   return path.map(({ from, to, what }) => {
     const figures = figuresOf(passages.map((passage) => passage[to] - passage[from]));
-    return { stage: what, ...figures, share: Math.round((figures.mean / whole) * 100) / 100 };
+    return { stage: what, ...figures, share: rounded(figures.mean / whole) };
   });
+}
+
+/** The slowest way to a process of all, in milliseconds by stage. */
+export function slowestOf(passages: readonly Passage[]): Readonly<Record<string, number>> {
+  const wayMs = ({ sent, running }: Passage): number => running - sent;
+  const slowest = passages.reduce((worst, each) => (wayMs(each) > wayMs(worst) ? each : worst));
+  return Object.fromEntries(
+    path.map(({ from, to, what }) => [what, rounded(slowest[to] - slowest[from])]),
+  );
 }
