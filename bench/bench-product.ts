@@ -11,20 +11,22 @@ import { embeddedPortsFrom } from '../tools/start/ports.ts';
 import { type LoopFolders, writeLoopPolicy } from './loop-policy.ts';
 
 const startWithinMs = 120_000;
+const refusalsMax = 30;
 // Below those that Linux hands to outgoing connections: such a one could take a port in between.
 const portsFrom = 12_000 + (process.pid % 400) * 20;
 
 /** The whole product as `npm start` runs it, in a folder and on ports of its own, with the policy of the bench. */
 export class BenchProduct {
+  /** Everything of it, logs and databases too. */
+  readonly folder: string;
   readonly run: RunFile;
   readonly state: string;
   readonly folders: LoopFolders;
-  readonly #folder: string;
   readonly #process: ChildProcess;
   readonly #webhookSecret: string;
 
   constructor(of: { folder: string; process: ChildProcess; folders: LoopFolders }) {
-    this.#folder = of.folder;
+    this.folder = of.folder;
     this.#process = of.process;
     this.folders = of.folders;
     this.state = join(of.folder, 'state');
@@ -34,8 +36,22 @@ export class BenchProduct {
     this.#webhookSecret = readFileSync(secret, 'utf8').trim();
   }
 
-  /** Posts a body as Alertmanager would. Throws unless it is answered 200. */
-  async webhook(body: string): Promise<void> {
+  /**
+   * Posts a body as Alertmanager would: again after a second while it is answered 503. Returns how
+   * often it was. Throws at any other answer but 200, and after 30 s.
+   */
+  async webhook(clock: Clock, body: string): Promise<number> {
+    for (let refused = 0; ; refused += 1) {
+      const { status, text } = await this.#post(body);
+      if (status === 200) return refused;
+      if (status !== 503 || refused >= refusalsMax) {
+        throw new Error(`the webhook was answered ${status}: ${text}`);
+      }
+      await clock.sleep(1_000);
+    }
+  }
+
+  async #post(body: string): Promise<{ readonly status: number; readonly text: string }> {
     const answer = await fetch(new URL('/v1/webhooks/alertmanager', this.run.api.url), {
       method: 'POST',
       headers: {
@@ -45,9 +61,7 @@ export class BenchProduct {
       body,
       signal: AbortSignal.timeout(10_000),
     });
-    const text = await answer.text();
-    if (answer.status !== 200)
-      throw new Error(`the webhook was answered ${answer.status}: ${text}`);
+    return { status: answer.status, text: await answer.text() };
   }
 
   /** What became of the latest `limit` deliveries. */
@@ -60,10 +74,10 @@ export class BenchProduct {
     return ((await answer.json()) as { items: readonly DeliveryView[] }).items; // Our own api.
   }
 
-  /** Stops all of it, as Ctrl-C would, and removes its folder. */
-  async stop(): Promise<void> {
+  /** Stops all of it, as Ctrl-C would, and removes its folder unless it is to be looked into. */
+  async stop(of: { readonly keep: boolean }): Promise<void> {
     await end(this.#process);
-    rmSync(this.#folder, { recursive: true, force: true });
+    if (!of.keep) rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

@@ -34,6 +34,7 @@ type Sent = {
   readonly alert: BenchAlert;
   readonly sent: number;
   readonly answered: number;
+  readonly refused: number;
   readonly lateMs: number;
   readonly ended: Ended;
 };
@@ -44,6 +45,8 @@ export type Latency = {
   readonly floorMs: readonly number[];
   /** How much later than scheduled a post was sent: the generator's own fault. */
   readonly lateMs: readonly number[];
+  /** Posts answered 503 and made again, which is in the time to the process. */
+  readonly refused: number;
   readonly events: readonly Pick<RepairTimes, 'remediationEvents' | 'mailboxEvents'>[];
 };
 
@@ -75,6 +78,7 @@ export async function measureLatency(
     passages: evidence.map(({ passage }) => passage),
     floorMs,
     lateMs: sent.map(({ lateMs }) => lateMs),
+    refused: sent.reduce((sum, { refused }) => sum + refused, 0),
     events: evidence.map(({ times }) => times),
   };
 }
@@ -92,16 +96,18 @@ async function send(
   const alert = benchAlert({ ...of, now: wallClock.now() });
   const lateMs = clock.monotonic() - of.dueAt;
   const sent = wallClock.now();
-  await product.webhook(alert.body);
+  const refused = await product.webhook(clock, alert.body);
   const answered = wallClock.now();
   const ended = await repaired(bench, alert);
   if ((of.index + 1) % 10 === 0) bench.say(`${of.index + 1} alerts repaired`);
-  return { alert, sent, answered, lateMs, ended };
+  return { alert, sent, answered, refused, lateMs, ended };
 }
 
 /** Waits for the end of an alert's repair. Throws unless it is verified and ran exactly once. */
 export async function repaired(bench: Bench, alert: BenchAlert): Promise<Ended> {
-  const ended = await bench.endings.of(alert.fingerprint, endsWithinMs);
+  const ended = await bench.endings.of(alert.fingerprint, endsWithinMs).catch((cause: unknown) => {
+    throw new Error(`alert ${alert.name} has not been repaired`, { cause });
+  });
   if (ended.state !== 'verified') {
     throw new Error(`${ended.remediationId} ended ${ended.state}: ${ended.reason ?? ''}`);
   }

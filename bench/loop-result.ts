@@ -39,7 +39,12 @@ export type LoopResult = {
   readonly bars: readonly Bar[];
   /** Cores used while the alerts came one by one. */
   readonly latencyCores: { readonly ours: number; readonly others: number; readonly idle: number };
-  readonly generator: { readonly late: Figures; readonly loopDelayP99Ms: number };
+  readonly generator: {
+    readonly late: Figures;
+    readonly loopDelayP99Ms: number;
+    /** Posts answered 503 and made again. */
+    readonly refused: number;
+  };
   readonly samples: { readonly toProcess: readonly number[]; readonly floor: readonly number[] };
 };
 
@@ -95,7 +100,11 @@ export function loopResult(of: {
       others: of.latencyCpu.others,
       idle: of.latencyCpu.idle,
     },
-    generator: { late: figuresOf(lateMs), loopDelayP99Ms: rounded(of.loopDelayP99Ms) },
+    generator: {
+      late: figuresOf(lateMs),
+      loopDelayP99Ms: rounded(of.loopDelayP99Ms),
+      refused: of.latency.refused,
+    },
     samples: { toProcess: since('running').map(rounded), floor: floorMs.map(rounded) },
   };
 }

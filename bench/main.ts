@@ -11,12 +11,15 @@ const say = (line: string): void => console.log(line);
 
 let product: BenchProduct | undefined;
 let isEnding = false;
+const failed = 1;
 
-/** Stops the product, if one runs, and exits. Asked again it changes nothing. */
+/** Stops the product, if one runs, and exits; after a failure its folder stays. Asked again it changes nothing. */
 async function end(status: number): Promise<void> {
   if (isEnding) return;
   isEnding = true;
-  await product?.stop();
+  const keep = status === failed;
+  await product?.stop({ keep });
+  if (keep && product !== undefined) say(`its logs and databases are in ${product.folder}`);
   process.exit(status);
 }
 
@@ -37,7 +40,7 @@ function endAfter(options: LoopOptions): void {
   const limitMs = (options.alerts / options.rate) * 1_000 + options.remediations * 1_000 + 300_000;
   systemClock.after(limitMs, () => {
     say(`it has not ended after ${Math.round(limitMs / 1_000)} s`);
-    void end(1);
+    void end(failed);
   });
 }
 
@@ -74,5 +77,5 @@ try {
 } catch (error) {
   // The run was ended from outside: the failures that follow are no news.
   if (!isEnding) console.error(error);
-  await end(1);
+  await end(failed);
 }

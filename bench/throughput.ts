@@ -17,7 +17,7 @@ type Series = { readonly series: string; readonly count: number; readonly lanes:
 export function repairsPerSecond(bench: Bench, of: Series): Promise<Throughput> {
   return closedLoop(bench, of, async (index) => {
     const alert = benchAlert({ ...of, index, now: bench.wallClock.now() });
-    await bench.product.webhook(alert.body);
+    await bench.product.webhook(bench.clock, alert.body);
     const { remediationId } = await repaired(bench, alert);
     await bench.client.workflow.getHandle(remediationId).result();
   });
