@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { appendFileSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import {
   agentIdOfCertificate,
   createAuthority,
@@ -46,7 +53,13 @@ describe('certificates', () => {
   });
 });
 
-const file = () => join(mkdtempSync(join(tmpdir(), 'fixpoint-register-')), 'issued.jsonl');
+const folder = mkdtempSync(join(tmpdir(), 'fixpoint-register-'));
+after(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const file = () => {
+  files += 1;
+  return join(folder, `issued-${files}.jsonl`);
+};
 const record = (of: Partial<IssueRecord> = {}): IssueRecord => ({
   agentId: '0123456789ab',
   name: 'agent-1',
