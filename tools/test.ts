@@ -3,13 +3,21 @@
 // left out silently.
 //
 //   node tools/test.ts [suite | file]...
+//
+// The suite `long` runs only when it is named (`npm run test:long`): it takes hours, not minutes.
 
 import { globSync } from 'node:fs';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { serverPathsForTests } from './test-servers.ts';
 
-type Suite = { readonly name: string; readonly concurrency: number; readonly servers: boolean };
+type Suite = {
+  readonly name: string;
+  readonly concurrency: number;
+  readonly servers: boolean;
+  /** Only when it is asked for by name, with a limit of its own. */
+  readonly long?: true;
+};
 
 // Suites with servers of their own share two cores: side by side their clocks would lie.
 const suites: readonly Suite[] = [
@@ -19,14 +27,21 @@ const suites: readonly Suite[] = [
   { name: 'workflow', concurrency: 1, servers: true },
   { name: 'integration', concurrency: 1, servers: true },
   { name: 'chaos', concurrency: 1, servers: true },
+  { name: 'long', concurrency: 1, servers: true, long: true },
 ];
 
 const fileTimeoutMs = 600_000;
+const longFileTimeoutMs = 4 * 3_600_000;
 
 type Count = { passed: number; failed: number; skipped: number };
 
-async function runFiles(files: readonly string[], concurrency: number, count: Count) {
-  const stream = run({ files: [...files], concurrency, timeout: fileTimeoutMs });
+async function runFiles(
+  files: readonly string[],
+  of: { readonly concurrency: number; readonly timeoutMs: number },
+  count: Count,
+) {
+  const { concurrency, timeoutMs } = of;
+  const stream = run({ files: [...files], concurrency, timeout: timeoutMs });
   stream.on('test:pass', ({ skip, todo, details }) => {
     if (details.type === 'suite') return;
     if ((skip ?? false) !== false || (todo ?? false) !== false) count.skipped += 1;
@@ -54,7 +69,9 @@ async function main(selected: readonly string[]): Promise<number> {
     process.stderr.write(`error: no suite ${unknown.join(', ')}\n`);
     return 2;
   }
-  const wanted = suites.filter(({ name }) => selected.length === 0 || chosen.includes(name));
+  const wanted = suites.filter(({ name, long }) =>
+    selected.length === 0 ? long !== true : chosen.includes(name),
+  );
   const files = selected.filter(isFile);
   cleanEnvironment();
   if (files.length > 0 || wanted.some(({ servers }) => servers)) {
@@ -63,9 +80,13 @@ async function main(selected: readonly string[]): Promise<number> {
   const count: Count = { passed: 0, failed: 0, skipped: 0 };
   for (const suite of wanted) {
     const found = globSync(`test/${suite.name}/**/*.test.ts`).sort();
-    if (found.length > 0) await runFiles(found, suite.concurrency, count);
+    const timeoutMs = suite.long ? longFileTimeoutMs : fileTimeoutMs;
+    const { concurrency } = suite;
+    if (found.length > 0) await runFiles(found, { concurrency, timeoutMs }, count);
   }
-  if (files.length > 0) await runFiles(files, 1, count);
+  if (files.length > 0) {
+    await runFiles(files, { concurrency: 1, timeoutMs: longFileTimeoutMs }, count);
+  }
   const skipped = count.skipped === 0 ? '' : `, ${count.skipped} skipped`;
   process.stdout.write(`${count.passed} passed, ${count.failed} failed${skipped}\n`);
   return count.failed + count.skipped === 0 && count.passed > 0 ? 0 : 1;
