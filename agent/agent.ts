@@ -4,54 +4,68 @@ import type { Clock, Timer } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { Connection } from './connection.ts';
-import { type Executor, ProcessExecutor } from './executor.ts';
+import { type Executor, type ExecutorEvents, ProcessExecutor } from './executor.ts';
 import { JobDesk } from './job-desk.ts';
-import { JobJournal } from './job-journal.ts';
+import { JobJournal, type Journal } from './job-journal.ts';
 import type { ProcessTable } from './process-table.ts';
 import { StartLease } from './start-lease.ts';
-import { StateDirectory } from './state-directory.ts';
+import { type AgentState, StateDirectory } from './state-directory.ts';
 
 export type AgentDeps = {
   readonly gateways: readonly string[];
-  readonly stateDirectory: string;
-  readonly jobEnvironment: Readonly<Record<string, string>>;
-  readonly processes: ProcessTable;
+  readonly localAddress?: string | undefined;
+  readonly processes: Pick<ProcessTable, 'bootId'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly crashAt: CrashPoints;
-  readonly killGraceMs: number;
   readonly leaseWaitMs: number;
   readonly resendAfterMs: number;
+};
+
+/** What an agent that runs processes on a host of its own needs beside. */
+export type HostAgentDeps = AgentDeps & {
+  readonly stateDirectory: string;
+  readonly jobEnvironment: Readonly<Record<string, string>>;
+  readonly processes: ProcessTable;
+  readonly killGraceMs: number;
+};
+
+/** Where an agent lives, what it remembers and how it runs jobs. */
+export type AgentParts = {
+  readonly state: AgentState;
+  readonly journal: Journal;
+  /** Made last, because it tells the other parts what becomes of jobs. */
+  readonly executor: (events: ExecutorEvents) => Executor;
 };
 
 const version = '0.1.0';
 const retireEveryMs = 3_600_000;
 
-/** The parts of one agent, put together. One per state folder and process. */
+/** The parts of one agent, put together. */
 export class Agent {
   readonly #deps: AgentDeps;
-  readonly #state: StateDirectory;
-  readonly #journal: JobJournal;
+  readonly #state: AgentState;
+  readonly #journal: Journal;
   readonly #lease: StartLease;
   readonly #executor: Executor;
   readonly #desk: JobDesk;
   readonly #connection: Connection;
   #retire: Timer | undefined;
 
-  /** Takes the state folder; throws `FixpointError` if it cannot be used. */
-  constructor(deps: AgentDeps) {
+  constructor(deps: AgentDeps, parts: AgentParts) {
     this.#deps = deps;
-    this.#state = StateDirectory.open(deps.stateDirectory, deps.processes);
-    this.#journal = JobJournal.open({ ...deps, directory: this.#state.journal });
+    this.#state = parts.state;
+    this.#journal = parts.journal;
     this.#lease = new StartLease(deps.clock);
-    const parts = { ...deps, state: this.#state, journal: this.#journal, lease: this.#lease };
-    this.#executor = new ProcessExecutor({
-      ...parts,
+    this.#executor = parts.executor({
       onOutput: (jobId) => this.#desk.onOutput(jobId),
       onFinished: (jobId) => this.#desk.onFinished(jobId),
     });
     this.#desk = new JobDesk({
-      ...parts,
+      ...deps,
+      state: this.#state,
+      journal: this.#journal,
+      lease: this.#lease,
       executor: this.#executor,
       bootId: deps.processes.bootId(),
     });
@@ -81,6 +95,23 @@ export class Agent {
         this.#desk.onClose();
       },
     });
+  }
+
+  /**
+   * An agent on a state folder, one per folder and process. Takes the folder; throws
+   * `FixpointError` if it cannot be used.
+   */
+  static onHost(deps: HostAgentDeps): Agent {
+    const state = StateDirectory.open(deps.stateDirectory, deps.processes);
+    const journal = JobJournal.open({ ...deps, directory: state.journal });
+    const executor = (events: ExecutorEvents) =>
+      new ProcessExecutor({ ...deps, ...events, state, journal });
+    return new Agent(deps, { state, journal, executor });
+  }
+
+  /** Whether it has a session with a gateway. */
+  get isConnected(): boolean {
+    return this.#connection.isOpen;
   }
 
   /** Settles what an earlier agent left open, then connects and goes on connecting. */

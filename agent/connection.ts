@@ -19,6 +19,8 @@ export type ConnectionDeps = {
   readonly identity: Identity;
   /** `wss://host:port` of every gateway; any of them will do. */
   readonly gateways: readonly string[];
+  /** Where the link goes out from; without it the host chooses. Lets many agents share one host. */
+  readonly localAddress?: string | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly hello: () => AgentFrame;
@@ -54,6 +56,11 @@ export class Connection {
   constructor(deps: ConnectionDeps) {
     this.#deps = deps;
     this.#backoff = new Backoff(deps.clock);
+  }
+
+  /** Whether a gateway has welcomed it and the link stands. */
+  get isOpen(): boolean {
+    return this.#state.kind === 'open';
   }
 
   /** Connects, and goes on connecting until `stop`. Call once. */
@@ -94,6 +101,7 @@ export class Connection {
       cert: identity.certificate,
       key: identity.key,
       minVersion: 'TLSv1.3',
+      ...(this.#deps.localAddress === undefined ? {} : { localAddress: this.#deps.localAddress }),
       // ws hands it to `tls.connect`, which wants an error back; ws's typings say boolean.
       checkServerIdentity: checkServerIdentity as unknown as () => boolean,
       perMessageDeflate: false,

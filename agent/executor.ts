@@ -45,6 +45,9 @@ export type Executor = {
   close(): void;
 };
 
+/** How an executor tells what becomes of jobs. */
+export type ExecutorEvents = Pick<RunningJobDeps, 'onOutput' | 'onFinished'>;
+
 export type ExecutorDeps = RunningJobDeps & {
   readonly state: StateDirectory;
   readonly jobEnvironment: Readonly<Record<string, string>>;

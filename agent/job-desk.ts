@@ -7,19 +7,19 @@ import { contentDigestOf } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
 import type { Executor } from './executor.ts';
 import { type Secrets, secretNamesOf } from './job-environment.ts';
-import type { JobJournal } from './job-journal.ts';
+import type { Journal } from './job-journal.ts';
 import type { Intent } from './journal-record.ts';
 import { type Link, OutputSpool } from './output-spool.ts';
 import type { StartLease } from './start-lease.ts';
-import type { StateDirectory } from './state-directory.ts';
+import type { AgentState } from './state-directory.ts';
 import { checkStart, readOrder, type Verdict } from './task-check.ts';
 
 type Dispatch = Extract<GatewayFrame, { type: 'dispatch' }>;
 type Cancel = Extract<GatewayFrame, { type: 'cancel' }>;
 
 export type JobDeskDeps = {
-  readonly state: StateDirectory;
-  readonly journal: JobJournal;
+  readonly state: AgentState;
+  readonly journal: Journal;
   readonly executor: Executor;
   readonly lease: StartLease;
   readonly clock: Clock;

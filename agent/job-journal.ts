@@ -248,6 +248,9 @@ export class JobJournal {
   }
 }
 
+/** What the parts of an agent need of its journal, wherever it is kept. */
+export type Journal = Pick<JobJournal, keyof JobJournal>;
+
 function dayOf(unixMs: number): string {
   return new Date(unixMs).toISOString().slice(0, 10).replaceAll('-', '');
 }

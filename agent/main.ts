@@ -12,7 +12,7 @@ try {
   const config = loadAgentConfig(process.env);
   const log = createLog({ program: 'agent', level: config.logLevel });
   const shutdown = new Shutdown(log);
-  const agent = new Agent({
+  const agent = Agent.onHost({
     ...config,
     processes: systemProcesses,
     clock: systemClock,

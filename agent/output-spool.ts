@@ -5,8 +5,8 @@ import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { Executor } from './executor.ts';
 import type { JobFolder, OutputSizes } from './job-folder.ts';
-import type { JobJournal } from './job-journal.ts';
-import type { StateDirectory } from './state-directory.ts';
+import type { Journal } from './job-journal.ts';
+import type { AgentState } from './state-directory.ts';
 
 /** The open session as those who speak see it. */
 export type Link = {
@@ -18,8 +18,8 @@ export type Link = {
 };
 
 export type SpoolDeps = {
-  readonly journal: JobJournal;
-  readonly state: StateDirectory;
+  readonly journal: Pick<Journal, 'entry'>;
+  readonly state: Pick<AgentState, 'jobFolder'>;
   readonly executor: Pick<Executor, 'visible'>;
   readonly clock: Clock;
   readonly log: Log;

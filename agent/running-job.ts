@@ -1,14 +1,14 @@
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { JobFolder, OutputSizes } from './job-folder.ts';
-import type { JobJournal } from './job-journal.ts';
+import type { Journal } from './job-journal.ts';
 import { type Ending, outcomeOf } from './job-outcome.ts';
 import type { Intent, Started, StopReason } from './journal-record.ts';
 import { sealOutput } from './output-seal.ts';
 import type { ProcessTable } from './process-table.ts';
 
 export type RunningJobDeps = {
-  readonly journal: JobJournal;
+  readonly journal: Journal;
   readonly processes: ProcessTable;
   readonly clock: Clock;
   readonly log: Log;
@@ -212,7 +212,7 @@ export class RunningJob {
     this.#deps.onFinished(jobId);
   }
 
-  #write(body: Parameters<JobJournal['write']>[0]): void {
+  #write(body: Parameters<Journal['write']>[0]): void {
     // A full disk must not keep a script from being stopped.
     void this.#deps.journal.record(body);
   }

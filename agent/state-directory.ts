@@ -109,6 +109,12 @@ export class StateDirectory {
   }
 }
 
+/** What an agent needs of the place where it lives, beside what its executor does. */
+export type AgentState = Pick<
+  StateDirectory,
+  'identity' | 'isStopped' | 'secret' | 'jobFolder' | 'close'
+>;
+
 function readIdentity(root: string): Identity {
   const read = (name: string, fix: string): string => {
     const path = join(root, name);

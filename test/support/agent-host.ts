@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Agent, type AgentDeps } from '../../agent/agent.ts';
+import { Agent, type HostAgentDeps } from '../../agent/agent.ts';
 import { JobFolder } from '../../agent/job-folder.ts';
 import { type ProcessTable, systemProcesses } from '../../agent/process-table.ts';
 import { issueCertificate, type KeyPair } from '../../agent-gateway/certificates.ts';
@@ -64,8 +64,8 @@ export class AgentHost {
   }
 
   /** An agent inside the test's own process. */
-  async start(gateway: string, over: Partial<AgentDeps> = {}): Promise<Agent> {
-    const agent = new Agent({
+  async start(gateway: string, over: Partial<HostAgentDeps> = {}): Promise<Agent> {
+    const agent = Agent.onHost({
       gateways: [gateway],
       stateDirectory: this.root,
       jobEnvironment: {},
