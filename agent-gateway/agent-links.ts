@@ -1,5 +1,4 @@
 import type { WebSocket } from 'ws';
-import { protocolVersion } from '../contracts/frames.ts';
 import { base32 } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
@@ -69,19 +68,19 @@ export class AgentLinks {
     });
   }
 
-  #welcome(socket: WebSocket, { agentId, version }: Hello): void {
+  #welcome(socket: WebSocket, { agentId, version, protocol }: Hello): void {
     const { clock, gatewayId, registry, log } = this.#deps;
     // It may have gone while the register was read; no `close` would take its session out again.
     if (socket.readyState !== socket.OPEN) return;
     const sessionId = base32(clock.randomBytes(10));
-    const session = new Session({ agentId, sessionId, version, socket, clock });
+    const session = new Session({ agentId, sessionId, version, protocol, socket, clock });
     this.#listen(socket, session);
     socket.on('close', () => {
       registry.remove(session);
       log.info({ agentId, sessionId }, 'an agent is gone');
     });
     session.send({
-      ...{ type: 'welcome', protocol: protocolVersion, sessionId, gatewayId },
+      ...{ type: 'welcome', protocol, sessionId, gatewayId },
       pingMs: this.#deps.pingMs,
       startLeaseMs: this.#deps.startLeaseMs,
     });

@@ -38,6 +38,8 @@ export class Session {
   readonly agentId: string;
   readonly sessionId: string;
   readonly version: string;
+  /** Of the agent's hello: what it may be sent. */
+  readonly protocol: number;
   readonly connectedAt: number;
   readonly #socket: WebSocket;
   readonly #clock: Clock;
@@ -51,12 +53,14 @@ export class Session {
     readonly agentId: string;
     readonly sessionId: string;
     readonly version: string;
+    readonly protocol: number;
     readonly socket: WebSocket;
     readonly clock: Clock;
   }) {
     this.agentId = of.agentId;
     this.sessionId = of.sessionId;
     this.version = of.version;
+    this.protocol = of.protocol;
     this.#socket = of.socket;
     this.#clock = of.clock;
     this.connectedAt = of.clock.now();

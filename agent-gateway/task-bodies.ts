@@ -1,12 +1,19 @@
 import type { TaskSubmit, TaskTarget } from '../contracts/task.ts';
-import { jobBytes, jobOf } from '../domain/job-bytes.ts';
+import { jobWriter } from '../domain/job-bytes.ts';
 import { contentDigestOf } from '../platform/digest.ts';
 
 /** A task's body, ready to be cut into jobs. */
 type Prepared = {
-  readonly task: TaskSubmit;
-  readonly contentDigest: string;
-  readonly targets: ReadonlyMap<string, TaskTarget>;
+  readonly content: string;
+  readonly jobText: (target: TaskTarget, position: number) => string;
+  readonly targets: ReadonlyMap<string, { readonly target: TaskTarget; readonly position: number }>;
+};
+
+/** A job as a dispatch carries it. Signed by the submitter or not: the gateway changes nothing. */
+type JobText = {
+  readonly job: string;
+  readonly signature?: string;
+  readonly content: string;
 };
 
 const keptMax = 64;
@@ -16,32 +23,36 @@ const keptMax = 64;
  * once, not 20,000 times. The same task always gives the same bytes (design 5.6).
  */
 export class TaskBodies {
-  readonly #read: (taskId: string) => Promise<TaskSubmit | null>;
+  readonly #read: (
+    taskId: string,
+  ) => Promise<{ readonly key: string; readonly task: TaskSubmit } | null>;
   readonly #kept = new Map<string, Promise<Prepared | null>>();
 
-  constructor(read: (taskId: string) => Promise<TaskSubmit | null>) {
+  constructor(
+    read: (taskId: string) => Promise<{ readonly key: string; readonly task: TaskSubmit } | null>,
+  ) {
     this.#read = read;
   }
 
   /** The job's bytes and the script, or null if the task is over or has no such host. */
-  async jobText(
-    taskId: string,
-    agentId: string,
-  ): Promise<{ readonly job: string; readonly content: string } | null> {
+  async jobText(taskId: string, agentId: string): Promise<JobText | null> {
     const prepared = await this.#prepared(taskId);
-    const target = prepared?.targets.get(agentId);
-    if (!prepared || !target) return null;
-    const { task, contentDigest } = prepared;
+    const found = prepared?.targets.get(agentId);
+    if (!prepared || !found) return null;
+    const { signature } = found.target;
     return {
-      job: jobBytes(jobOf({ taskId, task, target, contentDigest })),
-      content: task.action.content,
+      job: prepared.jobText(found.target, found.position),
+      ...(signature === undefined ? {} : { signature }),
+      content: prepared.content,
     };
   }
 
   #prepared(taskId: string): Promise<Prepared | null> {
     const known = this.#kept.get(taskId);
     if (known !== undefined) return known;
-    const reading = this.#read(taskId).then((task) => (task === null ? null : preparedOf(task)));
+    const reading = this.#read(taskId).then((body) =>
+      body === null ? null : preparedOf({ taskId, ...body }),
+    );
     this.#kept.set(taskId, reading);
     // What failed or was not there is asked for again.
     const forget = () => this.#kept.delete(taskId);
@@ -52,8 +63,17 @@ export class TaskBodies {
   }
 }
 
-const preparedOf = (task: TaskSubmit): Prepared => ({
-  task,
-  contentDigest: contentDigestOf(task.action.content),
-  targets: new Map(task.targets.map((target) => [target.agentId, target])),
-});
+function preparedOf(of: {
+  readonly taskId: string;
+  readonly key: string;
+  readonly task: TaskSubmit;
+}): Prepared {
+  const { content } = of.task.action;
+  return {
+    content,
+    jobText: jobWriter({ ...of, contentDigest: contentDigestOf(content) }),
+    targets: new Map(
+      of.task.targets.map((target, position) => [target.agentId, { target, position }]),
+    ),
+  };
+}

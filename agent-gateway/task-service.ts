@@ -2,7 +2,7 @@ import { limits } from '../contracts/limits.ts';
 import { type TaskReport, type TaskSubmit, taskSubmit } from '../contracts/task.ts';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
 import { taskIdOf } from '../domain/ids.ts';
-import { jobBytes, jobOf } from '../domain/job-bytes.ts';
+import { jobWriter } from '../domain/job-bytes.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
@@ -39,19 +39,19 @@ export class TaskService {
   }
 
   /**
-   * Keeps a task once per key. The same key and body meet the same task; another body is a
-   * `conflict`. Jobs are written to links once the task is kept, not before.
+   * Keeps a task once per key. The same key and body meet the same task, whoever signed it; another
+   * body is a `conflict`. Jobs are written to links once the task is kept, not before.
    */
   async submit(of: {
     readonly key: string;
     readonly body: unknown;
   }): Promise<{ readonly isNew: boolean; readonly report: TaskReport }> {
     const task = checked(taskSubmit, of.body);
-    this.#check(task);
+    this.#check(of.key, task);
     const taskId = taskIdOf(of.key, sha256);
     const submitted = await this.#deps.tasks.submit({
       ...{ taskId, key: of.key, task, now: this.#deps.clock.now() },
-      digest: sha256Hex(canonicalJson(task)),
+      digest: sha256Hex(canonicalJson(unsigned(task))),
       isEnrolled: (agentId) => this.#deps.inventory.byId(agentId) !== undefined,
     });
     if (submitted === 'conflict') {
@@ -96,10 +96,10 @@ export class TaskService {
     this.#deps.metrics.jobsNotEnrolled(count);
   }
 
-  #check(task: TaskSubmit): void {
+  #check(key: string, task: TaskSubmit): void {
     const flaws = [
       ...duplicateFlaws(task),
-      ...frameFlaws(task),
+      ...frameFlaws(key, task),
       ...callbackFlaws(task, this.#deps.egressAllow),
     ];
     if (task.deadline < task.notAfter) {
@@ -126,9 +126,17 @@ function duplicateFlaws(task: TaskSubmit): Flaw[] {
   });
 }
 
+/** What makes two submits the same: the signing key may be replaced between two tries (rule X1). */
+function unsigned({ keyId: _, ...task }: TaskSubmit): unknown {
+  return { ...task, targets: task.targets.map(({ signature: _, ...target }) => target) };
+}
+
 /** An agent would end its link over a frame that is too large, again and again. */
-function frameFlaws(task: TaskSubmit): Flaw[] {
-  const contentDigest = contentDigestOf(task.action.content);
+function frameFlaws(key: string, task: TaskSubmit): Flaw[] {
+  const jobText = jobWriter({
+    ...{ taskId: taskIdOf(key, sha256), key, task },
+    contentDigest: contentDigestOf(task.action.content),
+  });
   const own = task.targets.flatMap((target, at) =>
     target.args || target.env || target.stdin ? [{ target, at }] : [],
   );
@@ -137,8 +145,8 @@ function frameFlaws(task: TaskSubmit): Flaw[] {
   const measured = first === undefined ? own : [{ target: first, at: plain }, ...own];
   const contentBytes = Buffer.byteLength(JSON.stringify(task.action.content));
   return measured.flatMap(({ target, at }) => {
-    const job = jobBytes(jobOf({ taskId: taskIdOf('', sha256), task, target, contentDigest }));
-    const bytes = Buffer.byteLength(JSON.stringify(job)) + contentBytes + frameOverheadBytes;
+    const job = JSON.stringify(jobText(target, at));
+    const bytes = Buffer.byteLength(job) + contentBytes + frameOverheadBytes;
     if (bytes <= limits.frameBytes) return [];
     const fix = `arguments, environment and stdin make a job of ${bytes} bytes; ${limits.frameBytes} may be`;
     return { field: `targets.${at}`, fix };

@@ -144,6 +144,8 @@ export class Agent {
       case 'stored':
         void this.#desk.onStored(frame.jobId);
         break;
+      case 'trust':
+        break;
     }
   }
 

@@ -1,14 +1,17 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
-import { agentId, job, jobId, jobReport, journalId } from './task.ts';
+import { agentId, job, jobId, jobReport, journalId, signature } from './task.ts';
+import { trustEnvelope } from './trust.ts';
 
 /**
  * The agent link (design 5.7): JSON text frames for control, binary frames for output. A peer
  * ignores unknown fields and refuses unknown types by name. The version moves when a frame
- * changes in a way the other side would misread; N and N−1 are accepted.
+ * changes in a way the other side would misread; N and N−1 are accepted by gateways, which are
+ * therefore upgraded before the agents. Frames that version 1 does not know (`trust`) go only to
+ * sessions whose hello said 2 or more.
  */
-export const protocolVersion = 1;
-export const protocolVersions: readonly number[] = [1];
+export const protocolVersion = 2;
+export const protocolVersions: readonly number[] = [2, 1];
 
 /** First frame of an agent, within 5 s of the upgrade. Its id must be the certificate's (invariant 9). */
 export const hello = z.object({
@@ -63,13 +66,15 @@ export const pong = z.object({
 });
 
 /**
- * A job to run, or to answer from the journal. `job` is the exact text of the job's bytes;
- * `have` says how much output the gateway holds already, so that a repeat sends the rest only.
+ * A job to run, or to answer from the journal. `job` is the exact text of the job's bytes and
+ * `signature` the submitter's over them; an agent of version 2 runs nothing without one. `have`
+ * says how much output the gateway holds already, so that a repeat sends the rest only.
  */
 export const dispatch = z.object({
   type: z.literal('dispatch'),
   jobId,
   job: z.string().max(limits.frameBytes),
+  signature: signature.optional(),
   content: z.string().max(limits.scriptBytes),
   have: z.object({ stdout: z.int().min(0), stderr: z.int().min(0) }),
 });
@@ -82,6 +87,9 @@ export const cancel = z.object({
 
 /** The gateway stored the result; the agent need not send it again. */
 export const resultStored = z.object({ type: z.literal('stored'), jobId });
+
+/** Whom to trust from now on; the agent takes it only if a key that it trusts already says so. */
+export const trust = z.object({ type: z.literal('trust'), bundle: trustEnvelope });
 
 export const gatewayBye = z.object({
   type: z.literal('bye'),
@@ -97,6 +105,7 @@ export const gatewayFrame = z.discriminatedUnion('type', [
   dispatch,
   cancel,
   resultStored,
+  trust,
   gatewayBye,
 ]);
 export type GatewayFrame = z.infer<typeof gatewayFrame>;

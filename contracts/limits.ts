@@ -71,6 +71,12 @@ export const limits = {
   outputFrameBytes: 64 * 1024,
   /** Bytes of one agent frame, either way: a job with its script and stdin, escaped as JSON. */
   frameBytes: 2 * 1024 * 1024,
+  /** Signing keys, and authorities, of one trust bundle: two while one is replaced, and some room. */
+  trustAnchorsMax: 8,
+  /** One key or certificate in PEM; a P-256 certificate has about 700 bytes. */
+  trustPemBytes: 16 * 1024,
+  /** A whole trust bundle in base64. */
+  trustBytes: 512 * 1024,
   /** Bytes unsent on one agent's link; beyond it the slow agent is cut off. */
   linkBacklogBytes: 16 * 1024 * 1024,
   /** Sessions opening at once that have not said hello yet. */

@@ -14,6 +14,17 @@ export const idempotencyKey = z
   .max(500)
   .regex(/^[\x21-\x7e]+$/);
 
+/**
+ * The name of a signing key. Ours are 16 hex digits of its digest; another signer may have names of
+ * its own. Printable ASCII, so that it reads the same in a log.
+ */
+export const keyId = z
+  .string()
+  .max(128)
+  .regex(/^[\x21-\x7e]+$/);
+/** An Ed25519 signature of 64 bytes in base64, in its one canonical spelling. */
+export const signature = z.string().regex(/^[A-Za-z0-9+/]{85}[AQgw]==$/);
+
 const value = z.string().max(limits.scriptValueBytes);
 const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/);
 
@@ -43,13 +54,17 @@ export const scriptAction = z.object({
 });
 export type ScriptAction = z.infer<typeof scriptAction>;
 
-/** A host of a task. `args`, `env` and `stdin`, where given, replace the action's own for this host. */
+/**
+ * A host of a task. `args`, `env` and `stdin`, where given, replace the action's own for this host.
+ * `signature` is over this host's job by the task's `keyId`; the gateway hands it on as it is.
+ */
 export const taskTarget = z.object({
   agentId,
   journalId,
   args: z.array(value).max(limits.scriptArgsMax).optional(),
   env: z.record(environmentName, value).optional(),
   stdin: stdin.optional(),
+  signature: signature.optional(),
 });
 export type TaskTarget = z.infer<typeof taskTarget>;
 
@@ -71,8 +86,9 @@ export type CallbackTarget = z.infer<typeof callbackTarget>;
 
 /**
  * `POST /v1/tasks`, with the header `Idempotency-Key`: one attempt at one batch. Everything in it
- * is computed by the submitter, so that a repeated submit has the same body (rule X1). Times are
- * Unix milliseconds of the submitter's clock.
+ * is computed by the submitter, so that a repeated submit has the same body (rule X1); only `keyId`
+ * and the signatures may differ, as they do when a key is replaced between two tries. Times are Unix
+ * milliseconds of the submitter's clock.
  */
 export const taskSubmit = z.object({
   version: z.literal(1),
@@ -87,12 +103,14 @@ export const taskSubmit = z.object({
   /** Whatever has not reported by then is `unknown`. */
   deadline: z.int().positive(),
   callback: callbackTarget.nullable(),
+  /** The key that signed the jobs. Without one no agent runs them. */
+  keyId: keyId.optional(),
 });
 export type TaskSubmit = z.infer<typeof taskSubmit>;
 
 /**
- * One job: what one host is told to do. Its exact bytes are `jobBytes()` of `domain/job-bytes.ts`;
- * a signature will be over the same bytes. `content` is not part of it, its digest is.
+ * One job: what one host is told to do. Its exact bytes are `jobBytes()` of `domain/job-bytes.ts`,
+ * and the signature is over them (design 5.6). `content` is not part of it, its digest is.
  */
 export const job = z.object({
   version: z.literal(1),
@@ -111,7 +129,18 @@ export const job = z.object({
   cwd: z.string().nullable(),
   limits: jobLimits,
   notAfter: z.int(),
-  task: z.object({ size: z.int(), callback: callbackTarget.nullable() }),
+  /**
+   * What a gateway needs to know the task again from one job of it (rule R6): its idempotency key
+   * and the job's place in the submit. Jobs of protocol 1 have neither.
+   */
+  task: z.object({
+    key: idempotencyKey.optional(),
+    size: z.int(),
+    position: z.int().min(0).optional(),
+    callback: callbackTarget.nullable(),
+  }),
+  /** The key of the signature; a job without one is not signed. */
+  keyId: keyId.optional(),
 });
 export type Job = z.infer<typeof job>;
 

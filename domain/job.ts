@@ -64,6 +64,8 @@ export const reasonHints: Readonly<Record<string, string>> = {
   operator: 'cancelled by an operator',
   resolved: 'cancelled because the alert resolved',
   stop: 'cancelled because the kill switch was used',
+  bad_signature:
+    'the job is not signed by a key that the agent trusts, or was changed on its way; nothing ran. See its note',
   wrong_target: 'the job was made for another agent; nothing ran',
   wrong_journal:
     'the job was made for another journal of this agent: it was re-installed; nothing ran',

@@ -50,8 +50,8 @@ export class Tasks {
   }
 
   /**
-   * Keeps a task and queues its jobs in one step, once per task id. `digest` stands for the whole
-   * body; jobs of agents that `isEnrolled` denies are over at once.
+   * Keeps a task and queues its jobs in one step, once per task id. `digest` stands for the body
+   * without its signatures; jobs of agents that `isEnrolled` denies are over at once.
    */
   submit(of: {
     readonly taskId: string;
@@ -105,11 +105,12 @@ export class Tasks {
     });
   }
 
-  /** The body as it was submitted, kept until the task finishes. */
-  body(taskId: string): Promise<TaskSubmit | null> {
+  /** The body as it was submitted, with its key; kept until the task finishes. */
+  body(taskId: string): Promise<{ readonly key: string; readonly task: TaskSubmit } | null> {
     return guarded(async () => {
-      const text = await this.#redis.hget(keys.task.task(taskId), 'body');
-      return text === null ? null : (JSON.parse(text) as TaskSubmit); // Written by submit() only.
+      const [key, text] = await this.#redis.hmget(keys.task.task(taskId), 'key', 'body');
+      if (!key || !text) return null;
+      return { key, task: JSON.parse(text) as TaskSubmit }; // Written by submit() only.
     });
   }
 

@@ -18,6 +18,7 @@ const report = {
   stderrBytes: 0,
   note: null,
 };
+const signature = `${'a'.repeat(85)}Q==`;
 const aDispatch = {
   type: 'dispatch',
   jobId,
@@ -99,12 +100,33 @@ describe('frames of the agent link', () => {
     ],
   });
   schemaCases('dispatch', gatewayFrame, {
-    valid: [aDispatch],
+    valid: [aDispatch, { ...aDispatch, signature }],
     refused: [
+      ['signature', 'none'],
       ['jobId', 'job'],
       ['job', undefined],
       ['content', 'x'.repeat(limits.scriptBytes + 1)],
       ['have.stdout', -1],
+    ],
+  });
+  schemaCases('trust', gatewayFrame, {
+    valid: [
+      {
+        type: 'trust',
+        bundle: {
+          payloadType: 'application/vnd.fixpoint.trust+json',
+          payload: 'e30=',
+          signatures: [{ keyid: '0123456789abcdef', sig: signature }],
+        },
+      },
+    ],
+    refused: [
+      ['bundle', undefined],
+      // A job's signature must never do for a bundle.
+      ['bundle.payloadType', 'application/vnd.fixpoint.job+json'],
+      ['bundle.payload', '{}'],
+      ['bundle.signatures', []],
+      ['bundle.signatures.0.sig', 'none'],
     ],
   });
   schemaCases('cancel', gatewayFrame, {

@@ -13,6 +13,7 @@ import { schemaCases } from '../support/schema-cases.ts';
 const agentId = 'a0b1c2d3e4f5';
 const journalId = 'a0b1c2d3e4f5g6h7j8k9m0n1p2';
 const taskId = `t${'a'.repeat(25)}`;
+const signature = `${'a'.repeat(85)}Q==`;
 const action = {
   kind: 'script',
   interpreter: 'sh',
@@ -35,6 +36,25 @@ const aSubmit = {
   notAfter: 1_800_000_000_000,
   deadline: 1_800_000_060_000,
   callback: { url: 'http://127.0.0.1:8450/v1/callbacks/tasks', reference: 'remediation:a' },
+};
+const aJobOfProtocol1 = {
+  version: 1,
+  taskId,
+  agentId,
+  journalId,
+  slot: 'a/b.c',
+  attempt: 1,
+  action: 'script',
+  contentDigest: `sha256:${'0'.repeat(64)}`,
+  interpreter: 'bash',
+  args: [],
+  env: {},
+  secretEnv: {},
+  stdin: { kind: 'secret', secret: 'web-token' },
+  cwd: null,
+  limits: aSubmit.limits,
+  notAfter: 1,
+  task: { size: 1, callback: null },
 };
 const aJobReport = {
   state: 'failed',
@@ -59,7 +79,11 @@ const aTaskReport = {
 describe('tasks and jobs', () => {
   schemaCases('a submit', taskSubmit, {
     // Unknown fields are a newer peer's and are ignored.
-    valid: [aSubmit, { ...aSubmit, callback: null, later: true }],
+    valid: [
+      aSubmit,
+      { ...aSubmit, callback: null, later: true },
+      { ...aSubmit, keyId: '0123456789abcdef', targets: [{ agentId, journalId, signature }] },
+    ],
     refused: [
       ['version', 2],
       ['slot', ''],
@@ -77,6 +101,11 @@ describe('tasks and jobs', () => {
       ['targets.0.agentId', 'a0b1c2d3e4fu'],
       ['targets.0.journalId', undefined],
       ['targets.0.stdin', { kind: 'text' }],
+      ['targets.0.signature', ''],
+      ['targets.0.signature', `${'a'.repeat(85)}a==`],
+      ['targets.0.signature', `${'a'.repeat(85)}Q==\n`],
+      ['keyId', ''],
+      ['keyId', 'with space'],
       ['limits.timeoutMs', 99],
       ['limits.outputBytes', limits.outputBytes + 1],
       ['notAfter', 0],
@@ -88,24 +117,11 @@ describe('tasks and jobs', () => {
   schemaCases('a job', job, {
     valid: [
       {
-        version: 1,
-        taskId,
-        agentId,
-        journalId,
-        slot: 'a/b.c',
-        attempt: 1,
-        action: 'script',
-        contentDigest: `sha256:${'0'.repeat(64)}`,
-        interpreter: 'bash',
-        args: [],
-        env: {},
-        secretEnv: {},
-        stdin: { kind: 'secret', secret: 'web-token' },
-        cwd: null,
-        limits: aSubmit.limits,
-        notAfter: 1,
-        task: { size: 1, callback: null },
+        ...aJobOfProtocol1,
+        task: { key: 'remediation:a/restart/1/1', size: 1, position: 0, callback: null },
+        keyId: '0123456789abcdef',
       },
+      aJobOfProtocol1,
     ],
     refused: [
       ['version', 0],
@@ -117,6 +133,9 @@ describe('tasks and jobs', () => {
       ['contentDigest', 'sha256:0'],
       ['stdin.secret', '/etc/shadow'],
       ['task.size', undefined],
+      ['task.key', 'short'],
+      ['task.position', -1],
+      ['keyId', 'k'.repeat(129)],
     ],
   });
   schemaCases('a job report', jobReport, {

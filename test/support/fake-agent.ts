@@ -1,6 +1,11 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { encodeOutput, type GatewayFrame, gatewayFrame } from '../../contracts/frames.ts';
+import {
+  encodeOutput,
+  type GatewayFrame,
+  gatewayFrame,
+  protocolVersion,
+} from '../../contracts/frames.ts';
 import { type Job, type JobReport, job } from '../../contracts/task.ts';
 import { plainReport } from '../../domain/job.ts';
 import { eventually } from './eventually.ts';
@@ -49,18 +54,25 @@ export class FakeAgent {
     return agent;
   }
 
-  /** Opens a link, says hello and awaits the welcome. */
-  static async connect(port: number, of: AgentCredentials): Promise<FakeAgent> {
+  /** Opens a link, says hello, in the current protocol or one that was before, and awaits the welcome. */
+  static async connect(
+    port: number,
+    of: AgentCredentials,
+    protocol = protocolVersion,
+  ): Promise<FakeAgent> {
     const agent = await FakeAgent.dial(port, of);
-    agent.hello(of);
+    agent.hello(of, protocol);
     await agent.heard('welcome');
     return agent;
   }
 
-  hello(of: { readonly agentId: string; readonly journalId: string }): void {
+  hello(
+    of: { readonly agentId: string; readonly journalId: string },
+    protocol = protocolVersion,
+  ): void {
     const { agentId, journalId } = of;
     this.say({
-      ...{ type: 'hello', protocol: 1, agentId, journalId },
+      ...{ type: 'hello', protocol, agentId, journalId },
       ...{ sequence: 0, version: '0.1.0', bootId: 'boot' },
     });
   }

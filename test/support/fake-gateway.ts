@@ -144,7 +144,7 @@ export class FakeGateway {
         this.#current = socket;
         this.send({
           type: 'welcome',
-          protocol: 1,
+          protocol: frame.protocol,
           sessionId: 'a'.repeat(16),
           gatewayId: 'fake',
           pingMs: 500,

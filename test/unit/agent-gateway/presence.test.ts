@@ -24,7 +24,7 @@ describe('presence', () => {
     const registry = new SessionRegistry();
     const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1 });
     const session = new Session({
-      ...{ agentId, sessionId: 's1', version: '0.1.0', clock },
+      ...{ agentId, sessionId: 's1', version: '0.1.0', protocol: 2, clock },
       socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
     });
     registry.add(session);

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { limits } from './limits.ts';
+import { keyId, signature } from './task.ts';
+
+/** What a signature is over, beside the bytes (DSSE): a job's can never pass for a bundle's. */
+export const payloadTypes = {
+  job: 'application/vnd.fixpoint.job+json',
+  trust: 'application/vnd.fixpoint.trust+json',
+} as const;
+
+const signingKey = z.object({
+  keyId,
+  /** Ed25519, SPKI in PEM. */
+  publicKey: z.string().max(limits.trustPemBytes),
+});
+
+/**
+ * Whom the agents trust: keys that may sign jobs and the next bundle, and authorities of gateways'
+ * certificates (PEM). A bundle replaces the one before it whole; `serial` only grows.
+ */
+export const trustBundle = z.object({
+  serial: z.int().min(1),
+  signingKeys: z
+    .array(signingKey)
+    .min(1)
+    .max(limits.trustAnchorsMax)
+    .refine((keys) => new Set(keys.map((key) => key.keyId)).size === keys.length, {
+      error: 'two keys have the same id',
+    }),
+  authorities: z.array(z.string().max(limits.trustPemBytes)).max(limits.trustAnchorsMax),
+});
+export type TrustBundle = z.infer<typeof trustBundle>;
+
+/**
+ * A bundle as it travels and lies in `trust.json`: a DSSE envelope. `payload` is the bundle's exact
+ * bytes in base64, signed by a key that the bundle before it holds and that it holds itself.
+ */
+export const trustEnvelope = z.object({
+  payloadType: z.literal(payloadTypes.trust),
+  payload: z.base64().max(limits.trustBytes),
+  signatures: z
+    .array(z.object({ keyid: keyId, sig: signature }))
+    .min(1)
+    .max(limits.trustAnchorsMax),
+});
+export type TrustEnvelope = z.infer<typeof trustEnvelope>;
