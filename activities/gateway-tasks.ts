@@ -1,5 +1,6 @@
 import type { TaskReport, TaskSubmit } from '../contracts/task.ts';
 import type { GatewayActivities } from '../contracts/temporal.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 
 /** The gateway as activities need it. Every call is safe to repeat. */
 export type GatewayClient = {
@@ -11,12 +12,28 @@ export type GatewayClient = {
 };
 
 /** Submit, probe, poll and cancel: thin, so that all deciding stays in the workflow (X1). */
-export function gatewayActivities(deps: { readonly gateway: GatewayClient }): GatewayActivities {
-  const { gateway } = deps;
+export function gatewayActivities(deps: {
+  readonly gateway: GatewayClient;
+  readonly crash: CrashPoints<'activities'>;
+}): GatewayActivities {
+  const { gateway, crash } = deps;
+  const submit: GatewayActivities['submitTask'] = async (input) => {
+    crash('before-submit');
+    const report = await gateway.submit(input);
+    crash('after-submit');
+    return report;
+  };
   return {
-    submitTask: (input) => gateway.submit(input),
-    probe: (input) => gateway.submit(input),
-    pollTask: ({ key }) => gateway.poll(key),
-    cancelTask: (input) => gateway.cancel(input),
+    submitTask: submit,
+    probe: submit,
+    async pollTask({ key }) {
+      const report = await gateway.poll(key);
+      crash('after-poll');
+      return report;
+    },
+    async cancelTask(input) {
+      await gateway.cancel(input);
+      crash('after-cancel');
+    },
   };
 }

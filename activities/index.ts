@@ -14,6 +14,6 @@ export function coreActivities(
   return {
     planTargets: (input) => planTargets(deps, input),
     recordOutcome: (input) => recordOutcome(deps, input),
-    publishControl: (state) => publishControl(deps.control, state),
+    publishControl: (state) => publishControl(deps, state),
   };
 }

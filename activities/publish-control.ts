@@ -1,8 +1,14 @@
 import type { ControlState } from '../contracts/temporal.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 
 /** The cache that gateways read. `write` keeps the newer revision. */
 export type ControlCache = { write(state: ControlState): Promise<void> };
 
 /** Puts the kill switch's state where gateways look; missing there means stopped (invariant 4). */
-export const publishControl = (cache: ControlCache, state: ControlState): Promise<void> =>
-  cache.write(state);
+export async function publishControl(
+  deps: { readonly control: ControlCache; readonly crash: CrashPoints<'activities'> },
+  state: ControlState,
+): Promise<void> {
+  await deps.control.write(state);
+  deps.crash('after-publish');
+}

@@ -1,4 +1,5 @@
 import type { CoreActivities, RemediationEndedSignal } from '../contracts/temporal.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 
 /** One decision for the audit log, which chains and keeps it. */
 type AuditEntry = {
@@ -14,6 +15,7 @@ export type RecordDeps = {
   /** Signals a mailbox; one that is closed is no error. */
   readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
   readonly counted: (of: { policy: string; state: string; seconds: number }) => void;
+  readonly crash: CrashPoints<'activities'>;
 };
 
 /**
@@ -22,6 +24,7 @@ export type RecordDeps = {
  */
 export async function recordOutcome(deps: RecordDeps, input: OutcomeInput): Promise<void> {
   const { result } = input;
+  deps.crash('before-audit');
   await deps.audit.append({
     kind: 'remediation.ended',
     actor: input.cancelledBy ?? 'fixpoint',
@@ -41,6 +44,7 @@ export async function recordOutcome(deps: RecordDeps, input: OutcomeInput): Prom
       endedAt: new Date(input.endedAtMs).toISOString(),
     },
   });
+  deps.crash('after-audit');
   deps.counted({
     policy: input.policy,
     state: result.state,
@@ -50,4 +54,5 @@ export async function recordOutcome(deps: RecordDeps, input: OutcomeInput): Prom
     remediationId: result.remediationId,
     state: result.state,
   });
+  deps.crash('after-tell');
 }

@@ -26,7 +26,7 @@ export type CallbackOutboxDeps = {
   readonly secret: string;
   readonly callbackRetryMs: number;
   readonly metrics: GatewayMetrics;
-  readonly crash: CrashPoints;
+  readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -194,6 +194,7 @@ export class CallbackOutbox {
     });
     if (this.#ending.signal.aborted && answer.kind === 'failed') return;
     metrics.callbackTried(answer.kind);
+    this.#deps.crash('after-callback');
     if (answer.kind !== 'failed') return this.#finish(entry, () => outbox.done(entry.id));
     if (clock.now() - entry.queuedAt >= this.#deps.callbackRetryMs) {
       metrics.callbackTried('dead');
@@ -206,6 +207,7 @@ export class CallbackOutbox {
 
   async #finish(entry: Entry, work: () => Promise<void>): Promise<void> {
     await work();
+    this.#deps.crash('after-done');
     this.#known.delete(entry.id);
   }
 

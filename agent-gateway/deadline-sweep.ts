@@ -1,6 +1,7 @@
 import type { JobReport } from '../contracts/task.ts';
 import { isFinal, plainReport } from '../domain/job.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { type Rounds, startRounds } from './rounds.ts';
@@ -23,6 +24,7 @@ export type DeadlineSweepDeps = {
   /** Whether a job could be written to the agent now. */
   readonly isOnline: (agentId: string) => boolean;
   readonly metrics: GatewayMetrics;
+  readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -84,6 +86,7 @@ export class DeadlineSweep {
         if (words[at] === 'applied') this.#deps.metrics.jobEnded(report);
       }
     }
+    this.#deps.crash('after-settle');
     await this.#deps.jobs.settled(due);
   }
 

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { jobIdOf, partsOfJobId } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { ControlGate } from './control-gate.ts';
 import type { Session } from './session.ts';
@@ -25,6 +26,7 @@ export type DispatcherDeps = {
     forget(jobId: string): Promise<void>;
   };
   readonly cancelReason: (taskId: string) => Promise<string | null>;
+  readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -145,6 +147,8 @@ export class Dispatcher {
     const { agentId } = session;
     const marked = await jobs.markDispatched({ taskId, agentId, now: clock.now() });
     if (marked.kind !== 'send') return;
+    this.#deps.crash('after-mark');
     session.give({ type: 'dispatch', jobId, ...text, have: marked.have }, marked.cancel);
+    this.#deps.crash('after-dispatch');
   }
 }

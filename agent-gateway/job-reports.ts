@@ -3,6 +3,7 @@ import type { JobReport } from '../contracts/task.ts';
 import { partsOfJobId } from '../domain/ids.ts';
 import { isFinal, plainReport } from '../domain/job.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { Session } from './session.ts';
@@ -32,6 +33,7 @@ export type JobReportsDeps = {
   readonly jobs: JobStore;
   readonly output: OutputStore;
   readonly metrics: GatewayMetrics;
+  readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -89,12 +91,15 @@ export class JobReports {
 
   async #result(session: Session, frame: { jobId: string; report: JobReport }): Promise<void> {
     if (!isFinal(frame.report.state)) return this.#deps.metrics.frameRefused('not_final');
+    this.#deps.crash('before-report');
     const word = await this.#report(frame.jobId, frame.report);
+    this.#deps.crash('after-report');
     if (word === 'foreign') return this.#deps.metrics.frameRefused('no_such_job');
     if (word === 'applied') this.#deps.metrics.jobEnded(frame.report);
     else this.#deps.metrics.reportDropped(word);
     session.ended(frame.jobId);
     session.send({ type: 'stored', jobId: frame.jobId });
+    this.#deps.crash('after-stored');
   }
 
   async #report(jobId: string, report: JobReport): Promise<Reported> {

@@ -46,7 +46,7 @@ export type GatewayOptions = {
   readonly egressAllow: readonly string[];
   readonly clocks: Clocks;
   readonly metrics: Metrics;
-  readonly crash: CrashPoints;
+  readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -106,7 +106,7 @@ async function stopAll(parts: ReturnType<typeof partsOf>, listener: AgentListene
 }
 
 function partsOf(of: GatewayOptions) {
-  const { clock, log, clocks, gatewayId } = of;
+  const { clock, log, clocks, gatewayId, crash } = of;
   const { background, blocking, request } = of.redis;
   const metrics = new GatewayMetrics(of.metrics);
   const registry = new SessionRegistry();
@@ -122,9 +122,11 @@ function partsOf(of: GatewayOptions) {
   });
   const bodies = new TaskBodies((taskId) => tasks.body(taskId));
   const cancelReason = (taskId: string) => tasks.cancelReason(taskId);
-  const dispatcher = new Dispatcher({ registry, gate, bodies, jobs, cancelReason, clock, log });
+  const dispatcher = new Dispatcher({
+    ...{ registry, gate, bodies, jobs, cancelReason, crash, clock, log },
+  });
   const output = new JobOutput(background);
-  const reports = new JobReports({ jobs, output, metrics, clock, log });
+  const reports = new JobReports({ jobs, output, metrics, crash, clock, log });
   const { agentLateMs, agentOfflineMs, pingMs, startLeaseMs, callbackRetryMs } = clocks;
   const presence = new Presence({
     ...{ registry, sessions: new Sessions(request), gatewayId, agentLateMs, agentOfflineMs },
@@ -136,9 +138,9 @@ function partsOf(of: GatewayOptions) {
   });
   const read = (taskId: string) => tasks.read(taskId);
   const isOnline = (agentId: string) => presence.isOnline(agentId);
-  const sweep = new DeadlineSweep({ jobs, read, isOnline, metrics, clock, log });
+  const sweep = new DeadlineSweep({ jobs, read, isOnline, metrics, crash, clock, log });
   const stream = new Outbox({ redis: background, blocking, gatewayId });
-  const { crash, callbackSecret: secret } = of;
+  const { callbackSecret: secret } = of;
   const outbox = new CallbackOutbox({
     ...{ outbox: stream, read, secret, callbackRetryMs },
     ...{ metrics, crash, clock, log },

@@ -21,7 +21,7 @@ export type TaskServiceDeps = {
   /** Hosts that callbacks may go to. */
   readonly egressAllow: readonly string[];
   readonly metrics: GatewayMetrics;
-  readonly crash: CrashPoints;
+  readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
 };
 
@@ -49,6 +49,7 @@ export class TaskService {
     const task = checked(taskSubmit, of.body);
     this.#check(of.key, task);
     const taskId = taskIdOf(of.key, sha256);
+    this.#deps.crash('before-submit');
     const submitted = await this.#deps.tasks.submit({
       ...{ taskId, key: of.key, task, now: this.#deps.clock.now() },
       digest: sha256Hex(canonicalJson(unsigned(task))),
@@ -86,6 +87,7 @@ export class TaskService {
     const { tasks, dispatcher, metrics, clock } = this.#deps;
     const cancelled = await tasks.cancel({ taskId, reason, now: clock.now() });
     if (cancelled === null) throw notFound(taskId);
+    this.#deps.crash('after-cancel');
     metrics.jobsCancelled(cancelled.ended);
     dispatcher.cancel({ taskId, agentIds: cancelled.inFlight, reason });
     return this.report(taskId);

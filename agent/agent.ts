@@ -17,7 +17,7 @@ export type AgentDeps = {
   readonly processes: Pick<ProcessTable, 'bootId'>;
   readonly clock: Clock;
   readonly log: Log;
-  readonly crashAt: CrashPoints;
+  readonly crashAt: CrashPoints<'agent'>;
   readonly leaseWaitMs: number;
   readonly resendAfterMs: number;
 };

@@ -51,7 +51,7 @@ export type ExecutorEvents = Pick<RunningJobDeps, 'onOutput' | 'onFinished'>;
 export type ExecutorDeps = RunningJobDeps & {
   readonly state: StateDirectory;
   readonly jobEnvironment: Readonly<Record<string, string>>;
-  readonly crashAt: CrashPoints;
+  readonly crashAt: CrashPoints<'agent'>;
 };
 
 const helper = fileURLToPath(new URL('spawn-helper.sh', import.meta.url));
@@ -128,6 +128,7 @@ export class ProcessExecutor implements Executor {
           : job.stdin,
       secretPieces: [...order.secrets.values()].flatMap(secretPieces),
     });
+    this.#deps.crashAt('after-folder');
     const blocks = Math.floor(intent.outputBytes / blockBytes) + 1;
     const child = spawn(
       '/bin/sh',
@@ -162,7 +163,9 @@ export class ProcessExecutor implements Executor {
       }
       const startedAt = this.#deps.clock.now();
       const started: Started = { kind: 'started', jobId, pid, startTime, startedAt };
+      this.#deps.crashAt('after-spawn');
       this.#deps.journal.write(started);
+      this.#deps.crashAt('after-started');
       const job = this.#attach({ intent, started, folder, isChild: true });
       child.once('exit', (code, signal) => job.look({ code, signal }));
       child.unref();
@@ -192,7 +195,9 @@ export class ProcessExecutor implements Executor {
   }
 
   async #end(jobId: string, report: JobReport): Promise<void> {
+    this.#deps.crashAt('before-finished');
     await this.#deps.journal.record({ kind: 'finished', jobId, report });
+    this.#deps.crashAt('after-finished');
     this.#deps.onFinished(jobId);
   }
 

@@ -24,7 +24,7 @@ export type JobDeskDeps = {
   readonly lease: StartLease;
   readonly clock: Clock;
   readonly log: Log;
-  readonly crashAt: CrashPoints;
+  readonly crashAt: CrashPoints<'agent'>;
   readonly bootId: string;
   /** How long a dispatch that meets no lease waits for one. */
   readonly leaseWaitMs: number;
@@ -98,7 +98,9 @@ export class JobDesk {
     this.#spool?.forget(jobId);
     const entry = this.#deps.journal.entry(jobId);
     if (entry?.report === undefined || entry.stored) return;
+    this.#deps.crashAt('before-stored');
     await this.#deps.journal.record({ kind: 'stored', jobId });
+    this.#deps.crashAt('after-stored');
   }
 
   onOutput(jobId: string): void {
@@ -147,6 +149,7 @@ export class JobDesk {
       timeoutMs: of.job.limits.timeoutMs,
       outputBytes: of.job.limits.outputBytes,
     };
+    this.#deps.crashAt('before-intent');
     try {
       await this.#deps.journal.append(intent);
     } catch (error) {
@@ -235,8 +238,9 @@ export class JobDesk {
       { jobId, state: report.state, reason: report.reason },
       'a job did not start',
     );
-    this.#deps.crashAt('before-callback');
+    this.#deps.crashAt('before-result');
     this.#send({ type: 'result', jobId, report });
+    this.#deps.crashAt('after-result');
   }
 
   #send(frame: Parameters<Link['send']>[0]): void {

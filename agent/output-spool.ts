@@ -23,7 +23,7 @@ export type SpoolDeps = {
   readonly executor: Pick<Executor, 'visible'>;
   readonly clock: Clock;
   readonly log: Log;
-  readonly crashAt: CrashPoints;
+  readonly crashAt: CrashPoints<'agent'>;
 };
 
 type Sending = {
@@ -111,8 +111,9 @@ export class OutputSpool {
       const report = this.#deps.journal.entry(jobId)?.report;
       if (report === undefined) return;
       sending.isOver = true;
-      this.#deps.crashAt('before-callback');
+      this.#deps.crashAt('before-result');
       this.#link.send({ type: 'result', jobId, report });
+      this.#deps.crashAt('after-result');
       return;
     }
   }

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { JobFolder, OutputSizes } from './job-folder.ts';
 import type { Journal } from './job-journal.ts';
@@ -12,6 +13,7 @@ export type RunningJobDeps = {
   readonly processes: ProcessTable;
   readonly clock: Clock;
   readonly log: Log;
+  readonly crashAt: CrashPoints<'agent'>;
   readonly killGraceMs: number;
   /** More of the output may be read. */
   readonly onOutput: (jobId: string) => void;
@@ -83,7 +85,9 @@ export class RunningJob {
       return;
     }
     this.#isEnding = true;
+    this.#deps.crashAt('before-stop');
     this.#write({ kind: 'stop_requested', jobId: this.intent.jobId, reason });
+    this.#deps.crashAt('after-stop');
     void this.#terminate().catch((error: unknown) => this.#fail(error));
   }
 
@@ -207,7 +211,9 @@ export class RunningJob {
       sizes: sealed.sizes,
       note: sealed.note,
     });
+    this.#deps.crashAt('before-finished');
     await this.#deps.journal.record({ kind: 'finished', jobId, report });
+    this.#deps.crashAt('after-finished');
     this.#deps.log.info({ jobId, state: report.state, reason: report.reason }, 'a job ended');
     this.#deps.onFinished(jobId);
   }

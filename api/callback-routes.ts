@@ -4,6 +4,7 @@ import { taskCallback } from '../contracts/task.ts';
 import { signalNames, type TaskFinishedSignal, workflowTypes } from '../contracts/temporal.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { verifyWebhook } from '../platform/standard-webhooks.ts';
 import { bodyOf, rawBodyOf } from './body.ts';
@@ -14,6 +15,7 @@ export type CallbackDeps = {
   readonly callbackSecrets: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
+  readonly crash: CrashPoints<'api'>;
 };
 
 const signalMs = 5_000;
@@ -38,7 +40,9 @@ export function callbackRoutes(app: FastifyInstance, deps: CallbackDeps): void {
     if (!reference.startsWith(`${workflowTypes.remediation}:`)) {
       throw new FixpointError('gone', 'it is for no run of ours');
     }
+    deps.crash('before-signal');
     await tell(deps, reference, { report });
+    deps.crash('after-signal');
     return reply.code(204).send();
   });
 }

@@ -13,6 +13,7 @@ import {
 } from '../contracts/temporal.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { bodyOf } from './body.ts';
 import { audited, operatorCredential } from './operator-actions.ts';
@@ -23,6 +24,7 @@ export type ControlDeps = {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly log: Log;
+  readonly crash: CrashPoints<'api'>;
 };
 
 type Control = (input: ControlInput) => Promise<never>;

@@ -1,5 +1,6 @@
 import { FixpointError } from '../domain/errors.ts';
 import type { AuditLog } from '../platform/audit.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 
 /** Who acts: the credential, and beside it the name that was only claimed (invariant 9). */
@@ -16,6 +17,7 @@ export async function audited<T>(
   of: {
     readonly audit: AuditLog;
     readonly log: Log;
+    readonly crash: CrashPoints<'api'>;
     readonly kind: string;
     readonly actor: Actor;
     readonly object: string;
@@ -31,8 +33,11 @@ export async function audited<T>(
       .catch((error: unknown) => of.log.error({ error, kind }, 'an audit record was not written'));
   };
   try {
+    of.crash('before-update');
     const result = await work();
+    of.crash('after-update');
     await record('done');
+    of.crash('after-audit');
     return result;
   } catch (error) {
     await record(error instanceof FixpointError ? error.code : 'internal');

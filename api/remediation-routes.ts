@@ -14,6 +14,7 @@ import {
 import { FixpointError } from '../domain/errors.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { bodyOf, queryOf } from './body.ts';
 import { audited, operatorCredential } from './operator-actions.ts';
@@ -25,6 +26,7 @@ export type RemediationDeps = {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly log: Log;
+  readonly crash: CrashPoints<'api'>;
 };
 
 const callMs = 10_000;

@@ -33,7 +33,7 @@ export type ApiDeps = {
   readonly callbackSecrets: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
-  readonly crash: CrashPoints;
+  readonly crash: CrashPoints<'api'>;
 };
 
 /** Listens and answers where; `close` waits for requests under way. */

@@ -16,7 +16,7 @@ export type WebhookDeps = {
   readonly webhookSecrets: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
-  readonly crash: CrashPoints;
+  readonly crash: CrashPoints<'api'>;
 };
 
 const answeredFlaws = 1_000;
@@ -34,6 +34,7 @@ export function webhookRoutes(app: FastifyInstance, deps: WebhookDeps): void {
     handler: async (request): Promise<WebhookAnswer> => {
       const receivedAt = new Date(deps.clock.now()).toISOString();
       const body = parseAlertmanager(rawBodyOf(request), receivedAt);
+      deps.crash('before-append');
       const { accepted, duplicate } = await keep(deps, body);
       deps.crash('after-append');
       sayQuarantined(deps.log, body);

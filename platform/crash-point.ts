@@ -2,21 +2,83 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Named places just after a persistence boundary at which a test can kill the process, as a power
- * cut would. Unarmed, a crash point is one comparison.
+ * Every place at which a test can kill a program, as a power cut would, with the boundary of
+ * persistence it stands at: what is kept by then, and what is not yet done.
  */
-export type CrashPoint =
-  | 'after-append'
-  | 'after-signal'
-  | 'after-submit'
-  | 'after-intent'
-  | 'while-running'
-  | 'before-callback';
+export const crashPoints = {
+  api: {
+    'before-append': 'a webhook body was read, nothing of it is kept',
+    'after-append': 'every entry is in the intake, the sender was not answered',
+    'before-signal': 'a callback was checked, Temporal does not know of it',
+    'after-signal': 'Temporal stored a callback, the gateway was not answered',
+    'before-update': 'an operator’s wish was read, nothing was done',
+    'after-update': 'an operator’s wish was done, the audit log does not say so',
+    'after-audit': 'an operator’s wish is in the audit log, nobody was answered',
+  },
+  dispatcher: {
+    'after-read': 'entries were given to this reader, nothing was done with them',
+    'before-signal': 'an entry’s mailbox is known, it was not signalled',
+    'after-signal': 'a mailbox has the entry, the intake does not know',
+    'before-ack': 'an entry’s fate is decided, it was not counted',
+    'after-ack': 'an entry’s fate is counted and the entry gone',
+  },
+  workflows: {
+    'before-start': 'a mailbox wants a repair, Temporal has none',
+    'after-start': 'Temporal has the repair, the mailbox’s history does not say so',
+    'before-tell': 'an alert is over, its running repair was not told',
+    'after-tell': 'a running repair was told, the mailbox’s history does not say so',
+  },
+  activities: {
+    'before-submit': 'a task is due, the gateway does not have it',
+    'after-submit': 'the gateway has the task, history does not say so',
+    'after-poll': 'the gateway told of a task, history does not have it',
+    'after-cancel': 'the gateway has the wish to cancel, history does not say so',
+    'before-audit': 'a repair ended, the audit log does not say so',
+    'after-audit': 'a repair’s end is in the audit log, its mailbox was not told',
+    'after-tell': 'a mailbox was told of the end, the repair’s history does not say so',
+    'after-publish': 'gateways may read the kill switch, its history does not say so',
+  },
+  gateway: {
+    'before-submit': 'a task was checked, it is not kept',
+    'after-submit': 'a task is kept, nothing was sent to an agent',
+    'after-mark': 'a job is marked as sent, it was not written to the link',
+    'after-dispatch': 'a job was written to the link',
+    'after-cancel': 'the wish to cancel a task is kept, no agent was told',
+    'before-report': 'an agent’s result arrived, it is not kept',
+    'after-report': 'an agent’s result is kept, the agent was not told',
+    'after-stored': 'an agent was told that its result is kept',
+    'after-settle': 'jobs that ran out of time are ended, their deadline still stands',
+    'before-callback': 'a task is over, its callback was not made',
+    'after-callback': 'a callback was taken, the outbox still has it',
+    'after-done': 'a callback was taken and is out of the outbox',
+  },
+  agent: {
+    'before-intent': 'a job passed every check, the journal does not know it',
+    'after-intent': 'the intent is on disk, no process exists',
+    'after-folder': 'the job’s folder is laid out, no process exists',
+    'after-spawn': 'the helper waits for its word, the start is not in the journal',
+    'after-started': 'the start is in the journal, the helper still waits',
+    'while-running': 'the script was let go',
+    'before-stop': 'a script is to be stopped, the journal does not say so',
+    'after-stop': 'the stop is in the journal, nothing was killed',
+    'before-finished': 'the script ended and its output is fixed, the journal does not say so',
+    'after-finished': 'the outcome is on disk, the gateway was not told',
+    'before-result': 'output was sent, the result not',
+    'after-result': 'the result was handed to the link',
+    'before-stored': 'the gateway says it keeps the result, the journal does not',
+    'after-stored': 'the journal says that the gateway keeps the result',
+  },
+} as const;
 
-/** Kills this process at `point` if it is the armed one. */
-export type CrashPoints = (point: CrashPoint) => void;
+/** What a crash point is named with: the workers by their roles. */
+export type CrashProgram = keyof typeof crashPoints;
 
-export const noCrashPoints: CrashPoints = () => {};
+/** Kills this process at `point` if it is the armed one. Unarmed, it costs one call of nothing. */
+export type CrashPoints<Program extends CrashProgram> = (
+  point: keyof (typeof crashPoints)[Program],
+) => void;
+
+export const noCrashPoints = (): void => {};
 
 /**
  * Crash points armed by `FIXPOINT_CRASH_POINT`, in one of two ways. `point@marker file`: the first
@@ -24,12 +86,16 @@ export const noCrashPoints: CrashPoints = () => {};
  * on. A folder: whoever reaches a point for which the folder holds a file `{program}.{point}`
  * takes the file away and dies, so that a test can arm a running product again and again.
  */
-export function armedCrashPoints(armed: string | undefined, program: string): CrashPoints {
+export function armedCrashPoints<Program extends CrashProgram>(
+  armed: string | undefined,
+  program: Program,
+): CrashPoints<Program> {
   if (armed === undefined || armed === '') return noCrashPoints;
   const at = armed.indexOf('@');
   const [name, marker] = [armed.slice(0, at), armed.slice(at + 1)];
   return (point) => {
-    const mine = at < 0 ? taken(armed, `${program}.${point}`) : point === name && created(marker);
+    const mine =
+      at < 0 ? taken(armed, `${program}.${String(point)}`) : point === name && created(marker);
     if (mine) process.kill(process.pid, 'SIGKILL');
   };
 }

@@ -22,7 +22,7 @@ export type DispatcherDeps = {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly crash: CrashPoints;
+  readonly crash: CrashPoints<'dispatcher'>;
 };
 
 const readCount = 500;
@@ -141,6 +141,7 @@ class Dispatcher {
   async #take(found: readonly StreamEntry[]): Promise<void> {
     const entries = found.filter(({ id }) => !this.#inHand.has(id));
     if (entries.length === 0) return;
+    this.#deps.crash('after-read');
     const tombstones = await this.#tombstones(entries);
     for (const [at, entry] of entries.entries()) {
       const work = this.#dispatch(entry, tombstones[at] ?? null).finally(() =>
@@ -168,7 +169,9 @@ class Dispatcher {
   async #dispatch(entry: StreamEntry, tombstone: string | null): Promise<void> {
     try {
       const end = await this.#handler.handle(entry, tombstone);
+      this.#deps.crash('before-ack');
       await this.#end(entry, end);
+      this.#deps.crash('after-ack');
     } catch (error) {
       this.#deps.log.warn({ error, entry: entry.id }, 'an entry stays in the intake');
     }

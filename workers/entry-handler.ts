@@ -27,14 +27,14 @@ export class EntryHandler {
   readonly #lanes: MailboxLanes;
   readonly #alertFile: AlertFile;
   readonly #clock: Clock;
-  readonly #crash: CrashPoints;
+  readonly #crash: CrashPoints<'dispatcher'>;
 
   constructor(of: {
     readonly policies: PolicyStore;
     readonly lanes: MailboxLanes;
     readonly alertFile: AlertFile;
     readonly clock: Clock;
-    readonly crash: CrashPoints;
+    readonly crash: CrashPoints<'dispatcher'>;
   }) {
     this.#policies = of.policies;
     this.#lanes = of.lanes;
@@ -81,6 +81,7 @@ export class EntryHandler {
   async #hand(alert: Alert, policy: LoadedPolicy, claimed: boolean): Promise<Outcome> {
     const address = addressOf(alert, policy);
     const ref = refOf(alert, claimed && this.#isLate(alert, policy));
+    this.#crash('before-signal');
     const outcome = await this.#lanes.send(address, ref);
     return {
       fate: outcome === 'delivered' ? { kind: 'handed' } : fateOfAbsent(alert),

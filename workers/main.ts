@@ -9,7 +9,7 @@ import { selectAgents } from '../platform/agent-matchers.ts';
 import { AuditLog } from '../platform/audit.ts';
 import { systemClock } from '../platform/clock.ts';
 import { loadConfig, processEnvironment } from '../platform/config.ts';
-import { armedCrashPoints, type CrashPoints } from '../platform/crash-point.ts';
+import { armedCrashPoints, noCrashPoints } from '../platform/crash-point.ts';
 import { createLog, type Log } from '../platform/log.ts';
 import { Metrics, serveMetrics } from '../platform/metrics.ts';
 import { flawLine, loadPolicyFiles } from '../platform/policy-files.ts';
@@ -38,7 +38,6 @@ type Base = {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly shutdown: Shutdown;
-  readonly crash: CrashPoints;
   readonly client: Client;
 };
 
@@ -59,8 +58,7 @@ async function main(): Promise<void> {
   if (role !== 'dispatcher') installRuntime({ log, metricsAddress: config.temporalMetricsListen });
   const client = await connectClient(config, shutdown);
   const metrics = new Metrics();
-  const crash = armedCrashPoints(config.crashPoint, role);
-  const base: Base = { config, log, metrics, shutdown, crash, client };
+  const base: Base = { config, log, metrics, shutdown, client };
   await starts[role](base);
   const [host, port] = addressOf(config.metricsListen ?? `127.0.0.1:${metricsPorts[role]}`);
   const readiness = { temporal: () => isReachable(client) };
@@ -79,7 +77,8 @@ const starts: Record<Role, (base: Base) => Promise<void>> = {
 
 async function startWorkflows(base: Base): Promise<void> {
   const policies = await policyStore(base.config);
-  const starter = remediationStarter({ client: base.client, crashPoints: base.crash });
+  const crashPoints = armedCrashPoints(base.config.crashPoint, 'workflows');
+  const starter = remediationStarter({ client: base.client, crashPoints });
   const worker = await createWorkflowWorker({
     connection: await nativeConnection(base),
     namespace: base.config.temporalNamespace,
@@ -98,7 +97,9 @@ async function startWorkflows(base: Base): Promise<void> {
 async function startActivities(base: Base): Promise<void> {
   const { config, client } = base;
   const redis = redisClient(base, 'background');
-  const starter = remediationStarter({ client, crashPoints: base.crash });
+  const crash = armedCrashPoints(config.crashPoint, 'activities');
+  // Only tells mailboxes here, which has its crash point in the activity.
+  const starter = remediationStarter({ client, crashPoints: noCrashPoints });
   const gateway = gatewayClient({
     url: config.gatewayUrl,
     token: needed(config.gatewayToken, 'FIXPOINT_GATEWAY_TOKEN'),
@@ -123,17 +124,9 @@ async function startActivities(base: Base): Promise<void> {
       tellMailbox,
       counted: outcomeMetrics(base.metrics),
       control,
+      crash,
     },
-    gateway: {
-      gateway: {
-        ...gateway,
-        async submit(input) {
-          const report = await gateway.submit(input);
-          base.crash('after-submit');
-          return report;
-        },
-      },
-    },
+    gateway: { gateway, crash },
   });
   runWorkers(base, workers);
   const stopping = new AbortController();
@@ -169,7 +162,7 @@ async function startDispatching(base: Base): Promise<void> {
     clock: systemClock,
     log: base.log,
     metrics: base.metrics,
-    crash: base.crash,
+    crash: armedCrashPoints(config.crashPoint, 'dispatcher'),
   });
   base.shutdown.add('dispatcher', () => dispatcher.stop());
 }

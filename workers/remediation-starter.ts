@@ -31,7 +31,7 @@ const keys = {
 /** Starts and tells remediations and mailboxes through Temporal. */
 export function remediationStarter(of: {
   readonly client: Client;
-  readonly crashPoints: CrashPoints;
+  readonly crashPoints: CrashPoints<'workflows'>;
 }): {
   /** Answers the episodes that the repair of that id was started with, now or before. */
   start(input: RemediationInput): Promise<readonly string[]>;
@@ -42,6 +42,7 @@ export function remediationStarter(of: {
   return {
     async start(input) {
       const episodes = input.episodes.map(({ id }) => id);
+      of.crashPoints('before-start');
       try {
         await client.workflow.start(workflowTypes.remediation, {
           workflowId: input.remediationId,
@@ -59,14 +60,16 @@ export function remediationStarter(of: {
         const { memo } = await client.workflow.getHandle(input.remediationId).describe();
         return (memo?.['episodes'] as readonly string[] | undefined) ?? []; // Written just above.
       }
-      of.crashPoints('after-signal');
+      of.crashPoints('after-start');
       return episodes;
     },
     async tell({ remediationId, resolved }) {
       const signal: EpisodeChangedSignal = { resolved };
+      of.crashPoints('before-tell');
       await ifOpen(
         client.workflow.getHandle(remediationId).signal(signalNames.episodeChanged, signal),
       );
+      of.crashPoints('after-tell');
     },
     async tellMailbox(mailboxId, signal) {
       await ifOpen(

@@ -45,13 +45,13 @@ runbook: evidence
 const deaths = [
   { program: 'api', point: 'after-append' },
   { program: 'dispatcher', point: 'after-signal' },
-  { program: 'workflows', point: 'after-signal' },
+  { program: 'workflows', point: 'after-start' },
   { program: 'activities', point: 'after-submit' },
   { program: 'gateway', point: 'after-submit' },
   { program: 'gateway', point: 'before-callback' },
   { program: 'agent', point: 'after-intent' },
   { program: 'agent', point: 'while-running' },
-  { program: 'agent', point: 'before-callback' },
+  { program: 'agent', point: 'before-result' },
 ] as const;
 
 /** Killed from outside while the script runs. */

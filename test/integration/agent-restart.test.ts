@@ -100,13 +100,13 @@ describe('an agent that dies', () => {
 
   it('before the result is told tells it after the restart', async () => {
     const order = host.order(`${touch()}exit 7\n`);
-    const child = host.spawn(gateway.url, crashAt('before-callback'));
+    const child = host.spawn(gateway.url, crashAt('before-result'));
     await gateway.connected();
     const jobId = gateway.dispatch(order);
     await ended(child);
     assert.equal(gateway.results.length, 0);
 
-    host.spawn(gateway.url, crashAt('before-callback'));
+    host.spawn(gateway.url, crashAt('before-result'));
     const report = await gateway.result(jobId);
 
     assert.equal(report.exitCode, 7);

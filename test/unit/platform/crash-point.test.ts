@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { armedCrashPoints, crashPoints, noCrashPoints } from '../../../platform/crash-point.ts';
+
+const module = join(import.meta.dirname, '../../../platform/crash-point.ts');
+
+describe('crash points', () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'fixpoint-crash-point-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** Reaches a point in a process of its own. */
+  const reach = (armed: string, point: string) =>
+    spawnSync(process.execPath, [
+      '--input-type=module-typescript',
+      '--eval',
+      `import { armedCrashPoints } from '${module}'; armedCrashPoints('${armed}', 'agent')('${point}');`,
+    ]).signal;
+
+  it('unarmed do nothing at all', () => {
+    assert.equal(armedCrashPoints(undefined, 'api'), noCrashPoints);
+    assert.equal(armedCrashPoints('', 'api'), noCrashPoints);
+  });
+
+  it('kill the first process that reaches the armed one, and none after it', () => {
+    const armed = `after-intent@${join(folder, 'marker')}`;
+
+    assert.equal(reach(armed, 'before-intent'), null);
+    assert.equal(reach(armed, 'after-intent'), 'SIGKILL');
+    assert.equal(reach(armed, 'after-intent'), null);
+  });
+
+  it('armed by a folder kill the program that the file names, once per file', () => {
+    writeFileSync(join(folder, 'gateway.after-intent'), '');
+    assert.equal(reach(folder, 'after-intent'), null);
+
+    writeFileSync(join(folder, 'agent.after-intent'), '');
+    assert.equal(reach(folder, 'after-intent'), 'SIGKILL');
+    assert.ok(existsSync(join(folder, 'agent.after-intent.died')));
+    assert.equal(reach(folder, 'after-intent'), null);
+  });
+
+  it('each stand in the table with the boundary in words', () => {
+    const rows = Object.values(crashPoints).flatMap((points) => Object.entries(points));
+
+    assert.ok(rows.length >= 40, `${rows.length} points`);
+    for (const [point, boundary] of rows) assert.match(boundary, /^.{15,80}$/, point);
+  });
+});
