@@ -54,7 +54,8 @@ export class AgentLinks {
   async open(socket: WebSocket, agentId: string): Promise<void> {
     const { clock, log, metrics } = this.#deps;
     const journalIdOf = (id: string) => this.#deps.inventory.journalIdOf(id);
-    const opening = await openLink(socket, { agentId, journalIdOf, clock });
+    const isLocked = (id: string) => this.#deps.gate.lockOf(id) !== null;
+    const opening = await openLink(socket, { agentId, journalIdOf, isLocked, clock });
     metrics.handshake(opening.kind === 'refused' ? opening.reason : opening.kind);
     if (opening.kind === 'closed') return;
     if (opening.kind === 'opened') return this.#welcome(socket, opening.hello);

@@ -1,28 +1,64 @@
 import { z } from 'zod';
+import { limits } from '../contracts/limits.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { type Rounds, startRounds } from './rounds.ts';
 
-const controlState = z.object({ stopped: z.boolean() });
+const lock = z.object({
+  agentId: z.string(),
+  reason: z.string(),
+  by: z.string(),
+  at: z.int(),
+});
+/** Why, by whom and when (Unix milliseconds) an agent was locked. */
+export type AgentLock = z.infer<typeof lock>;
+
+const controlState = z.object({
+  stopped: z.boolean(),
+  locked: z.array(lock).max(limits.lockedAgentsMax).default([]),
+});
 
 /** `missing` also stands for what cannot be read: nothing starts, and nothing is refused (rule R6). */
 export type Control = 'allowed' | 'stopped' | 'missing';
 
+type LockWish = { readonly agentId: string; readonly reason: string; readonly at: number };
+
+/**
+ * Agents that a gateway found out by itself, for the control workflow to lock. `write` keeps the
+ * first wish about an agent; both may reject while Redis is away.
+ */
+export type LockWishes = {
+  write(wish: LockWish): Promise<void>;
+  all(): Promise<readonly LockWish[]>;
+};
+
 export type ControlGateDeps = {
   /** The text of the control cache, null if there is none. */
   readonly read: () => Promise<string | null>;
+  readonly wishes: LockWishes;
   readonly clock: Clock;
   readonly log: Log;
-  /** Called on every change. */
+  /** Called on every change of the kill switch. */
   readonly onChange: (control: Control) => void;
+  /** Called for every locked agent at every look, so that a link that slipped in is ended too. */
+  readonly onLocked: (agentId: string) => void;
 };
 
 const readMs = 500;
+const ownName = 'gateway';
 
-/** The kill switch as this gateway knows it, never older than a second (invariant 4). */
+/**
+ * The kill switch and the agent locks as this gateway knows them, never older than a second
+ * (invariant 4). Locks stay known while the cache is missing: it comes back with them, and until
+ * then nothing starts anyway.
+ */
 export class ControlGate {
   readonly #deps: ControlGateDeps;
   #control: Control = 'missing';
+  #locked: ReadonlyMap<string, AgentLock> = new Map();
+  #wished: ReadonlyMap<string, AgentLock> = new Map();
+  /** Wishes of this gateway that Redis has not taken yet. */
+  readonly #unwritten = new Map<string, AgentLock>();
   #rounds: Rounds | undefined;
 
   constructor(deps: ControlGateDeps) {
@@ -31,6 +67,25 @@ export class ControlGate {
 
   get control(): Control {
     return this.#control;
+  }
+
+  /** The lock on an agent, also one that is only wished for so far. */
+  lockOf(agentId: string): AgentLock | null {
+    return (
+      this.#locked.get(agentId) ?? this.#wished.get(agentId) ?? this.#unwritten.get(agentId) ?? null
+    );
+  }
+
+  /**
+   * Keeps an agent out from now on and asks for a lock that lasts. Never rejects: what Redis does
+   * not take now it is given at the next look.
+   */
+  async wishLock(agentId: string, reason: string): Promise<void> {
+    const { clock, log, onLocked } = this.#deps;
+    log.warn({ agentId, reason }, 'an agent is locked');
+    this.#unwritten.set(agentId, { agentId, reason, by: ownName, at: clock.now() });
+    onLocked(agentId);
+    await this.#writeWishes();
   }
 
   start(): void {
@@ -43,9 +98,15 @@ export class ControlGate {
     await this.#rounds?.stop();
   }
 
-  /** Reads the control cache once. Never rejects. */
+  /** Reads the control cache and the wishes once. Never rejects. */
   async refresh(): Promise<void> {
+    await this.#writeWishes();
+    // In this order: a wish is removed only after the lock it became is in the cache.
+    await this.#readWishes();
     const control = await this.#read();
+    for (const each of [this.#locked, this.#wished, this.#unwritten]) {
+      for (const agentId of each.keys()) this.#deps.onLocked(agentId);
+    }
     if (control === this.#control) return;
     this.#deps.log.info({ from: this.#control, to: control }, 'the kill switch changed');
     this.#control = control;
@@ -56,9 +117,34 @@ export class ControlGate {
     try {
       const text = await this.#deps.read();
       if (text === null) return 'missing';
-      return controlState.parse(JSON.parse(text)).stopped ? 'stopped' : 'allowed';
+      const { stopped, locked } = controlState.parse(JSON.parse(text));
+      this.#locked = new Map(locked.map((each) => [each.agentId, each]));
+      return stopped ? 'stopped' : 'allowed';
     } catch {
       return 'missing'; // Unreadable is as good as missing; the change to it is logged above.
+    }
+  }
+
+  async #readWishes(): Promise<void> {
+    try {
+      const wishes = await this.#deps.wishes.all();
+      this.#wished = new Map(wishes.map((each) => [each.agentId, { ...each, by: ownName }]));
+    } catch (error) {
+      this.#deps.log.debug({ error }, 'lock wishes are read again later');
+    }
+  }
+
+  async #writeWishes(): Promise<void> {
+    for (const [agentId, wish] of this.#unwritten) {
+      try {
+        const { reason, at } = wish;
+        await this.#deps.wishes.write({ agentId, reason, at });
+        // Known as wished until the next look finds it there, or locked by then.
+        this.#wished = new Map([...this.#wished, [agentId, wish]]);
+        this.#unwritten.delete(agentId);
+      } catch (error) {
+        this.#deps.log.warn({ error, agentId }, 'a lock wish is written later');
+      }
     }
   }
 }

@@ -23,6 +23,7 @@ export type DeadlineSweepDeps = {
   readonly read: (taskId: string) => Promise<{ readonly jobs: readonly AgentReport[] } | null>;
   /** Whether a job could be written to the agent now. */
   readonly isOnline: (agentId: string) => boolean;
+  readonly isLocked: (agentId: string) => boolean;
   readonly metrics: GatewayMetrics;
   readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
@@ -92,6 +93,7 @@ export class DeadlineSweep {
 
   #verdict(kind: Due['kind'], agentId: string): JobReport {
     if (kind === 'report') return plainReport('unknown', 'deadline');
+    if (this.#deps.isLocked(agentId)) return plainReport('unreachable', 'locked');
     return this.#deps.isOnline(agentId)
       ? plainReport('expired', 'not_after')
       : plainReport('unreachable', 'offline');

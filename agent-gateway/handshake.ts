@@ -24,6 +24,7 @@ export async function openLink(
     readonly agentId: string;
     /** The journal that the register names for the agent; undefined if it is not enrolled. */
     readonly journalIdOf: (agentId: string) => Promise<string | undefined>;
+    readonly isLocked: (agentId: string) => boolean;
     readonly clock: Clock;
   },
 ): Promise<Opening> {
@@ -32,7 +33,8 @@ export async function openLink(
   const frame = helloOf(text);
   if (frame === null) return { kind: 'refused', reason: 'bad_hello', hello: null };
   const journalId = await of.journalIdOf(of.agentId);
-  const reason = refusalOf(frame, { agentId: of.agentId, journalId });
+  const isLocked = of.isLocked(of.agentId);
+  const reason = refusalOf(frame, { agentId: of.agentId, journalId, isLocked });
   return reason === null
     ? { kind: 'opened', hello: frame }
     : { kind: 'refused', reason, hello: frame };
@@ -70,10 +72,15 @@ function helloOf(text: string): Hello | null {
 
 function refusalOf(
   frame: Hello,
-  of: { readonly agentId: string; readonly journalId: string | undefined },
+  of: {
+    readonly agentId: string;
+    readonly journalId: string | undefined;
+    readonly isLocked: boolean;
+  },
 ): ByeReason | null {
   if (frame.agentId !== of.agentId) return 'wrong_agent';
   if (!protocolVersions.includes(frame.protocol)) return 'unsupported_protocol';
   if (of.journalId === undefined) return 'not_enrolled';
+  if (of.isLocked) return 'locked';
   return frame.journalId === of.journalId ? null : 'wrong_journal';
 }

@@ -20,6 +20,8 @@ export type PresenceDeps = {
     read(agentIds: readonly string[]): Promise<readonly (KnownSession | null)[]>;
   };
   readonly gatewayId: string;
+  /** The lock on an agent, or null. */
+  readonly lockOf: (agentId: string) => AgentView['lock'];
   readonly agentLateMs: number;
   readonly agentOfflineMs: number;
   readonly clock: Clock;
@@ -66,9 +68,11 @@ export class Presence {
     const lastSeenAt = live?.lastSeenAt ?? known?.lastSeenAt ?? null;
     // Of a session of another process only its wall clock is known.
     const silentMs = lastSeenAt === null ? null : this.#deps.clock.now() - lastSeenAt;
+    const lock = this.#deps.lockOf(agent.id);
     return {
       ...agent,
-      state: this.#stateOf(live?.silentMs ?? silentMs),
+      state: lock === null ? this.#stateOf(live?.silentMs ?? silentMs) : 'locked',
+      lock,
       gatewayId: live === undefined ? (known?.gatewayId ?? null) : this.#deps.gatewayId,
       sessionId: live?.sessionId ?? null,
       lastSeenAt,

@@ -9,6 +9,7 @@ import { readControl } from '../redis/control-cache.ts';
 import { inventoryVersion, writeInventory } from '../redis/inventory.ts';
 import { JobOutput } from '../redis/job-output.ts';
 import { Jobs } from '../redis/jobs.ts';
+import { LockWishes } from '../redis/lock-wishes.ts';
 import { Outbox } from '../redis/outbox.ts';
 import { Sessions } from '../redis/sessions.ts';
 import { Tasks } from '../redis/tasks.ts';
@@ -60,6 +61,7 @@ export type Gateway = {
 };
 
 const stoppingRetryMs = 500;
+const lockedRetryMs = 10_000;
 
 /**
  * A gateway that listens for agents and for tasks. Rejects if the issue register is damaged or a
@@ -117,8 +119,9 @@ function partsOf(of: GatewayOptions) {
   ];
   const inventory = inventoryOf(of);
   const gate = new ControlGate({
-    ...{ clock, log, read: () => readControl(request) },
+    ...{ clock, log, read: () => readControl(request), wishes: new LockWishes(request) },
     onChange: () => dispatcher.wakeAll(),
+    onLocked: (agentId) => registry.get(agentId)?.end('locked', lockedRetryMs),
   });
   const bodies = new TaskBodies((taskId) => tasks.body(taskId));
   const cancelReason = (taskId: string) => tasks.cancelReason(taskId);
@@ -130,7 +133,7 @@ function partsOf(of: GatewayOptions) {
   const { agentLateMs, agentOfflineMs, pingMs, startLeaseMs, callbackRetryMs } = clocks;
   const presence = new Presence({
     ...{ registry, sessions: new Sessions(request), gatewayId, agentLateMs, agentOfflineMs },
-    ...{ clock, log },
+    ...{ lockOf: (agentId: string) => gate.lockOf(agentId), clock, log },
   });
   const links = new AgentLinks({
     ...{ inventory, registry, dispatcher, reports, gate, sessions, gatewayId },
@@ -138,7 +141,11 @@ function partsOf(of: GatewayOptions) {
   });
   const read = (taskId: string) => tasks.read(taskId);
   const isOnline = (agentId: string) => presence.isOnline(agentId);
-  const sweep = new DeadlineSweep({ jobs, read, isOnline, metrics, crash, clock, log });
+  const isLocked = (agentId: string) => gate.lockOf(agentId) !== null;
+  const sweep = new DeadlineSweep({
+    ...{ jobs, read, isOnline, isLocked },
+    ...{ metrics, crash, clock, log },
+  });
   const stream = new Outbox({ redis: background, blocking, gatewayId });
   const { callbackSecret: secret } = of;
   const outbox = new CallbackOutbox({

@@ -10,6 +10,7 @@ export type ByeReason =
   | 'unsupported_protocol'
   | 'not_enrolled'
   | 'wrong_journal'
+  | 'locked'
   | 'bad_frame'
   | 'replaced'
   | 'silent'

@@ -1,16 +1,20 @@
 import { type Client, WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
 import type { FastifyInstance } from 'fastify';
-import { controlBody } from '../contracts/http.ts';
+import { z } from 'zod';
+import { agentLockBody, controlBody } from '../contracts/http.ts';
+import { agentId } from '../contracts/task.ts';
 import {
   type ControlInput,
   type ControlState,
   type ControlUpdate,
+  type LockUpdate,
   queryNames,
   taskQueues,
   updateNames,
   workflowIds,
   workflowTypes,
 } from '../contracts/temporal.ts';
+import { FixpointError } from '../domain/errors.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
@@ -32,7 +36,9 @@ type Control = (input: ControlInput) => Promise<never>;
 const callMs = 10_000;
 const allowed: ControlState = { revision: 0, stopped: false, reason: '', by: '', at: 0 };
 
-/** The kill switch: its truth is the control workflow (design 3). */
+const lockParams = z.object({ agentId });
+
+/** The kill switch and the agent locks: their truth is the control workflow (design 3). */
 export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
   app.get('/v1/control', async () => callTemporal(deps, callMs, () => readState(deps.client)));
   app.put('/v1/control', async (request) => {
@@ -41,7 +47,27 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
     const kind = stopped ? 'control.stop' : 'control.allow';
     return audited({ ...deps, kind, actor, object: workflowIds.control, detail: { reason } }, () =>
       callTemporal(deps, callMs, () =>
-        change(deps.client, stopped, { by: claimed ?? actor.credential, reason }),
+        update(deps.client, stopped ? updateNames.stop : updateNames.allow, {
+          by: claimed ?? actor.credential,
+          reason,
+        }),
+      ),
+    );
+  });
+  app.put('/v1/control/agents/:agentId', async (request) => {
+    const { locked, reason, operator_name: claimed = null } = bodyOf(request, agentLockBody);
+    const params = lockParams.safeParse(request.params);
+    if (!params.success) throw new FixpointError('invalid_payload', 'that is no agent’s id');
+    const object = params.data.agentId;
+    const actor = { credential: operatorCredential, claimed };
+    const kind = locked ? 'agent.lock' : 'agent.unlock';
+    return audited({ ...deps, kind, actor, object, detail: { reason } }, () =>
+      callTemporal(deps, callMs, () =>
+        update(deps.client, locked ? updateNames.lockAgent : updateNames.unlockAgent, {
+          agentId: object,
+          by: claimed ?? actor.credential,
+          reason,
+        }),
       ),
     );
   });
@@ -60,18 +86,19 @@ async function readState(client: Client): Promise<ControlState> {
 }
 
 /** Returns once the gateways' cache says the same. A switch that was never used is made first. */
-function change(client: Client, stopped: boolean, update: ControlUpdate): Promise<ControlState> {
+function update<Update extends ControlUpdate | LockUpdate>(
+  client: Client,
+  name: string,
+  wanted: Update,
+): Promise<ControlState> {
   const input: ControlInput = { state: allowed };
-  return client.workflow.executeUpdateWithStart<Control, ControlState, [ControlUpdate]>(
-    stopped ? updateNames.stop : updateNames.allow,
-    {
-      args: [update],
-      startWorkflowOperation: new WithStartWorkflowOperation<Control>(workflowTypes.control, {
-        workflowId: workflowIds.control,
-        taskQueue: taskQueues.workflows,
-        args: [input],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-      }),
-    },
-  );
+  return client.workflow.executeUpdateWithStart<Control, ControlState, [Update]>(name, {
+    args: [wanted],
+    startWorkflowOperation: new WithStartWorkflowOperation<Control>(workflowTypes.control, {
+      workflowId: workflowIds.control,
+      taskQueue: taskQueues.workflows,
+      args: [input],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    }),
+  });
 }

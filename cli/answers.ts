@@ -14,4 +14,7 @@ export const controlState = z.object({
   reason: z.string(),
   by: z.string(),
   at: z.int(),
+  locked: z
+    .array(z.object({ agentId: z.string(), reason: z.string(), by: z.string(), at: z.int() }))
+    .default([]),
 });

@@ -42,6 +42,14 @@ export const controlBody = z.object({
   operator_name: z.string().max(200).optional(),
 });
 
+/** Body of `PUT /v1/control/agents/:agentId`. */
+export const agentLockBody = z.object({
+  locked: z.boolean(),
+  reason: z.string().max(500).default(''),
+  /** Claimed, as above. */
+  operator_name: z.string().max(200).optional(),
+});
+
 /** One row of `GET /v1/remediations`, newest first. */
 export const remediationRow = z.object({
   id: z.string(),

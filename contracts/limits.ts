@@ -81,6 +81,8 @@ export const limits = {
   linkBacklogBytes: 16 * 1024 * 1024,
   /** Sessions opening at once that have not said hello yet. */
   handshakesMax: 256,
+  /** Agents locked at once: all travel in the control state, which gateways read twice a second. */
+  lockedAgentsMax: 1_000,
   /** Jobs an agent runs side by side. */
   agentJobsMax: 32,
   /** Failed hosts named in a report; all others are counted and have their letter. */

@@ -231,5 +231,7 @@ export const agentView = z.object({
   sessionId: z.string().nullable(),
   lastSeenAt: z.int().nullable(),
   version: z.string().nullable(),
+  /** Why, by whom and when (Unix milliseconds) it was locked; null if it is not. */
+  lock: z.object({ reason: z.string(), by: z.string(), at: z.int() }).nullable().default(null),
 });
 export type AgentView = z.infer<typeof agentView>;

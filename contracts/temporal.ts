@@ -29,7 +29,13 @@ export const signalNames = {
   episodeChanged: 'episodeChanged',
   taskFinished: 'taskFinished',
 } as const;
-export const updateNames = { cancel: 'cancel', stop: 'stop', allow: 'allow' } as const;
+export const updateNames = {
+  cancel: 'cancel',
+  stop: 'stop',
+  allow: 'allow',
+  lockAgent: 'lockAgent',
+  unlockAgent: 'unlockAgent',
+} as const;
 export const queryNames = {
   progress: 'progress',
   plan: 'plan',
@@ -251,16 +257,31 @@ export type RemediationResult = {
   readonly letters: Readonly<Record<string, string>>;
 };
 
+/** An agent that no gateway lets in. `at` is Unix milliseconds. */
+export type LockedAgent = {
+  readonly agentId: string;
+  readonly reason: string;
+  readonly by: string;
+  readonly at: number;
+};
 export type ControlState = {
   /** Grows with every change. */
   readonly revision: number;
   readonly stopped: boolean;
+  /** Why, by whom and when (Unix milliseconds) the switch was thrown last; locks have their own. */
   readonly reason: string;
   readonly by: string;
-  /** Unix milliseconds. */
   readonly at: number;
+  /** Oldest first, at most `limits.lockedAgentsMax`. Absent in a state from before there were locks. */
+  readonly locked?: readonly LockedAgent[];
 };
 export type ControlInput = { readonly state: ControlState };
+/** `reason` is for the operator; a lock that stands keeps its first one. */
+export type LockUpdate = {
+  readonly agentId: string;
+  readonly by: string;
+  readonly reason: string;
+};
 export type ControlUpdate = { readonly by: string; readonly reason: string };
 
 /** Activities of queue `fixpoint-activities`. All are idempotent; each may be tried again freely. */

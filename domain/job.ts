@@ -81,6 +81,8 @@ export const reasonHints: Readonly<Record<string, string>> = {
   invalid_job: 'the job did not pass the agent’s checks; nothing ran',
   not_after: 'too late: the job queued longer than it may; nothing ran',
   offline: 'the agent was offline for as long as the job could queue; nothing ran',
+  locked:
+    'the agent was locked for as long as the job could queue; nothing ran. `fixpoint agent show` says why',
   not_enrolled: 'no agent of that id is enrolled; nothing ran',
   rebooted: 'the host rebooted while the script ran; whether it finished cannot be known',
   agent_restarted:

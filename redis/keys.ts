@@ -12,7 +12,11 @@ export const keys = {
     /** Delivery ids of the latest records, newest first. */
     records: 'fx:{intake}:records',
   },
-  governor: { control: 'fx:{gov}:control' },
+  governor: {
+    control: 'fx:{gov}:control',
+    /** Agent id → JSON: agents that gateways found out and the control workflow is to lock. */
+    lockWishes: 'fx:{gov}:lock-wishes',
+  },
   task: {
     task: (taskId: string) => `fx:{t:${taskId}}:task`,
     jobs: (taskId: string) => `fx:{t:${taskId}}:jobs`,

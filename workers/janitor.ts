@@ -2,9 +2,11 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import {
   type ControlInput,
   type ControlState,
+  type LockUpdate,
   queryNames,
   type RemediationEndedSignal,
   taskQueues,
+  updateNames,
   workflowIds,
   workflowTypes,
 } from '../contracts/temporal.ts';
@@ -23,6 +25,10 @@ export type JanitorDeps = {
   readonly control: {
     read(): Promise<ControlState | null>;
     write(state: ControlState): Promise<void>;
+  };
+  readonly lockWishes: {
+    all(): Promise<readonly { readonly agentId: string; readonly reason: string }[]>;
+    remove(agentId: string): Promise<void>;
   };
   readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
   readonly janitorMs: number;
@@ -54,6 +60,7 @@ export class Janitor {
     const { janitorMs, controlRefreshMs } = this.#deps;
     await Promise.all([
       this.#repeat(stopped, controlRefreshMs, (round) => this.refreshControl(round)),
+      this.#repeat(stopped, controlRefreshMs, () => this.grantLocks()),
       this.#repeat(stopped, janitorMs, () => this.cancelOrphans()),
       this.#repeat(stopped, janitorMs, () => this.tellMailboxes()),
     ]);
@@ -75,6 +82,19 @@ export class Janitor {
       staticSummary: 'kill switch',
     });
     await control.write(await handle.query<ControlState>(queryNames.state));
+  }
+
+  /** Makes locks of what gateways wished for; a wish goes only after its lock holds. */
+  async grantLocks(): Promise<void> {
+    const { client, lockWishes, log } = this.#deps;
+    for (const { agentId, reason } of await lockWishes.all()) {
+      const update: LockUpdate = { agentId, reason, by: 'gateway' };
+      await client.workflow
+        .getHandle(workflowIds.control)
+        .executeUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent, { args: [update] });
+      await lockWishes.remove(agentId);
+      log.warn({ agentId, reason }, 'locked an agent that a gateway found out');
+    }
   }
 
   /** Cancels the open tasks of repairs that are closed. One that cannot be cancelled keeps no other. */

@@ -20,6 +20,7 @@ import { type ConnectionProfile, connectRedis } from '../redis/connect.ts';
 import { controlCache } from '../redis/control-cache.ts';
 import { IntakeEntries } from '../redis/intake-entries.ts';
 import { readInventory } from '../redis/inventory.ts';
+import { LockWishes } from '../redis/lock-wishes.ts';
 import { readTombstones } from '../redis/tombstones.ts';
 import { createActivityWorkers } from './activity-worker.ts';
 import { startDispatcher } from './dispatcher.ts';
@@ -137,6 +138,7 @@ async function startActivities(base: Base): Promise<void> {
     log: base.log,
     gateway,
     control,
+    lockWishes: new LockWishes(redis),
     tellMailbox,
     janitorMs,
     controlRefreshMs,

@@ -8,10 +8,12 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { limits } from '../contracts/limits.ts';
 import {
   type ControlInput,
   type ControlState,
   type ControlUpdate,
+  type LockUpdate,
   queryNames,
   updateNames,
 } from '../contracts/temporal.ts';
@@ -19,38 +21,42 @@ import { core } from './activity-proxies.ts';
 
 export const stopUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateNames.stop);
 export const allowUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateNames.allow);
+export const lockAgentUpdate = defineUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent);
+export const unlockAgentUpdate = defineUpdate<ControlState, [LockUpdate]>(updateNames.unlockAgent);
 export const controlStateQuery = defineQuery<ControlState>(queryNames.state);
 
 /** Updates after which this run hands over to a fresh one: far below every limit of a run. */
 const updatesMax = 500;
 
 /**
- * The kill switch, durable: its truth is here, Redis holds a cache (design 3). An update returns
- * once the cache says the same, so that whoever pressed knows that it holds.
+ * The kill switch and the agent locks, durable: their truth is here, Redis holds a cache (design
+ * 3). An update returns once the cache says the same, so that whoever pressed knows that it holds.
  */
 export async function control(input: ControlInput): Promise<never> {
   let state = input.state;
   let updates = 0;
-  const change = async (stopped: boolean, update: ControlUpdate): Promise<ControlState> => {
+  const change = async (next: Partial<ControlState>, summary: string): Promise<ControlState> => {
     updates += 1;
-    state = {
-      // Past every revision of a run before that Temporal may have lost: the cache keeps the newer.
-      revision: Math.max(state.revision + 1, Date.now()),
-      stopped,
-      reason: update.reason,
-      by: update.by,
-      at: Date.now(),
-    };
+    // Past every revision of a run before that Temporal may have lost: the cache keeps the newer.
+    state = { ...state, ...next, revision: Math.max(state.revision + 1, Date.now()) };
     setCurrentDetails(detailsOf(state));
-    await core.publishControl.executeWithOptions(
-      { summary: stopped ? `stop · ${update.by}` : `allow · ${update.by}` },
-      [state],
-    );
+    await core.publishControl.executeWithOptions({ summary }, [state]);
     return state;
   };
+  const throwSwitch = (stopped: boolean, { by, reason }: ControlUpdate) =>
+    change({ stopped, reason, by, at: Date.now() }, `${stopped ? 'stop' : 'allow'} · ${by}`);
   setHandler(controlStateQuery, () => state);
-  setHandler(stopUpdate, (update) => change(true, update));
-  setHandler(allowUpdate, (update) => change(false, update));
+  setHandler(stopUpdate, (update) => throwSwitch(true, update));
+  setHandler(allowUpdate, (update) => throwSwitch(false, update));
+  setHandler(
+    lockAgentUpdate,
+    (update) =>
+      change({ locked: withLock(state, update) }, `lock ${update.agentId} · ${update.by}`),
+    { validator: (update) => refuseTooMany(state, update) },
+  );
+  setHandler(unlockAgentUpdate, ({ agentId, by }) =>
+    change({ locked: without(state, agentId) }, `unlock ${agentId} · ${by}`),
+  );
   setCurrentDetails(detailsOf(state));
   // A fresh installation has no cache yet, and missing means stopped (invariant 4).
   await core.publishControl(state);
@@ -59,7 +65,28 @@ export async function control(input: ControlInput): Promise<never> {
   return continueAsNew<typeof control>({ state });
 }
 
-const detailsOf = (state: ControlState): string =>
-  state.stopped
+const isLocked = ({ locked = [] }: ControlState, agentId: string): boolean =>
+  locked.some((lock) => lock.agentId === agentId);
+
+const withLock = (state: ControlState, { agentId, reason, by }: LockUpdate) =>
+  isLocked(state, agentId)
+    ? (state.locked ?? [])
+    : [...(state.locked ?? []), { agentId, reason, by, at: Date.now() }];
+
+const without = ({ locked = [] }: ControlState, agentId: string) =>
+  locked.filter((lock) => lock.agentId !== agentId);
+
+function refuseTooMany(state: ControlState, { agentId }: LockUpdate): void {
+  if (isLocked(state, agentId) || (state.locked ?? []).length < limits.lockedAgentsMax) return;
+  throw new Error(`${limits.lockedAgentsMax} agents are locked; unlock some, or stop everything`);
+}
+
+function detailsOf(state: ControlState): string {
+  const locks = (state.locked ?? []).map(
+    ({ agentId, by, reason }) => `- **locked** ${agentId} by ${by}: ${reason || 'no reason given'}`,
+  );
+  const line = state.stopped
     ? `**stopped** by ${state.by || 'nobody'}: ${state.reason || 'no reason given'}`
     : 'allowed: agents may start jobs';
+  return [line, ...locks].join('\n');
+}

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
 import { pageOf } from '../../contracts/http.ts';
-import { type AgentView, agentView } from '../../contracts/task.ts';
+import { type AgentView, agentId, agentView } from '../../contracts/task.ts';
+import { controlState } from '../answers.ts';
 import { ageOf, fieldsOf, printListing } from '../output.ts';
-import { plainJson } from '../plain-text.ts';
+import { plainJson, plainLine } from '../plain-text.ts';
 import { type CliDeps, examples, outputOption, serversOf } from '../session.ts';
 
 /** `fixpoint agent …`: the hosts that can be acted on. */
@@ -48,11 +49,56 @@ export function agentCommand(deps: CliDeps): Command {
           ['journal', found.journalId],
           ['gateway', found.gatewayId],
           ['version', found.version],
+          ['locked', lockText(found.lock)],
         ]),
       );
     });
+  agent.addCommand(lockCommand(deps, true)).addCommand(lockCommand(deps, false));
   return agent;
 }
+
+function lockCommand(deps: CliDeps, locked: boolean): Command {
+  const verb = locked ? 'lock' : 'unlock';
+  const command = new Command(verb)
+    .description(
+      locked
+        ? 'cut an agent off on every gateway within 5 s and keep it out until `unlock`'
+        : 'let a locked agent in again',
+    )
+    .argument('<agent>', 'its name or id')
+    .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(outputOption())
+    .addHelpText('after', examples(`fixpoint agent ${verb} web1 --reason "disk image was copied"`));
+  const why = 'why; it is kept in the audit log';
+  if (locked) command.requiredOption('--reason <text>', why);
+  else command.option('--reason <text>', why, '');
+  return command.action(async (name: string, options, self: Command) => {
+    const { api, gateway } = serversOf(deps, self);
+    // The word is by id: a name may be given to another agent later.
+    const id = agentId.safeParse(name).success
+      ? name
+      : (await gateway.get(`/v1/agents/${encodeURIComponent(name)}`, agentView)).id;
+    const state = await api.send(
+      {
+        method: 'PUT',
+        path: `/v1/control/agents/${id}`,
+        body: {
+          locked,
+          reason: options.reason,
+          ...(options.by === undefined ? {} : { operator_name: options.by }),
+        },
+      },
+      controlState,
+    );
+    if (options.output === 'json') return deps.terminal.out(`${plainJson(state)}\n`);
+    deps.terminal.out(`${plainLine(name)} is ${locked ? 'locked' : 'not locked'}\n`);
+  });
+}
+
+const lockText = (lock: AgentView['lock']): string | null =>
+  lock === null
+    ? null
+    : `${lock.reason || 'no reason given'} (by ${lock.by}, ${new Date(lock.at).toISOString()})`;
 
 const seenOf = (deps: CliDeps, agent: AgentView): string =>
   agent.lastSeenAt === null ? 'never' : `${ageOf(agent.lastSeenAt, deps.clock.now())} ago`;

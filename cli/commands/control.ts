@@ -71,6 +71,10 @@ function print(deps: CliDeps, format: string, state: z.infer<typeof controlState
         ['reason', state.reason],
         ['by', state.by],
         ['since', state.at === 0 ? null : new Date(state.at).toISOString()],
+        [
+          'locked',
+          state.locked.map(({ agentId, reason }) => `${agentId} (${reason})`).join(', ') || null,
+        ],
         ['revision', String(state.revision)],
       ]),
     );

@@ -131,6 +131,39 @@ describe('what operators and gateways ask of the api', () => {
     );
   });
 
+  it('an agent is locked and unlocked in the workflow and in the audit log', async () => {
+    const path = '/v1/control/agents/0123456789ab';
+    const put = async (locked: boolean) =>
+      operate(api.url, path, {
+        method: 'PUT',
+        body: { locked, reason: 'a copied disk', operator_name: 'ada' },
+      });
+
+    const locked = (await (await put(true)).json()) as ControlState;
+    const unlocked = (await (await put(false)).json()) as ControlState;
+    const silly = await operate(api.url, '/v1/control/agents/web1', {
+      method: 'PUT',
+      body: { locked: true },
+    });
+
+    const [lock] = locked.locked ?? [];
+    assert.deepEqual(
+      [lock?.agentId, lock?.reason, lock?.by],
+      ['0123456789ab', 'a copied disk', 'ada'],
+    );
+    assert.deepEqual(unlocked.locked, []);
+    assert.ok(unlocked.revision > locked.revision);
+    assert.equal(silly.status, 400);
+    const records = await readAudit(`${api.stateDir}/audit`);
+    assert.deepEqual(
+      records.slice(-2).map(({ kind, object }) => [kind, object]),
+      [
+        ['agent.lock', '0123456789ab'],
+        ['agent.unlock', '0123456789ab'],
+      ],
+    );
+  });
+
   it('a repair is listed, shown, cancelled, and then gone', async () => {
     const input = aRemediation();
     const id = input.remediationId;

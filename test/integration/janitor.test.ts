@@ -29,6 +29,11 @@ class Surroundings {
   readonly cancelled: string[] = [];
   readonly told: { mailboxId: string; signal: RemediationEndedSignal }[] = [];
   cached: ControlState | null = null;
+  wishes = new Map<string, string>();
+  readonly lockWishes = {
+    all: async () => [...this.wishes].map(([agentId, reason]) => ({ agentId, reason })),
+    remove: async (agentId: string) => void this.wishes.delete(agentId),
+  };
   /** Keys whose cancel fails. */
   readonly deaf = new Set<string>();
   readonly gateway = {
@@ -72,6 +77,7 @@ describe('janitor', () => {
       client,
       gateway: around.gateway,
       control: around.control,
+      lockWishes: around.lockWishes,
       tellMailbox: around.tellMailbox,
       clock: systemClock,
       log: createLog({ program: 'test', level: 'error' }),
@@ -166,6 +172,17 @@ describe('janitor', () => {
       around.cached = before;
       await handle.executeUpdate('stop', { args: [{ by: 'anna', reason: 'again' }] });
       assert.deepEqual((around.cached as ControlState).stopped, true);
+
+      around.wishes.set('0123456789ab', 'cloned');
+      await janitorOf(around).grantLocks();
+      const locked = () => around.cached?.locked?.map(({ agentId, by }) => [agentId, by]);
+      assert.deepEqual(locked(), [['0123456789ab', 'gateway']]);
+      assert.equal(around.cached?.stopped, true, 'a lock leaves the kill switch as it is');
+      assert.equal(around.wishes.size, 0);
+
+      around.cached = null;
+      await janitorOf(around).refreshControl(0);
+      assert.deepEqual(locked(), [['0123456789ab', 'gateway']], 'a lock outlives its cache');
     } finally {
       for (const worker of workers) worker.shutdown();
       await running;

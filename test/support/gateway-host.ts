@@ -11,6 +11,7 @@ import { appendIssue, type IssueRecord } from '../../agent-gateway/issue-registe
 import { type Gateway, type GatewayOptions, startGateway } from '../../agent-gateway/server.ts';
 import { type Clocks, defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
+import type { LockedAgent } from '../../contracts/temporal.ts';
 import { agentIdFrom, journalIdFrom } from '../../domain/ids.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
@@ -40,6 +41,7 @@ export class GatewayHost {
   #connections: Redis[] = [];
   #gateway: Gateway | undefined;
   #revision = 0;
+  #locked: readonly LockedAgent[] = [];
   #agentPort = 0;
 
   private constructor(of: {
@@ -76,6 +78,16 @@ export class GatewayHost {
     for (let number = 1; number <= (of.agents ?? 1); number += 1) await host.enrol(number);
     await host.allow();
     await host.startGateway();
+    return host;
+  }
+
+  /** A second gateway on the same Redis, register and authority. Ended by its own `stopGateway`. */
+  async beside(gatewayId: string): Promise<GatewayHost> {
+    const { redisServer, authority } = this;
+    const [directory, clocks, tls] = [this.#directory, this.#clocks, this.#tls];
+    const host = new GatewayHost({ redisServer, authority, directory, clocks, tls });
+    host.redis.disconnect();
+    await host.startGateway(gatewayId);
     return host;
   }
 
@@ -192,10 +204,16 @@ export class GatewayHost {
     return this.#writeControl(true);
   }
 
+  /** Locks these agents and no others, as the control workflow would. */
+  lock(...agentIds: readonly string[]): Promise<void> {
+    this.#locked = agentIds.map((agentId) => ({ agentId, reason: 'test', by: 'test', at: 1 }));
+    return this.allow();
+  }
+
   async #writeControl(stopped: boolean): Promise<void> {
     this.#revision += 1;
     const state = { revision: this.#revision, stopped, reason: '', by: 'test', at: 0 };
-    await controlCache(this.redis).write(state);
+    await controlCache(this.redis).write({ ...state, locked: this.#locked });
   }
 
   async call(of: {

@@ -118,6 +118,23 @@ describe('a command line', () => {
     assert.deepEqual(statuses, [5, 6, 1]);
   });
 
+  it('a lock is asked for by id, whatever name the operator gave', async () => {
+    const agent = { id: '0123456789ab', name: 'web1', state: 'online', journalId: '0'.repeat(26) };
+    const rest = { labels: {}, gatewayId: null, sessionId: null, lastSeenAt: null, version: null };
+    const state = { revision: 1, stopped: false, reason: '', by: '', at: 0 };
+    api.on('GET /v1/agents/web1', { body: { ...agent, ...rest } });
+    api.on('PUT /v1/control/agents/0123456789ab', { body: state });
+
+    const locked = await runInProcess(['agent', 'lock', 'web1', '--reason', 'copied'], {
+      environment,
+    });
+    const wordless = await runInProcess(['agent', 'lock', 'web1'], { environment });
+
+    assert.equal(locked.out, 'web1 is locked\n');
+    assert.deepEqual(JSON.parse(api.asked.at(-1)?.body ?? ''), { locked: true, reason: 'copied' });
+    assert.equal(wordless.status, 2);
+  });
+
   it('wrong usage ends with 2 and says what was meant', async () => {
     const typo = await runInProcess(['remediation', 'lst']);
     const option = await runInProcess(['rem', 'ls', '--limit', 'many']);
