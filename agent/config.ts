@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
+import { refusalOfCrashPoints } from '../platform/crash-point.ts';
 
 /** What the agent is told by its host. It takes no other orders than jobs from anywhere else. */
 export type AgentConfig = {
@@ -40,16 +41,22 @@ export function loadAgentConfig(environment: Environment): AgentConfig {
     });
   }
   const jobEnvironment = readFile(environment['FIXPOINT_AGENT_CONFIG'] || undefined, flaws);
+  const stateDirectory = environment['FIXPOINT_AGENT_STATE_DIR'] || '/var/lib/fixpoint-agent';
+  const crashPoint = environment['FIXPOINT_CRASH_POINT'] || undefined;
+  const refusal = refusalOfCrashPoints({ addresses: gateways, stateDirectory });
+  if (crashPoint !== undefined && refusal !== null) {
+    flaws.push({ field: 'FIXPOINT_CRASH_POINT', fix: refusal });
+  }
   if (flaws.length > 0 || !level.success) {
     const message = `the agent’s configuration has flaws: ${flaws.map(({ field, fix }) => `${field} ${fix}`).join('; ')}`;
     throw new FixpointError('invalid_payload', message, { flaws });
   }
   return {
     gateways,
-    stateDirectory: environment['FIXPOINT_AGENT_STATE_DIR'] || '/var/lib/fixpoint-agent',
+    stateDirectory,
     logLevel: level.data,
     jobEnvironment,
-    crashPoint: environment['FIXPOINT_CRASH_POINT'] || undefined,
+    crashPoint,
   };
 }
 

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { type Config, clocksSchema, settings } from '../contracts/config.ts';
 import { defaultClocks } from '../contracts/limits.ts';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
+import { refusalOfCrashPoints } from './crash-point.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -47,13 +48,25 @@ export function loadConfig(environment: Environment): Config {
       flaws.push({ field: `clocks.${issue.path.join('.')}`, fix: issue.message });
     }
   }
-  if (flaws.length > 0)
-    throw new FixpointError('invalid_payload', 'the configuration has flaws', { flaws });
-  return {
+  const config = {
     ...values,
     clocks: clocks.success ? clocks.data : defaultClocks,
     crashPoint: emptyAsUnset(environment['FIXPOINT_CRASH_POINT']),
-  } as Config; // Each field was parsed by its own schema above.
+  } as Config; // Each field was parsed by its own schema above, or stands among the flaws.
+  if (flaws.length === 0) flaws.push(...crashPointFlaws(config));
+  if (flaws.length > 0)
+    throw new FixpointError('invalid_payload', 'the configuration has flaws', { flaws });
+  return config;
+}
+
+function crashPointFlaws(config: Config): readonly Flaw[] {
+  if (config.crashPoint === undefined) return [];
+  const { temporalAddress, redisUrl, apiListen, agentListen, gatewayListen, gatewayUrl } = config;
+  const fix = refusalOfCrashPoints({
+    addresses: [temporalAddress, redisUrl, apiListen, agentListen, gatewayListen, gatewayUrl],
+    stateDirectory: config.stateDir,
+  });
+  return fix === null ? [] : [{ field: 'FIXPOINT_CRASH_POINT', fix }];
 }
 
 const emptyAsUnset = (text: string | undefined): string | undefined =>

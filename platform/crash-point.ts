@@ -81,6 +81,28 @@ export type CrashPoints<Program extends CrashProgram> = (
 export const noCrashPoints = (): void => {};
 
 /**
+ * Why a configuration is no place for crash points, or null. Production is told by what a product
+ * under test never has: a peer or a listener beyond this host, or state under `/var/lib`. Addresses
+ * are URLs or `host:port`; one that cannot be read counts as beyond.
+ */
+export function refusalOfCrashPoints(of: {
+  readonly addresses: readonly string[];
+  readonly stateDirectory: string;
+}): string | null {
+  const why = 'is for tests on one host alone, not for production:';
+  const beyond = of.addresses.find((address) => !isLoopback(address));
+  if (beyond !== undefined) return `${why} an address is not loopback`;
+  if (!/^\/var\/lib(\/|$)/.test(of.stateDirectory)) return null;
+  return `${why} ${of.stateDirectory} is where production keeps its state`;
+}
+
+function isLoopback(address: string): boolean {
+  const url = URL.parse(/^[a-z]+:\/\//.test(address) ? address : `tcp://${address}`);
+  const host = url?.hostname.replace(/^\[(.*)\]$/, '$1') ?? '';
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/**
  * Crash points armed by `FIXPOINT_CRASH_POINT`, in one of two ways. `point@marker file`: the first
  * process that reaches the point creates the marker and dies by SIGKILL; later ones find it and go
  * on. A folder: whoever reaches a point for which the folder holds a file `{program}.{point}`

@@ -48,6 +48,19 @@ describe('the agent’s configuration', () => {
     );
   });
 
+  it('takes a crash point on one host only', () => {
+    const here = {
+      FIXPOINT_AGENT_GATEWAYS: 'wss://127.0.0.1:8451',
+      FIXPOINT_CRASH_POINT: '/crash',
+    };
+    const state = { FIXPOINT_AGENT_STATE_DIR: '/tmp/agent' };
+
+    assert.equal(loadAgentConfig({ ...here, ...state }).crashPoint, '/crash');
+    for (const production of [here, { ...here, ...state, FIXPOINT_AGENT_GATEWAYS: gateways }]) {
+      assert.throws(() => loadAgentConfig(production), /FIXPOINT_CRASH_POINT .*production/);
+    }
+  });
+
   it('does not run without a gateway or with a file that is not there', () => {
     assert.throws(() => loadAgentConfig({}), /FIXPOINT_AGENT_GATEWAYS/);
     assert.throws(

@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { FixpointError } from '../../../domain/errors.ts';
+import { loadConfig } from '../../../platform/config.ts';
 import { armedCrashPoints, crashPoints, noCrashPoints } from '../../../platform/crash-point.ts';
 
 const module = join(import.meta.dirname, '../../../platform/crash-point.ts');
@@ -51,5 +53,31 @@ describe('crash points', () => {
 
     assert.ok(rows.length >= 40, `${rows.length} points`);
     for (const [point, boundary] of rows) assert.match(boundary, /^.{15,80}$/, point);
+  });
+
+  it('are refused by the configuration of production', () => {
+    const armed = { FIXPOINT_CRASH_POINT: '/crash' };
+    const flawsOf = (environment: Record<string, string>): string => {
+      try {
+        return String(loadConfig({ ...armed, ...environment }).crashPoint);
+      } catch (error) {
+        assert.ok(error instanceof FixpointError);
+        return error.flaws.map(({ field, fix }) => `${field} ${fix}`).join();
+      }
+    };
+
+    assert.equal(flawsOf({}), '/crash');
+    assert.equal(flawsOf({ FIXPOINT_AGENT_LISTEN: '[::1]:8451' }), '/crash');
+    for (const production of [
+      { TEMPORAL_ADDRESS: 'temporal.example:7233' },
+      { REDIS_URL: 'rediss://:secret@10.0.0.7:6379' },
+      { FIXPOINT_AGENT_LISTEN: '0.0.0.0:8451' },
+      { FIXPOINT_GATEWAY_URL: 'https://127.0.0.1.example:8452' },
+      { FIXPOINT_STATE_DIR: '/var/lib/fixpoint' },
+    ]) {
+      assert.match(flawsOf(production), /^FIXPOINT_CRASH_POINT is for tests .*production/);
+      assert.doesNotMatch(flawsOf(production), /secret/);
+    }
+    assert.equal(loadConfig({ TEMPORAL_ADDRESS: 'temporal.example:7233' }).crashPoint, undefined);
   });
 });
