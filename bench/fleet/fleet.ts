@@ -1,0 +1,161 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../../platform/clock.ts';
+import type { FleetAnswer, FleetMode, FleetOrder, FleetStatus } from './fleet-messages.ts';
+import type { Behaviour } from './simulated-executor.ts';
+
+export type FleetOptions = {
+  readonly shards: readonly string[];
+  readonly count: number;
+  readonly authority: string;
+  readonly gateways: readonly string[];
+  readonly mode: FleetMode;
+  readonly behaviour: Behaviour;
+};
+
+type Member = { readonly child: ChildProcess; readonly pid: number };
+type Waiter = {
+  readonly resolve: (answer: FleetAnswer) => void;
+  readonly reject: (e: Error) => void;
+};
+
+/** So many agents to a process at most, and two processes at least for two cores. */
+const processAgentsMax = 5_000;
+const fleetProcess = fileURLToPath(new URL('./fleet-process.ts', import.meta.url));
+const stopWithinMs = 30_000;
+
+/** Simulated agents in processes of their own. */
+export class Fleet {
+  readonly #clock: Clock;
+  readonly #members: readonly Member[];
+  readonly #waiting = new Map<number, Waiter>();
+  #lastId = 0;
+
+  private constructor(clock: Clock, count: number) {
+    this.#clock = clock;
+    this.#members = Array.from({ length: processesFor(count) }, () => this.#fork());
+  }
+
+  /** Starts the agents of a plan; resolves when all were started, connected or not. */
+  static async start(clock: Clock, of: FleetOptions): Promise<Fleet> {
+    const fleet = new Fleet(clock, of.count);
+    const share = Math.ceil(of.count / fleet.#members.length);
+    const { count: _, ...plan } = of;
+    const starts = fleet.#members.map((member, index) => {
+      const from = index * share;
+      const count = Math.min(share, of.count - from);
+      const localAddress = `127.0.0.${index + 2}`;
+      return fleet.#ask(member, { kind: 'start', plan: { ...plan, from, count, localAddress } });
+    });
+    // Heard here and by `connected`, which says what is missing.
+    Promise.all(starts).catch(() => undefined);
+    return fleet;
+  }
+
+  get pids(): readonly number[] {
+    return this.#members.map(({ pid }) => pid);
+  }
+
+  /** All processes together. */
+  async status(): Promise<FleetStatus> {
+    const answers = await this.#askAll({ kind: 'status' });
+    const all = answers.flatMap((answer) => (answer.kind === 'status' ? [answer.status] : []));
+    const sum = (of: (status: FleetStatus) => number) =>
+      all.reduce((total, status) => total + of(status), 0);
+    return {
+      agents: sum(({ agents }) => agents),
+      connected: sum(({ connected }) => connected),
+      jobs: sum(({ jobs }) => jobs),
+      startedTwice: sum(({ startedTwice }) => startedTwice),
+      residentBytes: sum(({ residentBytes }) => residentBytes),
+      cpuMs: sum(({ cpuMs }) => cpuMs),
+    };
+  }
+
+  /** Waits until `count` agents are connected; throws with how many are after `withinMs`. */
+  async connected(
+    count: number,
+    of: { readonly withinMs: number; readonly onLook?: (connected: number) => void },
+  ): Promise<void> {
+    const until = this.#clock.monotonic() + of.withinMs;
+    for (;;) {
+      const { connected } = await this.status();
+      of.onLook?.(connected);
+      if (connected >= count) return;
+      if (this.#clock.monotonic() > until) {
+        throw new Error(`${connected} of ${count} agents are connected after ${of.withinMs} ms`);
+      }
+      await this.#clock.sleep(100);
+    }
+  }
+
+  /** When the jobs of a task started, and when their results were known to be stored. */
+  async timesOf(
+    taskId: string,
+  ): Promise<{ readonly startedAt: readonly number[]; readonly storedAt: readonly number[] }> {
+    const answers = await this.#askAll({ kind: 'stored', taskId });
+    const all = answers.flatMap((answer) => (answer.kind === 'stored' ? [answer] : []));
+    return {
+      startedAt: all.flatMap(({ startedAt }) => startedAt),
+      storedAt: all.flatMap(({ storedAt }) => storedAt),
+    };
+  }
+
+  /** Ends every agent with a good-bye and then the processes. */
+  async stop(): Promise<void> {
+    const timer = this.#clock.after(stopWithinMs, () => this.kill());
+    await this.#askAll({ kind: 'stop' }).catch(() => this.kill());
+    timer.cancel();
+    for (const { child } of this.#members) if (child.connected) child.disconnect();
+    await Promise.all(this.#members.map(({ child }) => gone(child)));
+  }
+
+  /** Ends the processes at once. */
+  kill(): void {
+    for (const { child } of this.#members) child.kill('SIGKILL');
+  }
+
+  #fork(): Member {
+    const child = fork(fleetProcess, { serialization: 'advanced' });
+    const { pid } = child;
+    if (pid === undefined) throw new Error('a process of the fleet could not be started');
+    child.on(
+      'message',
+      ({ id, answer, error }: { id: number; answer: FleetAnswer; error?: string }) => {
+        const waiter = this.#waiting.get(id);
+        this.#waiting.delete(id);
+        if (error === undefined) waiter?.resolve(answer);
+        else waiter?.reject(new Error(error));
+      },
+    );
+    child.on('exit', () => {
+      for (const waiter of this.#waiting.values()) {
+        waiter.reject(new Error('a process of the fleet has ended'));
+      }
+      this.#waiting.clear();
+    });
+    return { child, pid };
+  }
+
+  #ask({ child }: Member, order: FleetOrder): Promise<FleetAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#lastId += 1;
+      const id = this.#lastId;
+      this.#waiting.set(id, { resolve, reject });
+      child.send({ id, order }, (error) => error && reject(error));
+    });
+  }
+
+  #askAll(order: FleetOrder): Promise<readonly FleetAnswer[]> {
+    return Promise.all(this.#members.map((member) => this.#ask(member, order)));
+  }
+}
+
+function processesFor(count: number): number {
+  return Math.max(count >= 1_000 ? 2 : 1, Math.ceil(count / processAgentsMax));
+}
+
+async function gone(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}

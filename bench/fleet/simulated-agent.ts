@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import { Agent, type AgentDeps } from '../../agent/agent.ts';
+import { JobFolder } from '../../agent/job-folder.ts';
+import type { Identity } from '../../agent/state-directory.ts';
+import type { SharedJournal } from './shared-journal.ts';
+import { type Behaviour, SimulatedExecutor, type StartCounter } from './simulated-executor.ts';
+
+/** An agent of a fleet as its process sees it. */
+export type FleetAgent = {
+  readonly isConnected: boolean;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/** The agent itself, all of it, with simulated jobs and a journal shared with others. */
+export function simulatedAgent(
+  deps: AgentDeps,
+  of: {
+    readonly identity: Identity;
+    readonly journal: SharedJournal;
+    readonly behaviour: Behaviour;
+    readonly counter: StartCounter;
+  },
+): Agent {
+  const { identity, behaviour, counter } = of;
+  const { clock } = deps;
+  const journal = of.journal.of(identity.agentId);
+  return new Agent(deps, {
+    state: {
+      identity,
+      isStopped: () => false,
+      // A simulated host has no secrets: jobs that name one are refused.
+      secret: () => null,
+      // Never written, and never read because no simulated job has output.
+      jobFolder: (jobId) => new JobFolder(join('/nonexistent', jobId), jobId),
+      close() {},
+    },
+    journal,
+    executor: (events) => new SimulatedExecutor({ ...events, journal, behaviour, counter, clock }),
+  });
+}
