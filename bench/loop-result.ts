@@ -1,3 +1,4 @@
+import { atLeast, atMost, type Bar } from './bars.ts';
 import type { CpuUse } from './cpu-meter.ts';
 import { type Figures, figuresOf, rounded } from './figures.ts';
 import type { Latency } from './latency.ts';
@@ -11,14 +12,6 @@ export type LoopOptions = {
   readonly rate: number;
   readonly remediations: number;
   readonly concurrency: number;
-};
-
-/** One bar of the design: what it allows, what was measured, and whether it holds. */
-export type Bar = {
-  readonly what: string;
-  readonly bar: string;
-  readonly measured: number;
-  readonly holds: boolean;
 };
 
 export type LoopResult = {
@@ -132,14 +125,6 @@ function throughputFigures(rounds: readonly Throughput[]): ThroughputFigures {
 function barsOf(
   of: Pick<LoopResult, 'toProcess' | 'repairs' | 'ratios' | 'events'>,
 ): readonly Bar[] {
-  const atMost = (what: string, bar: number, measured: number): Bar => ({
-    ...{ what, measured, bar: `≤ ${bar}` },
-    holds: measured <= bar,
-  });
-  const atLeast = (what: string, bar: number, measured: number): Bar => ({
-    ...{ what, measured, bar: `≥ ${bar}` },
-    holds: measured >= bar,
-  });
   return [
     atMost('webhook to first process start, p50, ms', 150, of.toProcess.p50),
     atMost('webhook to first process start, p99, ms', 300, of.toProcess.p99),

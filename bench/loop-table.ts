@@ -1,16 +1,15 @@
 import type { Figures } from './figures.ts';
 import type { LoopResult } from './loop-result.ts';
-
-type Row = readonly (string | number)[];
+import { barTable, type Row, textTable } from './text-table.ts';
 
 /** The result as people read it. */
 export function loopTable(result: LoopResult): string {
   const { options } = result;
   return [
     `${options.alerts} alerts, ${options.rate} a second; milliseconds`,
-    table(['', 'n', 'p50', 'p90', 'p99', 'min', 'max'], latencyRows(result)),
+    textTable(['', 'n', 'p50', 'p90', 'p99', 'min', 'max'], latencyRows(result)),
     `way to the first process, by stage; milliseconds`,
-    table(
+    textTable(
       ['stage', 'p50', 'p90', 'max', 'share', 'slowest alert'],
       result.stages.map(({ stage, p50, p90, max, share }) => [
         ...[stage, p50, p90, max, `${Math.round(share * 100)} %`],
@@ -18,19 +17,13 @@ export function loopTable(result: LoopResult): string {
       ]),
     ),
     `${options.remediations} of each, ${options.concurrency} at once; milliseconds`,
-    table(['', 'a second', 'p50', 'p99'], throughputRows(result)),
+    textTable(['', 'a second', 'p50', 'p99'], throughputRows(result)),
     'CPU of one, by process; milliseconds',
-    table(['', 'remediation', 'bare workflow'], cpuRows(result)),
+    textTable(['', 'remediation', 'bare workflow'], cpuRows(result)),
     'cores of the machine, on average (others: jobs that still ran, and strangers)',
-    table(['', 'ours', 'others', 'idle'], coreRows(result)),
+    textTable(['', 'ours', 'others', 'idle'], coreRows(result)),
     'bars',
-    table(
-      ['', 'bar', 'measured', ''],
-      result.bars.map(({ what, bar, measured, holds }) => [
-        ...[what, bar, measured],
-        holds ? 'holds' : 'MISSED',
-      ]),
-    ),
+    barTable(result.bars),
   ].join('\n\n');
 }
 
@@ -68,21 +61,4 @@ function coreRows({ latencyCores, repairs, bare }: LoopResult): readonly Row[] {
     row('remediations', repairs.cores),
     row('bare workflows', bare.cores),
   ];
-}
-
-/** Columns as wide as they must be: the first to the left, numbers to the right. */
-function table(header: readonly string[], rows: readonly Row[]): string {
-  const cells = [header, ...rows.map((row) => row.map(String))];
-  const widths = header.map((_, column) =>
-    Math.max(...cells.map((row) => row[column]?.length ?? 0)),
-  );
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, column) => {
-        const width = widths[column] ?? 0;
-        return column === 0 ? cell.padEnd(width) : cell.padStart(width);
-      })
-      .join('  ')
-      .trimEnd();
-  return cells.map((row) => `  ${line(row)}`).join('\n');
 }

@@ -12,7 +12,7 @@ import { Endings } from './endings.ts';
 import { type Bench, measureLatency } from './latency.ts';
 import { type LoopOptions, type LoopResult, loopResult } from './loop-result.ts';
 import { loopTable } from './loop-table.ts';
-import { loadNow, machine, versions } from './machine.ts';
+import { loadNow, loopVersions, machine } from './machine.ts';
 import { bareWorkflowsPerSecond, measuredPids, repairsPerSecond } from './throughput.ts';
 import { WallClock } from './wall-clock.ts';
 
@@ -46,7 +46,13 @@ export async function benchLoop(
     load.after = loadNow();
     deps.say(`\n${loopTable(result)}\n`);
     deps.say(`load average before ${load.before.join(' ')}, after ${load.after.join(' ')}`);
-    const record = { date, machine: machine(), versions: await versions(bench), load, ...result };
+    const record = {
+      date,
+      machine: machine(),
+      versions: await loopVersions(bench),
+      load,
+      ...result,
+    };
     const file = of.file ?? join(clone, 'bench', 'results', `loop-${date.slice(0, 10)}.json`);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, `${JSON.stringify(record, null, 2)}\n`);

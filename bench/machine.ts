@@ -22,21 +22,33 @@ export const loadNow = (): readonly number[] =>
   loadavg().map((load) => Math.round(load * 100) / 100);
 
 /** What was measured, in which versions. `commit` ends in `+` if the clone holds changes to programs. */
-export async function versions(of: { readonly client: Client; readonly redis: Redis }) {
+export const versions = async () => ({ node: process.version, commit: await commit() });
+
+/** The same, with the servers that the loop runs on. */
+export async function loopVersions(of: { readonly client: Client; readonly redis: Redis }) {
   const { serverVersion } = await of.client.workflowService.getSystemInfo({});
   const info = await of.redis.info('server');
   return {
-    node: process.version,
+    ...(await versions()),
     temporalServer: serverVersion ?? 'unknown',
     temporalSdk: sdkVersion(),
     redis: /^redis_version:(\S+)/m.exec(info)?.[1] ?? 'unknown',
-    commit: await commit(),
   };
 }
 
 function sdkVersion(): string {
   const path = join(clone, 'node_modules', '@temporalio', 'client', 'package.json');
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version; // A package's own file.
+}
+
+/** Throws if this machine gives one process fewer than `count` file descriptors. */
+export function requireDescriptors(count: number, what: string): void {
+  const line = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+  const hard = line?.[1] === 'unlimited' ? Number.POSITIVE_INFINITY : Number(line?.[1]);
+  if (hard >= count) return;
+  throw new Error(
+    `${what} would need ${count} file descriptors and may have ${hard} (ulimit -Hn): ask for fewer agents`,
+  );
 }
 
 async function commit(): Promise<string> {

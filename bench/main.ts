@@ -1,22 +1,36 @@
-// `npm run bench -- loop`: measures, beside a floor that is measured in the same run. A bar that is
-// missed does not fail the run; something that broke does.
+// `npm run bench -- <what>`: measures, beside a floor that is measured in the same run. Benches of
+// the fleet end with 1 when a bar is missed; `loop` only when something broke.
 
 import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../platform/clock.ts';
 import type { BenchProduct } from './bench-product.ts';
+import { addFleetCommands } from './fleet-commands.ts';
+import type { BenchDeps } from './fleet-rig.ts';
 import { benchLoop } from './loop.ts';
 import type { LoopOptions } from './loop-result.ts';
 
 const say = (line: string): void => console.log(line);
 
 let product: BenchProduct | undefined;
+const stops: (() => Promise<void>)[] = [];
 let isEnding = false;
 const failed = 1;
 
-/** Stops the product, if one runs, and exits; after a failure its folder stays. Asked again it changes nothing. */
+const deps: BenchDeps = {
+  clock: systemClock,
+  say,
+  onPart: (stop) => {
+    stops.push(stop);
+  },
+};
+
+/** Stops what runs and exits; after a failure a product's folder stays. Asked again it changes nothing. */
 async function end(status: number): Promise<void> {
   if (isEnding) return;
   isEnding = true;
+  for (const stop of stops.reverse()) {
+    await stop().catch((error: unknown) => console.error(error));
+  }
   const keep = status === failed;
   await product?.stop({ keep });
   if (keep && product !== undefined) say(`its logs and databases are in ${product.folder}`);
@@ -47,14 +61,10 @@ function endAfter(options: LoopOptions): void {
 async function loop(options: LoopOptions & { readonly result?: string }): Promise<void> {
   const { result, ...asked } = options;
   endAfter(asked);
-  const deps = {
-    clock: systemClock,
-    say,
-    onProduct: (started: BenchProduct) => {
-      product = started;
-    },
+  const onProduct = (started: BenchProduct) => {
+    product = started;
   };
-  await benchLoop(deps, { options: asked, file: result });
+  await benchLoop({ clock: systemClock, say, onProduct }, { options: asked, file: result });
 }
 
 process.on('SIGINT', () => void end(130));
@@ -70,6 +80,8 @@ program
   .option('--concurrency <n>', 'of them at once', count, 20)
   .option('--result <file>', 'where the result goes (bench/results/loop-<date>.json)')
   .action(loop);
+
+addFleetCommands(program, { deps, onMissed: () => void end(failed) });
 
 try {
   await program.parseAsync();

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../platform/clock.ts';
+import { MessagePort } from '../message-port.ts';
 import type { FleetAnswer, FleetMode, FleetOrder, FleetStatus } from './fleet-messages.ts';
 import type { Behaviour } from './simulated-executor.ts';
 
@@ -14,10 +15,10 @@ export type FleetOptions = {
   readonly behaviour: Behaviour;
 };
 
-type Member = { readonly child: ChildProcess; readonly pid: number };
-type Waiter = {
-  readonly resolve: (answer: FleetAnswer) => void;
-  readonly reject: (e: Error) => void;
+type Member = {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly port: MessagePort<FleetOrder, FleetAnswer>;
 };
 
 /** So many agents to a process at most, and two processes at least for two cores. */
@@ -29,12 +30,10 @@ const stopWithinMs = 30_000;
 export class Fleet {
   readonly #clock: Clock;
   readonly #members: readonly Member[];
-  readonly #waiting = new Map<number, Waiter>();
-  #lastId = 0;
 
   private constructor(clock: Clock, count: number) {
     this.#clock = clock;
-    this.#members = Array.from({ length: processesFor(count) }, () => this.#fork());
+    this.#members = Array.from({ length: processesFor(count) }, forkMember);
   }
 
   /** Starts the agents of a plan; resolves when all were started, connected or not. */
@@ -46,7 +45,7 @@ export class Fleet {
       const from = index * share;
       const count = Math.min(share, of.count - from);
       const localAddress = `127.0.0.${index + 2}`;
-      return fleet.#ask(member, { kind: 'start', plan: { ...plan, from, count, localAddress } });
+      return member.port.ask({ kind: 'start', plan: { ...plan, from, count, localAddress } });
     });
     // Heard here and by `connected`, which says what is missing.
     Promise.all(starts).catch(() => undefined);
@@ -116,40 +115,15 @@ export class Fleet {
     for (const { child } of this.#members) child.kill('SIGKILL');
   }
 
-  #fork(): Member {
-    const child = fork(fleetProcess, { serialization: 'advanced' });
-    const { pid } = child;
-    if (pid === undefined) throw new Error('a process of the fleet could not be started');
-    child.on(
-      'message',
-      ({ id, answer, error }: { id: number; answer: FleetAnswer; error?: string }) => {
-        const waiter = this.#waiting.get(id);
-        this.#waiting.delete(id);
-        if (error === undefined) waiter?.resolve(answer);
-        else waiter?.reject(new Error(error));
-      },
-    );
-    child.on('exit', () => {
-      for (const waiter of this.#waiting.values()) {
-        waiter.reject(new Error('a process of the fleet has ended'));
-      }
-      this.#waiting.clear();
-    });
-    return { child, pid };
-  }
-
-  #ask({ child }: Member, order: FleetOrder): Promise<FleetAnswer> {
-    return new Promise((resolve, reject) => {
-      this.#lastId += 1;
-      const id = this.#lastId;
-      this.#waiting.set(id, { resolve, reject });
-      child.send({ id, order }, (error) => error && reject(error));
-    });
-  }
-
   #askAll(order: FleetOrder): Promise<readonly FleetAnswer[]> {
-    return Promise.all(this.#members.map((member) => this.#ask(member, order)));
+    return Promise.all(this.#members.map(({ port }) => port.ask(order)));
   }
+}
+
+function forkMember(): Member {
+  const child = fork(fleetProcess, { serialization: 'advanced' });
+  if (child.pid === undefined) throw new Error('a process of the fleet could not be started');
+  return { child, pid: child.pid, port: new MessagePort(child) };
 }
 
 function processesFor(count: number): number {

@@ -118,21 +118,29 @@ const portsInAll = 6 + metricsCount + demoCount;
  * that nobody has. They are not held: of two that ask at the same moment both may get the same.
  */
 export async function embeddedPortsFrom(first: number): Promise<Record<string, string>> {
-  for (let from = first; from + portsInAll < 65_536; from += portsInAll) {
-    const all = Array.from({ length: portsInAll }, (_, at) => isFree(from + at));
-    if (!(await Promise.all(all)).every(Boolean)) continue;
-    return {
-      FIXPOINT_API_LISTEN: `127.0.0.1:${from}`,
-      FIXPOINT_AGENT_LISTEN: `127.0.0.1:${from + 1}`,
-      FIXPOINT_GATEWAY_LISTEN: `127.0.0.1:${from + 2}`,
-      FIXPOINT_DEV_TEMPORAL_PORT: String(from + 3),
-      FIXPOINT_DEV_TEMPORAL_UI_PORT: String(from + 4),
-      FIXPOINT_DEV_REDIS_PORT: String(from + 5),
-      FIXPOINT_DEV_METRICS_PORT: String(from + 6),
-      FIXPOINT_DEV_DEMO_PORT: String(from + 6 + metricsCount),
-    } satisfies Partial<Record<keyof typeof defaults, string>>;
+  const from = await freePortsFrom(first, portsInAll);
+  return {
+    FIXPOINT_API_LISTEN: `127.0.0.1:${from}`,
+    FIXPOINT_AGENT_LISTEN: `127.0.0.1:${from + 1}`,
+    FIXPOINT_GATEWAY_LISTEN: `127.0.0.1:${from + 2}`,
+    FIXPOINT_DEV_TEMPORAL_PORT: String(from + 3),
+    FIXPOINT_DEV_TEMPORAL_UI_PORT: String(from + 4),
+    FIXPOINT_DEV_REDIS_PORT: String(from + 5),
+    FIXPOINT_DEV_METRICS_PORT: String(from + 6),
+    FIXPOINT_DEV_DEMO_PORT: String(from + 6 + metricsCount),
+  } satisfies Partial<Record<keyof typeof defaults, string>>;
+}
+
+/**
+ * The first of `count` loopback ports in a row, from `first` on, that nobody has. They are not
+ * held. Throws a `StartFailure` if there are none.
+ */
+export async function freePortsFrom(first: number, count: number): Promise<number> {
+  for (let from = first; from + count < 65_536; from += count) {
+    const all = Array.from({ length: count }, (_, at) => isFree(from + at));
+    if ((await Promise.all(all)).every(Boolean)) return from;
   }
-  throw new StartFailure(`no ${portsInAll} free ports in a row`, 'end some of what listens');
+  throw new StartFailure(`no ${count} free ports in a row`, 'end some of what listens');
 }
 
 function isFree(port: number): Promise<boolean> {

@@ -1,0 +1,98 @@
+import type { TaskReport, TaskSubmit } from '../contracts/task.ts';
+import { taskIdOf } from '../domain/ids.ts';
+import type { Clock } from '../platform/clock.ts';
+import { sha256 } from '../platform/digest.ts';
+import type { Fleet } from './fleet/fleet.ts';
+import type { FleetRig, Target } from './fleet-rig.ts';
+
+/** A task of a bench: no operation, as far as a simulated agent is concerned. */
+export type BenchTask = { readonly key: string; readonly taskId: string; readonly body: string };
+
+/** Milliseconds from handing a task in, by the clock of one machine. */
+export type TaskTimes = {
+  /** The gateway has answered that it keeps the task. */
+  readonly accepted: number;
+  /** When the results were known to be stored: the first, half, 99 % and all of them. */
+  readonly first: number;
+  readonly half: number;
+  readonly most: number;
+  readonly last: number;
+  /** The initiator has the callback. */
+  readonly told: number;
+};
+
+const hour = 3_600_000;
+const seconds30 = 30_000;
+
+/** A task for `targets`; `key` makes it one, and a slot of its own. */
+export function benchTask(of: {
+  readonly key: string;
+  readonly targets: readonly Target[];
+  readonly callbackUrl: string;
+  readonly now: number;
+  readonly timeoutMs?: number;
+}): BenchTask {
+  const now = Math.floor(of.now);
+  const task: TaskSubmit = {
+    version: 1,
+    slot: of.key,
+    attempt: 1,
+    action: {
+      ...{ kind: 'script', interpreter: 'sh', content: 'exit 0\n', args: [], env: {} },
+      ...{ secretEnv: {}, stdin: { kind: 'none' }, cwd: null },
+    },
+    targets: [...of.targets],
+    limits: { timeoutMs: of.timeoutMs ?? seconds30, outputBytes: 1024 * 1024 },
+    notAfter: now + hour,
+    deadline: now + 2 * hour,
+    callback: { url: of.callbackUrl, reference: of.key },
+  };
+  return { key: of.key, taskId: taskIdOf(of.key, sha256), body: JSON.stringify(task) };
+}
+
+/**
+ * Hands a task in and waits until its end was told and every agent knows that its result is kept.
+ * Throws unless exactly one result of every host came, each a success.
+ */
+export async function runTask(
+  of: { readonly rig: FleetRig; readonly fleet: Fleet; readonly clock: Clock },
+  task: BenchTask,
+  count: number,
+): Promise<TaskTimes> {
+  const { rig, fleet, clock } = of;
+  const withinMs = 120_000;
+  const end = rig.callbacks.endOf(task.taskId, withinMs);
+  const from = rig.wallClock.now();
+  await gatewayOf(rig).submit(task.key, task.body);
+  const accepted = rig.wallClock.now() - from;
+  const told = await end;
+  requireSuccess(told.report, count);
+  const stored: number[] = [];
+  const until = clock.monotonic() + 10_000;
+  while (stored.length < count && clock.monotonic() < until) {
+    stored.push(...(await fleet.timesOf(task.taskId)).storedAt);
+    if (stored.length < count) await clock.sleep(20);
+  }
+  if (stored.length !== count) {
+    throw new Error(`${stored.length} results of ${count} were told to be stored`);
+  }
+  const times = stored.map((at) => at - from).sort((left, right) => left - right);
+  const at = (share: number) => times[Math.ceil(share * count) - 1] ?? Number.NaN;
+  return {
+    ...{ accepted, first: at(Number.EPSILON), half: at(0.5), most: at(0.99), last: at(1) },
+    told: told.at - from,
+  };
+}
+
+function requireSuccess({ letters, taskId }: TaskReport, count: number): void {
+  if (letters === 's'.repeat(count)) return;
+  const tally: Record<string, number> = {};
+  for (const letter of letters) tally[letter] = (tally[letter] ?? 0) + 1;
+  throw new Error(`task ${taskId} of ${count} hosts ended as ${JSON.stringify(tally)}`);
+}
+
+function gatewayOf({ gateways }: FleetRig) {
+  const [gateway] = gateways;
+  if (gateway === undefined) throw new Error('there is no gateway');
+  return gateway;
+}
