@@ -5,6 +5,7 @@ import type { Log } from '../platform/log.ts';
 import type { ControlGate } from './control-gate.ts';
 import type { Dispatcher } from './dispatch.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { GatewayPeers } from './gateway-peers.ts';
 import { type Hello, openLink } from './handshake.ts';
 import type { Inventory } from './inventory.ts';
 import type { JobReports } from './job-reports.ts';
@@ -28,8 +29,15 @@ export type AgentLinksDeps = {
         readonly lastSeenAt: number;
         readonly version: string;
       },
+    ): Promise<{
+      readonly before: { readonly gatewayId: string } | null;
+      readonly entry: string;
+    }>;
+    closed(
+      sessions: readonly { readonly agentId: string; readonly entry: string }[],
     ): Promise<void>;
   };
+  readonly peers: Pick<GatewayPeers, 'tellReplaced'>;
   readonly gatewayId: string;
   readonly pingMs: number;
   readonly startLeaseMs: number;
@@ -41,6 +49,7 @@ export type AgentLinksDeps = {
 // An agent that is refused for what it is will be refused again: it need not hurry.
 const refusedRetryMs = 10_000;
 const badFrameRetryMs = 1_000;
+const claimRetryMs = 500;
 
 /** From a link to a session, and what a session does. */
 export class AgentLinks {
@@ -78,6 +87,7 @@ export class AgentLinks {
     this.#listen(socket, session);
     socket.on('close', () => {
       registry.remove(session);
+      this.#release(session);
       log.info({ agentId, sessionId }, 'an agent is gone');
     });
     session.send({
@@ -87,12 +97,42 @@ export class AgentLinks {
     });
     registry.add(session);
     log.info({ agentId, sessionId, version }, 'an agent is here');
-    const { connectedAt, lastSeenAt } = session;
-    this.#deps.sessions
-      .opened(agentId, { sessionId, gatewayId, connectedAt, lastSeenAt, version })
-      .catch((error: unknown) => log.warn({ error, agentId }, 'a session was not written down'));
-    this.#deps.dispatcher.resync(session);
+    void this.#claim(session);
     socket.resume();
+  }
+
+  /**
+   * Makes the session the agent's newest for all gateways, and only then reads its queue: whoever
+   * submits writes the queue first and then asks who owns the agent, so that one of the two sees
+   * the other (rule R5). Tried until it succeeds or the link is gone. Never rejects.
+   */
+  async #claim(session: Session): Promise<void> {
+    const { sessions, registry, gatewayId, clock, log, dispatcher, peers } = this.#deps;
+    const { agentId, sessionId, version, connectedAt, lastSeenAt } = session;
+    const stored = { sessionId, gatewayId, connectedAt, lastSeenAt, version };
+    const isCurrent = () => session.isOpen && registry.get(agentId) === session;
+    while (isCurrent()) {
+      try {
+        const { before, entry } = await sessions.opened(agentId, stored);
+        session.owner = entry;
+        if (!session.isOpen) return this.#release(session);
+        if (before !== null && before.gatewayId !== gatewayId) {
+          void peers.tellReplaced(before.gatewayId, { agentId, sessionId });
+        }
+        return dispatcher.resync(session);
+      } catch (error) {
+        log.warn({ error, agentId }, 'a session was not written down; tried again');
+        await clock.sleep(claimRetryMs);
+      }
+    }
+  }
+
+  /** Takes the session out for all gateways; a newer one stays. Who reads it later knows its end too. */
+  #release({ agentId, owner }: Session): void {
+    if (owner === null) return;
+    this.#deps.sessions.closed([{ agentId, entry: owner }]).catch((error: unknown) => {
+      this.#deps.log.warn({ error, agentId }, 'the end of a session was not written down');
+    });
   }
 
   #listen(socket: WebSocket, session: Session): void {

@@ -23,13 +23,12 @@ export type AgentListenerOptions = {
 
 export type AgentListener = {
   readonly port: number;
-  /** Takes no more links; resolves when the last one is gone, by force where it must be. */
-  close(): Promise<void>;
+  /** Takes no more links; resolves when the last one is gone, by force after `withinMs`. */
+  close(withinMs: number): Promise<void>;
 };
 
 const path = '/v1/agent';
 const handshakeMs = 5_000;
-const closeWithinMs = 1_500;
 
 /**
  * Where agents connect (design 5.7): TLS 1.3 with client certificates of our own authority, then a
@@ -86,9 +85,9 @@ export async function listenForAgents(of: AgentListenerOptions): Promise<AgentLi
   await listen(server, of);
   return {
     port: (server.address() as AddressInfo).port, // A TCP server's address is one.
-    close: () =>
+    close: (withinMs) =>
       new Promise((resolve) => {
-        const timer = of.clock.after(closeWithinMs, () => {
+        const timer = of.clock.after(withinMs, () => {
           for (const socket of connections) socket.destroy();
         });
         server.close(() => {

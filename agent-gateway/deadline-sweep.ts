@@ -11,7 +11,12 @@ type AgentReport = { readonly agentId: string; readonly report: JobReport };
 
 export type DeadlineSweepDeps = {
   readonly jobs: {
-    due(of: { readonly now: number; readonly count: number }): Promise<readonly Due[]>;
+    /** Nobody else is given what was claimed for `claimMs`. */
+    due(of: {
+      readonly now: number;
+      readonly claimMs: number;
+      readonly count: number;
+    }): Promise<readonly Due[]>;
     settled(due: Due): Promise<void>;
     report(of: {
       readonly taskId: string;
@@ -21,8 +26,8 @@ export type DeadlineSweepDeps = {
     }): Promise<readonly string[]>;
   };
   readonly read: (taskId: string) => Promise<{ readonly jobs: readonly AgentReport[] } | null>;
-  /** Whether a job could be written to the agent now. */
-  readonly isOnline: (agentId: string) => boolean;
+  /** Those to which a job could be written now, by any gateway. */
+  readonly online: (agentIds: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly isLocked: (agentId: string) => boolean;
   readonly metrics: GatewayMetrics;
   readonly crash: CrashPoints<'gateway'>;
@@ -33,11 +38,13 @@ export type DeadlineSweepDeps = {
 const sweepMs = 1_000;
 const tasksPerSweep = 100;
 const jobsPerStep = 500;
+// Longer than settling 20,000 jobs takes; a gateway that dies in it delays a deadline by no more.
+const claimMs = 10_000;
 
 /**
  * Ends what ran out of time, and nothing earlier: at `notAfter` what was never written to a link
  * (`expired` if the agent is there, `unreachable` if not), at the deadline whatever has not
- * reported (`unknown`). Everything it does may be repeated, and by several gateways at once.
+ * reported (`unknown`). Each item is claimed by one gateway; everything may be repeated.
  */
 export class DeadlineSweep {
   readonly #deps: DeadlineSweepDeps;
@@ -60,7 +67,7 @@ export class DeadlineSweep {
   /** Settles what is due now. */
   async sweep(): Promise<void> {
     const now = this.#deps.clock.now();
-    for (const due of await this.#deps.jobs.due({ now, count: tasksPerSweep })) {
+    for (const due of await this.#deps.jobs.due({ now, claimMs, count: tasksPerSweep })) {
       await this.#settle(due, now).catch((error: unknown) => {
         // It stays due; the others must not wait for it.
         this.#deps.log.warn({ error, taskId: due.taskId }, 'a deadline is settled later');
@@ -72,9 +79,14 @@ export class DeadlineSweep {
     const task = await this.#deps.read(due.taskId);
     const open = (task?.jobs ?? []).filter(({ report }) => !isFinal(report.state));
     const isQueue = due.kind === 'queue';
-    const reports = open
+    const ending = open
       .filter(({ report }) => !isQueue || report.state === 'queued')
-      .map(({ agentId }) => ({ agentId, report: this.#verdict(due.kind, agentId) }));
+      .map(({ agentId }) => agentId);
+    const online = isQueue ? await this.#deps.online(ending) : new Set<string>();
+    const reports = ending.map((agentId) => ({
+      agentId,
+      report: this.#verdict(due.kind, agentId, online.has(agentId)),
+    }));
     for (let from = 0; from < reports.length; from += jobsPerStep) {
       const step = reports.slice(from, from + jobsPerStep);
       const words = await this.#deps.jobs.report({
@@ -91,11 +103,9 @@ export class DeadlineSweep {
     await this.#deps.jobs.settled(due);
   }
 
-  #verdict(kind: Due['kind'], agentId: string): JobReport {
+  #verdict(kind: Due['kind'], agentId: string, isOnline: boolean): JobReport {
     if (kind === 'report') return plainReport('unknown', 'deadline');
     if (this.#deps.isLocked(agentId)) return plainReport('unreachable', 'locked');
-    return this.#deps.isOnline(agentId)
-      ? plainReport('expired', 'not_after')
-      : plainReport('unreachable', 'offline');
+    return isOnline ? plainReport('expired', 'not_after') : plainReport('unreachable', 'offline');
   }
 }

@@ -1,29 +1,36 @@
-import { setImmediate } from 'node:timers/promises';
+import { limits } from '../contracts/limits.ts';
 import { jobIdOf, partsOfJobId } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { ControlGate } from './control-gate.ts';
+import { DispatchQueue, type Slice } from './dispatch-queue.ts';
 import type { Session } from './session.ts';
 import type { SessionRegistry } from './session-registry.ts';
-import type { TaskBodies } from './task-bodies.ts';
+import type { TaskBodies, TaskBody } from './task-bodies.ts';
 
+type Have = { readonly stdout: number; readonly stderr: number };
 type Marked =
-  | {
-      readonly kind: 'send';
-      readonly have: { readonly stdout: number; readonly stderr: number };
-      readonly cancel: string | null;
-    }
+  | { readonly kind: 'send'; readonly have: Have }
   | { readonly kind: 'too_late' | 'over' };
+type TaskMark = { readonly taskId: string; readonly createdAt: number };
 
 export type DispatcherDeps = {
   readonly registry: SessionRegistry;
   readonly gate: Pick<ControlGate, 'control'>;
   readonly bodies: TaskBodies;
   readonly jobs: {
-    pending(agentId: string): Promise<readonly string[]>;
-    markDispatched(of: { taskId: string; agentId: string; now: number }): Promise<Marked>;
-    forget(jobId: string): Promise<void>;
+    pendingOf(agentIds: readonly string[]): Promise<readonly (readonly string[])[]>;
+    markDispatched(of: {
+      readonly taskId: string;
+      readonly agentIds: readonly string[];
+      readonly now: number;
+    }): Promise<{
+      readonly createdAt: number;
+      readonly cancel: string | null;
+      readonly jobs: readonly Marked[];
+    }>;
+    forget(of: { readonly taskId: string; readonly agentIds: readonly string[] }): Promise<void>;
   };
   readonly cancelReason: (taskId: string) => Promise<string | null>;
   readonly crash: CrashPoints<'gateway'>;
@@ -31,21 +38,24 @@ export type DispatcherDeps = {
   readonly log: Log;
 };
 
-// A burst of writes blocks heartbeats: 10,000 sends take up to 300 ms of the loop.
-const sliceJobs = 256;
-const agentsAtOnce = 32;
+// Two, so that one is written while Redis marks the other.
+const slicesAtOnce = 2;
 const retryMs = 500;
 
 /**
  * Writes pending jobs to links. The queue is Redis (rule R5): waking an agent only says "look". A
  * job is marked as sent before it is written, and written once per session; a new session gets all
- * of them again, the same bytes, and the agent answers from its journal. While control is stopped
- * or missing nothing is written and nothing refused: jobs stay until their `notAfter`.
+ * of them again, the same bytes, and the agent answers from its journal. Tasks take turns in slices,
+ * so that one host's command does not wait for ten thousand others. While control is stopped or
+ * missing nothing is written and nothing refused: jobs stay until their `notAfter`.
  */
 export class Dispatcher {
   readonly #deps: DispatcherDeps;
+  readonly #queue = new DispatchQueue();
+  /** Agents whose queues are to be looked at, and of them those with a new session. */
   readonly #waiting = new Set<string>();
-  readonly #busy = new Set<string>();
+  readonly #isNew = new Set<string>();
+  #underWay = 0;
   #isStopped = false;
 
   constructor(deps: DispatcherDeps) {
@@ -54,22 +64,34 @@ export class Dispatcher {
 
   /** Has the agent's queue looked at soon, once for however many calls. Never rejects. */
   wake(agentId: string): void {
-    if (this.#deps.registry.get(agentId) === undefined) return;
+    if (this.#deps.registry.get(agentId)?.isReady !== true) return;
     this.#waiting.add(agentId);
-    this.#next();
+    this.#work();
   }
 
   wakeAll(): void {
     for (const { agentId } of this.#deps.registry.all()) this.wake(agentId);
   }
 
+  /** A new session: what was cancelled is said again, also while stopped, then jobs follow. */
+  resync(session: Session): void {
+    this.#isNew.add(session.agentId);
+    this.wake(session.agentId);
+  }
+
   /**
-   * Wakes the agent for a task that Redis did not have: its job is written also to a session that
-   * was given it before Redis lost it (rule R6). The agent answers from its journal.
+   * Has the jobs of a task written to the agents that are here. May be repeated: a session that was
+   * given a job of this very task is not given it again, one whose task Redis had lost is (rule R6).
+   * False if too much waits, and it must be asked again. Rejects when the task cannot be read.
    */
-  begin(taskId: string, agentId: string): void {
-    this.#deps.registry.get(agentId)?.ended(jobIdOf(taskId, agentId));
-    this.wake(agentId);
+  async begin(of: TaskMark): Promise<boolean> {
+    const body = await this.#deps.bodies.body(of.taskId);
+    const here = body?.agentIds.filter((id) => this.#deps.registry.get(id) !== undefined) ?? [];
+    if (here.length === 0 || this.#isStopped) return true;
+    if (this.#queue.isFull) return false;
+    this.#queue.add(of, here);
+    this.#work();
+    return true;
   }
 
   /** Nothing more is written after this. */
@@ -78,7 +100,7 @@ export class Dispatcher {
     this.#waiting.clear();
   }
 
-  /** Tells the agents of a task to end its jobs; one without a link hears it on its next hello. */
+  /** Tells agents to end their jobs of a task; one without a link hears it on its next hello. */
   cancel(of: {
     readonly taskId: string;
     readonly agentIds: readonly string[];
@@ -90,65 +112,123 @@ export class Dispatcher {
     }
   }
 
-  /** A new session: what was cancelled is said again, also while stopped, then jobs follow. */
-  resync(session: Session): void {
-    this.#retelling(session).catch((error: unknown) => {
-      this.#deps.log.warn({ error, agentId: session.agentId }, 'cancels are told again later');
-      this.#deps.clock.after(retryMs, () => session.isOpen && this.resync(session));
-    });
-    this.wake(session.agentId);
+  /** The same for every agent here that was given a job of the task. Rejects if it cannot be read. */
+  async cancelGiven(of: { readonly taskId: string; readonly reason: string }): Promise<void> {
+    const body = await this.#deps.bodies.body(of.taskId);
+    const isGiven = (id: string) =>
+      this.#deps.registry.get(id)?.hasBeenGiven(jobIdOf(of.taskId, id)) === true;
+    this.cancel({ ...of, agentIds: body?.agentIds.filter(isGiven) ?? [] });
   }
 
-  async #retelling(session: Session): Promise<void> {
-    for (const jobId of await this.#deps.jobs.pending(session.agentId)) {
-      const reason = await this.#deps.cancelReason(partsOfJobId(jobId)?.taskId ?? '');
-      if (reason !== null) session.cancel(jobId, reason);
-    }
-  }
-
-  #next(): void {
-    for (const agentId of this.#waiting) {
-      if (this.#isStopped || this.#busy.size >= agentsAtOnce) return;
-      if (this.#busy.has(agentId)) continue;
-      this.#waiting.delete(agentId);
-      this.#busy.add(agentId);
-      this.#look(agentId)
-        .catch((error: unknown) => {
-          this.#deps.log.warn({ error, agentId }, 'jobs could not be sent; tried again');
-          this.#deps.clock.after(retryMs, () => this.wake(agentId));
-        })
-        .finally(() => {
-          this.#busy.delete(agentId);
-          this.#next();
+  /** Starts as many slices as may be under way. Each ends by calling this again, a turn later. */
+  #work(): void {
+    while (!this.#isStopped && this.#underWay < slicesAtOnce) {
+      const work = this.#next();
+      if (work === null) return;
+      this.#underWay += 1;
+      void work.finally(() => {
+        setImmediate(() => {
+          this.#underWay -= 1;
+          this.#work();
         });
+      });
     }
   }
 
-  async #look(agentId: string): Promise<void> {
-    const session = this.#deps.registry.get(agentId);
-    if (session === undefined || this.#deps.gate.control !== 'allowed') return;
-    const pending = await this.#deps.jobs.pending(agentId);
-    const fresh = pending.filter((jobId) => !session.hasBeenGiven(jobId));
-    for (let from = 0; from < fresh.length; from += sliceJobs) {
-      await Promise.all(
-        fresh.slice(from, from + sliceJobs).map((jobId) => this.#give(session, jobId)),
-      );
-      await setImmediate();
+  /** The next piece of work, under way; null if there is none. It never rejects. */
+  #next(): Promise<void> | null {
+    if (this.#waiting.size > 0 && !this.#queue.isFull) {
+      const agentIds = [...this.#waiting].slice(0, limits.sliceJobsMax);
+      for (const agentId of agentIds) this.#waiting.delete(agentId);
+      return this.#look(agentIds).catch((error: unknown) => {
+        this.#later(error, () => {
+          for (const agentId of agentIds) this.wake(agentId);
+        });
+      });
+    }
+    const slice = this.#queue.take(limits.sliceJobsMax);
+    if (slice === null) return null;
+    return this.#give(slice).catch((error: unknown) => {
+      this.#later(error, () => {
+        this.#queue.add(slice, slice.agentIds);
+        this.#work();
+      });
+    });
+  }
+
+  #later(error: unknown, again: () => void): void {
+    this.#deps.log.warn({ error }, 'jobs could not be sent; tried again');
+    this.#deps.clock.after(retryMs, () => !this.#isStopped && again());
+  }
+
+  async #look(agentIds: readonly string[]): Promise<void> {
+    const pending = await this.#deps.jobs.pendingOf(agentIds);
+    const isAllowed = this.#deps.gate.control === 'allowed';
+    for (const [at, agentId] of agentIds.entries()) {
+      const session = this.#deps.registry.get(agentId);
+      if (session === undefined) continue;
+      const tasks = (pending[at] ?? []).map((jobId) => partsOfJobId(jobId)?.taskId ?? '');
+      // When jobs are sent, the wish to cancel goes with each.
+      if (!isAllowed && this.#isNew.has(agentId)) await this.#retell(session, tasks);
+      this.#isNew.delete(agentId);
+      if (!isAllowed) continue;
+      for (const taskId of tasks) this.#queue.add({ taskId, createdAt: 0 }, [agentId]);
     }
   }
 
-  async #give(session: Session, jobId: string): Promise<void> {
-    const { bodies, jobs, gate, clock } = this.#deps;
-    const taskId = partsOfJobId(jobId)?.taskId ?? '';
-    const text = await bodies.jobText(taskId, session.agentId);
-    if (text === null) return jobs.forget(jobId);
-    // Looked at once more just before the mark: the switch may have been thrown meanwhile.
-    if (gate.control !== 'allowed' || !session.isOpen) return;
+  async #retell(session: Session, taskIds: readonly string[]): Promise<void> {
+    for (const taskId of taskIds) {
+      const reason = await this.#deps.cancelReason(taskId);
+      if (reason !== null) session.cancel(jobIdOf(taskId, session.agentId), reason);
+    }
+  }
+
+  async #give({ taskId, createdAt, agentIds }: Slice): Promise<void> {
+    const { bodies, gate, jobs, clock } = this.#deps;
+    const body = await bodies.body(taskId);
+    if (body === null) return jobs.forget({ taskId, agentIds });
+    // Looked at just before the mark: the switch may have been thrown meanwhile.
+    if (gate.control !== 'allowed') return;
+    const sessions = this.#reserved(taskId, createdAt, agentIds);
+    if (sessions.length === 0) return;
+    const ids = sessions.map(({ agentId }) => agentId);
+    try {
+      const marked = await jobs.markDispatched({ taskId, agentIds: ids, now: clock.now() });
+      this.#deps.crash('after-mark');
+      for (const [at, session] of sessions.entries()) {
+        this.#write(session, { taskId, body, ...marked, marked: marked.jobs[at] });
+      }
+      this.#deps.crash('after-dispatch');
+    } catch (error) {
+      for (const session of sessions) session.release(jobIdOf(taskId, session.agentId));
+      throw error;
+    }
+  }
+
+  /** The sessions that have not been given the job; from here on nobody else gives it to them. */
+  #reserved(taskId: string, createdAt: number, agentIds: readonly string[]): readonly Session[] {
+    return agentIds.flatMap((agentId) => {
+      const session = this.#deps.registry.get(agentId);
+      const isFree = session?.isReady && session.reserve(jobIdOf(taskId, agentId), createdAt);
+      return session !== undefined && isFree ? [session] : [];
+    });
+  }
+
+  #write(
+    session: Session,
+    of: {
+      readonly taskId: string;
+      readonly createdAt: number;
+      readonly body: TaskBody;
+      readonly cancel: string | null;
+      readonly marked: Marked | undefined;
+    },
+  ): void {
     const { agentId } = session;
-    const marked = await jobs.markDispatched({ taskId, agentId, now: clock.now() });
-    if (marked.kind !== 'send') return;
-    this.#deps.crash('after-mark');
-    session.give({ type: 'dispatch', jobId, ...text, have: marked.have }, marked.cancel);
-    this.#deps.crash('after-dispatch');
+    const jobId = jobIdOf(of.taskId, agentId);
+    const isSent = of.marked?.kind === 'send';
+    const text = isSent ? of.body.dispatchText(agentId, of.marked.have) : null;
+    if (text === null) session.release(jobId);
+    else session.give({ jobId, createdAt: of.createdAt, text, cancelled: of.cancel });
   }
 }

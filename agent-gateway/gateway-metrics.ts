@@ -39,7 +39,7 @@ export class GatewayMetrics {
     );
     this.#late = metrics.counter(
       'fixpoint_job_reports_dropped_total',
-      'Reports of jobs that had ended, or whose task is gone.',
+      'Reports of jobs that had ended, whose task is gone, or of a session that a newer one replaced.',
       ['reason'],
     );
     this.#frames = metrics.counter(
@@ -77,7 +77,7 @@ export class GatewayMetrics {
     if (count > 0) this.#jobs.inc({ outcome: 'not_enrolled' }, count);
   }
 
-  reportDropped(reason: 'late' | 'gone'): void {
+  reportDropped(reason: 'late' | 'gone' | 'replaced'): void {
     this.#late.inc({ reason });
   }
 

@@ -9,14 +9,18 @@ import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { Session } from './session.ts';
 import type { OrderedFrame } from './session-frames.ts';
 
-type Reported = 'applied' | 'late' | 'foreign' | 'gone';
+type Reported = 'applied' | 'late' | 'foreign' | 'gone' | 'replaced';
 
 /** What agents report goes to here. Both reject when it should be tried again. */
 export type JobStore = {
   pending(agentId: string): Promise<readonly string[]>;
   report(of: {
     readonly taskId: string;
-    readonly reports: readonly { readonly agentId: string; readonly report: JobReport }[];
+    readonly reports: readonly {
+      readonly agentId: string;
+      readonly report: JobReport;
+      readonly sessionId: string;
+    }[];
     readonly now: number;
   }): Promise<readonly Reported[]>;
 };
@@ -68,7 +72,8 @@ export class JobReports {
   async journalLost(agentId: string): Promise<void> {
     for (const jobId of await this.#deps.jobs.pending(agentId)) {
       const report = plainReport('unknown', 'journal_lost');
-      if ((await this.#report(jobId, report)) === 'applied') this.#deps.metrics.jobEnded(report);
+      if ((await this.#report({ jobId, report, sessionId: '' })) === 'applied')
+        this.#deps.metrics.jobEnded(report);
     }
   }
 
@@ -85,29 +90,39 @@ export class JobReports {
   ): Promise<void> {
     const ackedMs = session.acked(frame.jobId);
     if (ackedMs !== undefined) this.#deps.metrics.acked(ackedMs);
-    const word = await this.#report(frame.jobId, plainReport(frame.state, null));
+    const { sessionId } = session;
+    const report = plainReport(frame.state, null);
+    const word = await this.#report({ jobId: frame.jobId, report, sessionId });
     if (word === 'foreign') this.#deps.metrics.frameRefused('no_such_job');
   }
 
   async #result(session: Session, frame: { jobId: string; report: JobReport }): Promise<void> {
     if (!isFinal(frame.report.state)) return this.#deps.metrics.frameRefused('not_final');
+    const { jobId, report } = frame;
+    const { sessionId } = session;
     this.#deps.crash('before-report');
-    const word = await this.#report(frame.jobId, frame.report);
+    const word = await this.#report({ jobId, report, sessionId });
     this.#deps.crash('after-report');
     if (word === 'foreign') return this.#deps.metrics.frameRefused('no_such_job');
     if (word === 'applied') this.#deps.metrics.jobEnded(frame.report);
     else this.#deps.metrics.reportDropped(word);
+    // The newer session hears of it: it is given the same job, and the agent answers again.
+    if (word === 'replaced') return;
     session.ended(frame.jobId);
     session.send({ type: 'stored', jobId: frame.jobId });
     this.#deps.crash('after-stored');
   }
 
-  async #report(jobId: string, report: JobReport): Promise<Reported> {
-    const parts = partsOfJobId(jobId);
+  async #report(of: {
+    readonly jobId: string;
+    readonly report: JobReport;
+    readonly sessionId: string;
+  }): Promise<Reported> {
+    const parts = partsOfJobId(of.jobId);
     if (parts === null) return 'foreign';
     const [word] = await this.#deps.jobs.report({
       taskId: parts.taskId,
-      reports: [{ agentId: parts.agentId, report }],
+      reports: [{ agentId: parts.agentId, report: of.report, sessionId: of.sessionId }],
       now: this.#deps.clock.now(),
     });
     return word ?? 'foreign';

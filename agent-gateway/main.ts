@@ -24,6 +24,7 @@ async function main(): Promise<void> {
   const gateway = await startGateway({
     redis: connectAll(config, log, shutdown),
     gatewayId: config.gatewayId ?? `${hostname()}-${process.pid}`,
+    url: config.gatewayUrl,
     agents: listenAddress(config.agentListen),
     http: listenAddress(config.gatewayListen),
     tls: await readCertificates(config.certificatesDir),
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
   shutdown.add('metrics', () => void server.close());
 }
 
-/** Three connections: one that fails at once, one that waits, one that blocks. Closed last. */
+/** Connections: one that fails at once, one that waits, one that blocks, one that subscribes. Closed last. */
 function connectAll(config: Config, log: Log, shutdown: Shutdown) {
   const connect = (profile: ConnectionProfile): Redis => {
     let isAway = false;
@@ -67,6 +68,7 @@ function connectAll(config: Config, log: Log, shutdown: Shutdown) {
     request: connect('request'),
     background: connect('background'),
     blocking: connect('blocking'),
+    subscriber: connect('blocking'),
   };
 }
 

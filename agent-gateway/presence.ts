@@ -1,8 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
+import { limits } from '../contracts/limits.ts';
 import type { AgentState, AgentView } from '../contracts/task.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { EnrolledAgent } from './inventory.ts';
 import { type Rounds, startRounds } from './rounds.ts';
+import type { Session } from './session.ts';
 import type { SessionRegistry } from './session-registry.ts';
 
 /** What is kept of an agent's last session. Times are Unix milliseconds. */
@@ -13,12 +16,24 @@ export type KnownSession = {
   readonly version: string;
 };
 
+type Owner = { readonly sessionId: string; readonly gatewayId: string };
+
+type Known = {
+  readonly session: KnownSession;
+  readonly silentMs: number;
+  /** The gateway that holds its newest session, if it lives. */
+  readonly owner: Owner | null;
+};
+
 export type PresenceDeps = {
   readonly registry: SessionRegistry;
   readonly sessions: {
     heard(of: ReadonlyMap<string, number>): Promise<void>;
     read(agentIds: readonly string[]): Promise<readonly (KnownSession | null)[]>;
+    owners(agentIds: readonly string[]): Promise<readonly (Owner | null)[]>;
   };
+  /** Those of the gateways that live. */
+  readonly alive: (gatewayIds: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
   readonly gatewayId: string;
   /** The lock on an agent, or null. */
   readonly lockOf: (agentId: string) => AgentView['lock'];
@@ -31,10 +46,9 @@ export type PresenceDeps = {
 const flushMs = 2_000;
 const silentRetryMs = 1_000;
 
-/** Whether agents are there, judged by their last ping alone. */
+/** Whether agents are there, at whatever gateway, judged by their last ping alone. */
 export class Presence {
   readonly #deps: PresenceDeps;
-  readonly #flushed = new Map<string, number>();
   #rounds: Rounds | undefined;
 
   constructor(deps: PresenceDeps) {
@@ -51,33 +65,70 @@ export class Presence {
     await this.#rounds?.stop();
   }
 
-  /** Whether a job could be written to the agent now. */
-  isOnline(agentId: string): boolean {
-    const session = this.#deps.registry.get(agentId);
-    return session?.isOpen === true && this.#stateOf(session.silentMs) === 'online';
+  /** Those of the agents to which a job could be written now, by any gateway. */
+  async online(agentIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const isHere = (id: string) => this.#deps.registry.get(id)?.isOpen === true;
+    const online = new Set<string>();
+    for (let from = 0; from < agentIds.length; from += limits.sliceJobsMax) {
+      const slice = agentIds.slice(from, from + limits.sliceJobsMax);
+      const elsewhere = await this.#elsewhere(slice.filter((id) => !isHere(id)));
+      for (const id of slice) {
+        const silentMs = this.#deps.registry.get(id)?.silentMs ?? elsewhere.get(id)?.silentMs;
+        const isHeld = isHere(id) || elsewhere.get(id)?.owner;
+        if (isHeld && this.#stateOf(silentMs ?? null) === 'online') online.add(id);
+      }
+    }
+    return online;
   }
 
   /** The agents as callers see them, in the same order. */
   async views(agents: readonly EnrolledAgent[]): Promise<readonly AgentView[]> {
-    const known = await this.#deps.sessions.read(agents.map(({ id }) => id));
-    return agents.map((agent, at) => this.#viewOf(agent, known[at] ?? null));
+    const elsewhere = await this.#elsewhere(agents.map(({ id }) => id));
+    return agents.map((agent) => {
+      const live = this.#deps.registry.get(agent.id);
+      const known = elsewhere.get(agent.id);
+      return live === undefined ? this.#remote(agent, known) : this.#local(agent, live);
+    });
   }
 
-  #viewOf(agent: EnrolledAgent, known: KnownSession | null): AgentView {
-    const live = this.#deps.registry.get(agent.id);
-    const lastSeenAt = live?.lastSeenAt ?? known?.lastSeenAt ?? null;
-    // Of a session of another process only its wall clock is known.
-    const silentMs = lastSeenAt === null ? null : this.#deps.clock.now() - lastSeenAt;
-    const lock = this.#deps.lockOf(agent.id);
+  #local(agent: EnrolledAgent, live: Session): AgentView {
+    const { sessionId, lastSeenAt, version } = live;
+    const { gatewayId } = this.#deps;
+    const seen = this.#seen(agent.id, live.silentMs);
+    return { ...agent, ...seen, gatewayId, sessionId, lastSeenAt, version };
+  }
+
+  #remote(agent: EnrolledAgent, known: Known | undefined): AgentView {
     return {
       ...agent,
-      state: lock === null ? this.#stateOf(live?.silentMs ?? silentMs) : 'locked',
-      lock,
-      gatewayId: live === undefined ? (known?.gatewayId ?? null) : this.#deps.gatewayId,
-      sessionId: live?.sessionId ?? null,
-      lastSeenAt,
-      version: live?.version ?? known?.version ?? null,
+      ...this.#seen(agent.id, known?.silentMs ?? null),
+      gatewayId: known?.owner?.gatewayId ?? known?.session.gatewayId ?? null,
+      sessionId: known?.owner?.sessionId ?? null,
+      lastSeenAt: known?.session.lastSeenAt ?? null,
+      version: known?.session.version ?? null,
     };
+  }
+
+  #seen(agentId: string, silentMs: number | null): Pick<AgentView, 'state' | 'lock'> {
+    const lock = this.#deps.lockOf(agentId);
+    return { state: lock === null ? this.#stateOf(silentMs) : 'locked', lock };
+  }
+
+  /** What Redis knows of agents that are not here. Of those only a wall clock tells the silence. */
+  async #elsewhere(agentIds: readonly string[]): Promise<ReadonlyMap<string, Known>> {
+    const { sessions, alive, clock } = this.#deps;
+    const [known, owners] = await Promise.all([sessions.read(agentIds), sessions.owners(agentIds)]);
+    const living = await alive([...new Set(owners.flatMap((owner) => owner?.gatewayId ?? []))]);
+    return new Map(
+      agentIds.flatMap((agentId, at) => {
+        const session = known[at] ?? null;
+        if (session === null) return [];
+        const owner = owners[at] ?? null;
+        const isHeld = owner !== null && living.has(owner.gatewayId);
+        const silentMs = clock.now() - session.lastSeenAt;
+        return [[agentId, { session, silentMs, owner: isHeld ? owner : null }] as const];
+      }),
+    );
   }
 
   #stateOf(silentMs: number | null): AgentState {
@@ -86,16 +137,20 @@ export class Presence {
     return silentMs >= this.#deps.agentLateMs ? 'late' : 'online';
   }
 
-  /** Writes down who was heard, and ends links on which nobody has spoken for long. */
+  /** Writes down who was heard, in slices, and ends links on which nobody has spoken for long. */
   async #flush(): Promise<void> {
-    const heard = new Map<string, number>();
-    for (const session of this.#deps.registry.all()) {
-      if (this.#stateOf(session.silentMs) === 'offline') session.end('silent', silentRetryMs);
-      if (this.#flushed.get(session.agentId) !== session.lastSeenAt) {
-        heard.set(session.agentId, session.lastSeenAt);
+    const sessions = this.#deps.registry.all();
+    for (let from = 0; from < sessions.length; from += limits.sliceJobsMax) {
+      const heard = new Map<string, number>();
+      for (const session of sessions.slice(from, from + limits.sliceJobsMax)) {
+        if (this.#stateOf(session.silentMs) === 'offline') session.end('silent', silentRetryMs);
+        if (session.lastSeenAt !== session.flushedAt) {
+          heard.set(session.agentId, session.lastSeenAt);
+          session.flushedAt = session.lastSeenAt;
+        }
       }
+      await this.#deps.sessions.heard(heard);
+      await setImmediate();
     }
-    await this.#deps.sessions.heard(heard);
-    for (const [agentId, at] of heard) this.#flushed.set(agentId, at);
   }
 }

@@ -6,6 +6,7 @@ import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { Metrics, Readiness } from '../platform/metrics.ts';
 import { readControl } from '../redis/control-cache.ts';
+import { Gateways } from '../redis/gateways.ts';
 import { inventoryVersion, writeInventory } from '../redis/inventory.ts';
 import { JobOutput } from '../redis/job-output.ts';
 import { Jobs } from '../redis/jobs.ts';
@@ -19,7 +20,10 @@ import { CallbackOutbox } from './callback-outbox.ts';
 import { ControlGate } from './control-gate.ts';
 import { DeadlineSweep } from './deadline-sweep.ts';
 import { Dispatcher } from './dispatch.ts';
+import { drain } from './drain.ts';
+import { FallbackLook } from './fallback-look.ts';
 import { GatewayMetrics, registerGauges } from './gateway-metrics.ts';
+import { GatewayPeers } from './gateway-peers.ts';
 import { httpServer } from './http-server.ts';
 import { Inventory } from './inventory.ts';
 import { JobReports } from './job-reports.ts';
@@ -33,9 +37,20 @@ type Listen = { readonly host: string; readonly port: number };
 
 /** What a gateway stands on. Redis connections are the caller's, who closes them after `stop`. */
 export type GatewayOptions = {
-  /** `request` fails at once, `background` waits, `blocking` is for blocking reads alone. */
-  readonly redis: { readonly request: Redis; readonly background: Redis; readonly blocking: Redis };
+  /**
+   * `request` fails at once, `background` waits, `blocking` is for blocking reads alone and
+   * `subscriber` for channels alone.
+   */
+  readonly redis: {
+    readonly request: Redis;
+    readonly background: Redis;
+    readonly blocking: Redis;
+    readonly subscriber: Redis;
+  };
+  /** No two gateways on one Redis may have the same. */
   readonly gatewayId: string;
+  /** Where the others and the workers reach the API of this one. */
+  readonly url: string;
   readonly agents: Listen;
   readonly http: Listen;
   /** PEM. */
@@ -56,11 +71,14 @@ export type Gateway = {
   readonly agentPort: number;
   readonly httpPort: number;
   readonly readiness: Readiness;
-  /** Says bye to agents and ends; what is queued, running or to be called back stays in Redis. */
+  /**
+   * Is not ready any more, sends its agents to the other gateways over `drainMs`, and ends; what is
+   * queued, running or to be called back stays in Redis.
+   */
   stop(): Promise<void>;
 };
 
-const stoppingRetryMs = 500;
+const closeWithinMs = 500;
 const lockedRetryMs = 10_000;
 
 /**
@@ -72,6 +90,8 @@ export async function startGateway(of: GatewayOptions): Promise<Gateway> {
   await parts.inventory.start();
   parts.gate.start();
   parts.presence.start();
+  parts.peers.start();
+  parts.look.start();
   parts.sweep.start();
   parts.outbox.start();
   const listener = await listenForAgents({
@@ -88,23 +108,30 @@ export async function startGateway(of: GatewayOptions): Promise<Gateway> {
     agentPort: listener.port,
     httpPort: port,
     readiness: parts.readiness,
-    stop: () => stopAll(parts, listener),
+    stop: () => stopAll(of, parts, listener),
   };
 }
 
-async function stopAll(parts: ReturnType<typeof partsOf>, listener: AgentListener): Promise<void> {
+async function stopAll(
+  { clocks: { drainMs }, clock }: GatewayOptions,
+  parts: ReturnType<typeof partsOf>,
+  listener: AgentListener,
+): Promise<void> {
+  parts.draining.isOn = true;
   parts.dispatcher.stop();
+  const closed = listener.close(drainMs + closeWithinMs);
+  await drain({ sessions: parts.registry.all(), drainMs, clock });
   await parts.http.close();
-  const closed = listener.close();
-  for (const session of parts.registry.all()) session.end('shutting_down', stoppingRetryMs);
   await closed;
   await Promise.all([
     parts.outbox.stop(),
     parts.sweep.stop(),
     parts.gate.stop(),
     parts.presence.stop(),
+    parts.look.stop(),
     parts.inventory.stop(),
   ]);
+  await parts.peers.stop();
 }
 
 function partsOf(of: GatewayOptions) {
@@ -128,22 +155,30 @@ function partsOf(of: GatewayOptions) {
   const dispatcher = new Dispatcher({
     ...{ registry, gate, bodies, jobs, cancelReason, crash, clock, log },
   });
+  const gateways = new Gateways(of.redis.background, of.redis.subscriber);
+  const peers = peersOf(of, { registry, dispatcher, gateways, sessions });
+  const look = new FallbackLook({
+    ...{ registry, dispatcher, gatewayLookMs: clocks.gatewayLookMs, clock, log },
+    openTasks: () => tasks.openMarks(),
+    keep: (owned) => sessions.keep(owned),
+  });
   const output = new JobOutput(background);
   const reports = new JobReports({ jobs, output, metrics, crash, clock, log });
   const { agentLateMs, agentOfflineMs, pingMs, startLeaseMs, callbackRetryMs } = clocks;
   const presence = new Presence({
     ...{ registry, sessions: new Sessions(request), gatewayId, agentLateMs, agentOfflineMs },
-    ...{ lockOf: (agentId: string) => gate.lockOf(agentId), clock, log },
+    ...{ lockOf: (agentId: string) => gate.lockOf(agentId) },
+    ...{ alive: (ids) => gateways.alive(ids), clock, log },
   });
   const links = new AgentLinks({
-    ...{ inventory, registry, dispatcher, reports, gate, sessions, gatewayId },
+    ...{ inventory, registry, dispatcher, reports, gate, sessions, peers, gatewayId },
     ...{ pingMs, startLeaseMs, metrics, clock, log },
   });
   const read = (taskId: string) => tasks.read(taskId);
-  const isOnline = (agentId: string) => presence.isOnline(agentId);
+  const online = (agentIds: readonly string[]) => presence.online(agentIds);
   const isLocked = (agentId: string) => gate.lockOf(agentId) !== null;
   const sweep = new DeadlineSweep({
-    ...{ jobs, read, isOnline, isLocked },
+    ...{ jobs, read, online, isLocked },
     ...{ metrics, crash, clock, log },
   });
   const stream = new Outbox({ redis: background, blocking, gatewayId });
@@ -152,8 +187,9 @@ function partsOf(of: GatewayOptions) {
     ...{ outbox: stream, read, secret, callbackRetryMs },
     ...{ metrics, crash, clock, log },
   });
-  const readiness = readinessOf(of, inventory);
-  const http = httpOf(of, { inventory, presence, dispatcher, metrics, readiness });
+  const draining = { isOn: false };
+  const readiness = readinessOf(of, inventory, draining);
+  const http = httpOf(of, { inventory, presence, dispatcher, bodies, peers, metrics, readiness });
   registerGauges(of.metrics, {
     agentsConnected: () => registry.size,
     agentsEnrolled: () => inventory.all().length,
@@ -169,12 +205,40 @@ function partsOf(of: GatewayOptions) {
     gate,
     dispatcher,
     presence,
+    peers,
+    look,
     links,
     sweep,
     outbox,
+    draining,
     readiness,
     http,
   };
+}
+
+function peersOf(
+  of: GatewayOptions,
+  parts: {
+    readonly registry: SessionRegistry;
+    readonly dispatcher: Dispatcher;
+    readonly gateways: Gateways;
+    readonly sessions: Sessions;
+  },
+): GatewayPeers {
+  const { registry, dispatcher, gateways, sessions } = parts;
+  const { gatewayId, url, clock, log } = of;
+  const { gatewayLookMs, gatewayAliveMs } = of.clocks;
+  return new GatewayPeers({
+    ...{ registry, gateways, gatewayId, url, gatewayLookMs, gatewayAliveMs, clock, log },
+    owners: (agentIds) => sessions.owners(agentIds),
+    onMessage(message) {
+      if (message.kind === 'cancel') return dispatcher.cancel(message);
+      if (message.kind === 'replaced') return registry.replaced(message);
+      dispatcher.begin(message).catch((error: unknown) => {
+        log.warn({ error, taskId: message.taskId }, 'a task begins at the next look');
+      });
+    },
+  });
 }
 
 const inventoryOf = ({ redis, registerFile, clock, log }: GatewayOptions): Inventory =>
@@ -186,7 +250,12 @@ const inventoryOf = ({ redis, registerFile, clock, log }: GatewayOptions): Inven
     log,
   });
 
-const readinessOf = ({ redis }: GatewayOptions, inventory: Inventory): Readiness => ({
+const readinessOf = (
+  { redis }: GatewayOptions,
+  inventory: Inventory,
+  draining: { readonly isOn: boolean },
+): Readiness => ({
+  gateway: async () => (draining.isOn ? 'is stopping' : null),
   redis: async () => ((await redis.request.ping()) === 'PONG' ? null : 'does not answer'),
   inventory: async () =>
     inventory.isPublished ? null : 'is not in Redis yet; planning waits for it',
@@ -199,13 +268,15 @@ function httpOf(
     readonly inventory: Inventory;
     readonly presence: Presence;
     readonly dispatcher: Dispatcher;
+    readonly bodies: TaskBodies;
+    readonly peers: GatewayPeers;
     readonly metrics: GatewayMetrics;
     readonly readiness: Readiness;
   },
 ) {
   const tasks = new Tasks(of.redis.request);
   const { egressAllow, crash, clock, log, tokens, metrics: scrape } = of;
-  const service = new TaskService({ ...parts, tasks, egressAllow, crash, clock });
+  const service = new TaskService({ ...parts, tasks, egressAllow, crash, clock, log });
   const output = new OutputReader(new JobOutput(of.redis.request));
   return httpServer({ ...parts, service, tasks, output, tokens, scrape, log });
 }

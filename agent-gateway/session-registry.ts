@@ -18,6 +18,12 @@ export class SessionRegistry {
     if (this.#byAgent.get(session.agentId) === session) this.#byAgent.delete(session.agentId);
   }
 
+  /** The agent's newest session is elsewhere: the one here, if it is not that one, is over. */
+  replaced(of: { readonly agentId: string; readonly sessionId: string }): void {
+    const session = this.#byAgent.get(of.agentId);
+    if (session?.sessionId !== of.sessionId) session?.end('replaced', replacedRetryMs);
+  }
+
   get(agentId: string): Session | undefined {
     return this.#byAgent.get(agentId);
   }

@@ -14,7 +14,7 @@ export type ByeReason =
   | 'bad_frame'
   | 'replaced'
   | 'silent'
-  | 'shutting_down';
+  | 'draining';
 
 const closeCode = 1008;
 const goingAway = 1001;
@@ -26,10 +26,18 @@ export function dismiss(
   of: { readonly reason: ByeReason; readonly retryAfterMs: number; readonly clock: Clock },
 ): void {
   socket.send(JSON.stringify({ type: 'bye', reason: of.reason, retryAfterMs: of.retryAfterMs }));
-  socket.close(of.reason === 'shutting_down' ? goingAway : closeCode, of.reason);
+  socket.close(of.reason === 'draining' ? goingAway : closeCode, of.reason);
   const timer = of.clock.after(closeWithinMs, () => socket.terminate());
   socket.once('close', () => timer.cancel());
 }
+
+/** A job that was written, or is about to be. */
+type Given = {
+  /** Of its task, Unix milliseconds; 0 while it is not known. Another one is another task. */
+  createdAt: number;
+  /** Monotonic milliseconds; undefined before it was written and once it was acked. */
+  writtenAt: number | undefined;
+};
 
 /**
  * One live link with an agent that has said hello. It remembers which jobs it was given, so that a
@@ -44,9 +52,12 @@ export class Session {
   readonly connectedAt: number;
   readonly #socket: WebSocket;
   readonly #clock: Clock;
-  /** Job id → monotonic ms at which it was written, undefined once it was acked. */
-  readonly #given = new Map<string, number | undefined>();
+  readonly #given = new Map<string, Given>();
   readonly #cancelled = new Map<string, string>();
+  /** What Redis has of this session while it is its agent's newest; null until it was written. */
+  owner: string | null = null;
+  /** The `lastSeenAt` that was last written to Redis. */
+  flushedAt = 0;
   #lastSeenAt: number;
   #heardAt: number;
 
@@ -90,21 +101,55 @@ export class Session {
 
   /** Writes a frame, or nothing if the link is closed. A link with too much unsent is cut off. */
   send(frame: GatewayFrame): void {
+    this.sendText(JSON.stringify(frame));
+  }
+
+  /** The same of a frame that is text already. */
+  sendText(text: string): void {
     if (!this.isOpen) return;
-    this.#socket.send(JSON.stringify(frame));
+    this.#socket.send(text);
     if (this.#socket.bufferedAmount > limits.linkBacklogBytes) this.#socket.terminate();
+  }
+
+  /** Whether jobs may be written: the session is open, and every gateway can know of it. */
+  get isReady(): boolean {
+    return this.isOpen && this.owner !== null;
   }
 
   hasBeenGiven(jobId: string): boolean {
     return this.#given.has(jobId);
   }
 
+  /**
+   * Takes a job that will be written; false if it was before. A task that was made again after
+   * Redis had lost it has another `createdAt`, and its jobs are written once more (rule R6).
+   */
+  reserve(jobId: string, createdAt: number): boolean {
+    const given = this.#given.get(jobId);
+    const isKnown = given !== undefined && (createdAt === 0 || given.createdAt === 0);
+    if (isKnown || given?.createdAt === createdAt) return false;
+    this.#given.set(jobId, { createdAt, writtenAt: undefined });
+    return true;
+  }
+
+  /** Lets go of a job that was not written after all. */
+  release(jobId: string): void {
+    this.#given.delete(jobId);
+  }
+
   /** Writes a job. If it was cancelled, also while it was on its way here, the cancel follows it. */
-  give(dispatch: Extract<GatewayFrame, { type: 'dispatch' }>, cancelled: string | null): void {
-    this.#given.set(dispatch.jobId, this.#clock.monotonic());
-    this.send(dispatch);
-    const reason = cancelled ?? this.#cancelled.get(dispatch.jobId);
-    if (reason !== undefined) this.cancel(dispatch.jobId, reason);
+  give(of: {
+    readonly jobId: string;
+    readonly createdAt: number;
+    /** The dispatch frame. */
+    readonly text: string;
+    readonly cancelled: string | null;
+  }): void {
+    const { jobId, createdAt } = of;
+    this.#given.set(jobId, { createdAt, writtenAt: this.#clock.monotonic() });
+    this.sendText(of.text);
+    const reason = of.cancelled ?? this.#cancelled.get(jobId);
+    if (reason !== undefined) this.cancel(jobId, reason);
   }
 
   /** Asks the agent to end a job. May be repeated; the agent keeps the first reason. */
@@ -116,10 +161,11 @@ export class Session {
 
   /** Milliseconds since the job was written, at its first ack only. */
   acked(jobId: string): number | undefined {
-    const at = this.#given.get(jobId);
-    if (at === undefined) return undefined;
-    this.#given.set(jobId, undefined);
-    return this.#clock.monotonic() - at;
+    const given = this.#given.get(jobId);
+    if (given?.writtenAt === undefined) return undefined;
+    const ms = this.#clock.monotonic() - given.writtenAt;
+    given.writtenAt = undefined;
+    return ms;
   }
 
   /** Forgets a job that is over. */

@@ -2,27 +2,34 @@ import { limits } from '../contracts/limits.ts';
 import { type TaskReport, type TaskSubmit, taskSubmit } from '../contracts/task.ts';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
 import { taskIdOf } from '../domain/ids.ts';
+import { plainReport } from '../domain/job.ts';
 import { jobWriter } from '../domain/job-bytes.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { contentDigestOf, sha256, sha256Hex } from '../platform/digest.ts';
+import type { Log } from '../platform/log.ts';
 import type { Tasks } from '../redis/tasks.ts';
 import type { Dispatcher } from './dispatch.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { GatewayPeers } from './gateway-peers.ts';
 import type { Inventory } from './inventory.ts';
 import { checked } from './problem.ts';
+import type { TaskBodies } from './task-bodies.ts';
 import { taskReportOf } from './task-report.ts';
 
 export type TaskServiceDeps = {
   readonly tasks: Tasks;
   readonly dispatcher: Dispatcher;
+  readonly bodies: TaskBodies;
+  readonly peers: GatewayPeers;
   readonly inventory: Inventory;
   /** Hosts that callbacks may go to. */
   readonly egressAllow: readonly string[];
   readonly metrics: GatewayMetrics;
   readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
+  readonly log: Log;
 };
 
 type CancelReason = 'operator' | 'resolved' | 'stop';
@@ -49,26 +56,28 @@ export class TaskService {
     const task = checked(taskSubmit, of.body);
     this.#check(of.key, task);
     const taskId = taskIdOf(of.key, sha256);
+    const enrolled = this.#enrolled(task);
     this.#deps.crash('before-submit');
     const submitted = await this.#deps.tasks.submit({
       ...{ taskId, key: of.key, task, now: this.#deps.clock.now() },
       digest: sha256Hex(canonicalJson(unsigned(task))),
-      isEnrolled: (agentId) => this.#deps.inventory.byId(agentId) !== undefined,
+      isEnrolled: (agentId) => enrolled.has(agentId),
     });
-    if (submitted === 'conflict') {
+    if (submitted.kind === 'conflict') {
       throw new FixpointError('conflict', 'the idempotency key was used with another body', {
         hint: 'a repeat must send the same body; another task needs another key',
       });
     }
     this.#deps.crash('after-submit');
+    const isNew = submitted.kind === 'created';
+    if (isNew) this.#deps.bodies.put({ taskId, key: of.key, task });
+    const report = isNew
+      ? newReport({ taskId, key: of.key, task, enrolled })
+      : await this.report(taskId);
+    if (isNew) this.#deps.metrics.jobsNotEnrolled(task.targets.length - enrolled.size);
     // Also for a repeat: the submit that created it may have died with its answer.
-    for (const { agentId } of task.targets) {
-      if (submitted === 'created') this.#deps.dispatcher.begin(taskId, agentId);
-      else this.#deps.dispatcher.wake(agentId);
-    }
-    const report = await this.report(taskId);
-    if (submitted === 'created') this.#countNotEnrolled(report);
-    return { isNew: submitted === 'created', report };
+    if (report.state === 'open') this.#begin({ taskId, createdAt: submitted.createdAt }, task);
+    return { isNew, report };
   }
 
   /** The task as it stands. Throws `not_found`. */
@@ -84,18 +93,28 @@ export class TaskService {
 
   /** Ends what queues and asks the agents to end what runs; the report says what became of it. */
   async cancel(taskId: string, reason: CancelReason): Promise<TaskReport> {
-    const { tasks, dispatcher, metrics, clock } = this.#deps;
+    const { tasks, dispatcher, peers, metrics, clock } = this.#deps;
     const cancelled = await tasks.cancel({ taskId, reason, now: clock.now() });
     if (cancelled === null) throw notFound(taskId);
     this.#deps.crash('after-cancel');
     metrics.jobsCancelled(cancelled.ended);
     dispatcher.cancel({ taskId, agentIds: cancelled.inFlight, reason });
+    void peers.tellCancel({ taskId, agentIds: cancelled.inFlight, reason });
     return this.report(taskId);
   }
 
-  #countNotEnrolled(report: TaskReport): void {
-    const count = [...report.letters].filter((letter) => letter === 'n').length;
-    this.#deps.metrics.jobsNotEnrolled(count);
+  /** Its jobs go out from here and from wherever else its agents are. What fails is found later. */
+  #begin(of: { readonly taskId: string; readonly createdAt: number }, task: TaskSubmit): void {
+    const { dispatcher, peers, log } = this.#deps;
+    dispatcher.begin(of).catch((error: unknown) => {
+      log.warn({ error, taskId: of.taskId }, 'a task begins at the next look');
+    });
+    void peers.tellTask({ ...of, agentIds: task.targets.map(({ agentId }) => agentId) });
+  }
+
+  #enrolled(task: TaskSubmit): ReadonlySet<string> {
+    const ids = task.targets.map(({ agentId }) => agentId);
+    return new Set(ids.filter((agentId) => this.#deps.inventory.byId(agentId) !== undefined));
   }
 
   #check(key: string, task: TaskSubmit): void {
@@ -111,6 +130,22 @@ export class TaskService {
       throw new FixpointError('invalid_payload', 'the task has flaws', { flaws });
     }
   }
+}
+
+/** What Redis would say of a task that it has just kept, without reading 20,000 rows. */
+function newReport(of: {
+  readonly taskId: string;
+  readonly key: string;
+  readonly task: TaskSubmit;
+  readonly enrolled: ReadonlySet<string>;
+}): TaskReport {
+  const jobs = of.task.targets.map(({ agentId }) => ({
+    agentId,
+    report: of.enrolled.has(agentId)
+      ? plainReport('queued', null)
+      : plainReport('not_enrolled', 'not_enrolled'),
+  }));
+  return taskReportOf({ ...of, state: of.enrolled.size > 0 ? 'open' : 'finished', jobs });
 }
 
 const notFound = (taskId: string): FixpointError =>

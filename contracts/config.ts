@@ -147,12 +147,13 @@ export const settings = {
   gatewayId: {
     env: 'FIXPOINT_GATEWAY_ID',
     schema: z.string().max(128).optional(),
-    about: 'Name of this gateway. Unset: hostname-pid.',
+    about: 'Name of this gateway, another one for each. Unset: hostname-pid.',
   },
   gatewayUrl: {
     env: 'FIXPOINT_GATEWAY_URL',
     schema: z.url().default('http://127.0.0.1:8452'),
-    about: 'Where workers and the command line reach the gateway.',
+    about:
+      'Where workers, the command line and other gateways reach the gateway; each gateway names its own.',
   },
   callbackUrl: {
     env: 'FIXPOINT_CALLBACK_URL',

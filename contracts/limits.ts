@@ -79,6 +79,10 @@ export const limits = {
   trustBytes: 512 * 1024,
   /** Bytes unsent on one agent's link; beyond it the slow agent is cut off. */
   linkBacklogBytes: 16 * 1024 * 1024,
+  /** Jobs that one step marks and writes, then others have their turn: 10,000 writes block 0.3 s. */
+  sliceJobsMax: 256,
+  /** Tasks whose jobs are being written or wait for it; what is beyond is found at the next look. */
+  tasksWritingMax: 10_000,
   /** Sessions opening at once that have not said hello yet. */
   handshakesMax: 256,
   /** Agents locked at once: all travel in the control state, which gateways read twice a second. */
@@ -123,6 +127,12 @@ export const defaultClocks = {
   agentLateMs: 15_000,
   /** No ping for this long: the agent is offline. */
   agentOfflineMs: 60_000,
+  /** Between two signs of life of a gateway, and its looks at what it was not woken for. */
+  gatewayLookMs: 5_000,
+  /** A gateway without a sign of life for this long is dead. */
+  gatewayAliveMs: 15_000,
+  /** Over how long a gateway that stops sends its agents away; within the grace of `npm start`. */
+  drainMs: 1_000,
   /** How long a job may queue. */
   notAfterMs: 60_000,
   /** A step that does not say its timeout. */

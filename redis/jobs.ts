@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { limits } from '../contracts/limits.ts';
 import type { JobReport } from '../contracts/task.ts';
-import { jobIdOf, partsOfJobId } from '../domain/ids.ts';
+import { jobIdOf } from '../domain/ids.ts';
 import { plainReport } from '../domain/job.ts';
 import { keys } from './keys.ts';
 import { script } from './script.ts';
@@ -9,18 +9,20 @@ import { endingKeys } from './tasks.ts';
 import { guarded } from './unavailable.ts';
 
 const report = script('task-report', 'task-ending');
-const dispatch = script('job-dispatch');
+const dispatch = script('jobs-dispatch');
+const claim = script('deadline-claim');
 
-/** `late`: it had ended, or gone further, before. `foreign`: the task has no job of that agent. */
-export type Reported = 'applied' | 'late' | 'foreign' | 'gone';
+/**
+ * `late`: it had ended, or gone further, before. `foreign`: the task has no job of that agent.
+ * `replaced`: the agent has a newer session, which is given the job and asked.
+ */
+export type Reported = 'applied' | 'late' | 'foreign' | 'gone' | 'replaced';
+
+export type Have = { readonly stdout: number; readonly stderr: number };
 
 /** What is to become of a job that may be sent. `over` took it out of the queue. */
 export type Marked =
-  | {
-      readonly kind: 'send';
-      readonly have: { readonly stdout: number; readonly stderr: number };
-      readonly cancel: string | null;
-    }
+  | { readonly kind: 'send'; readonly have: Have }
   | { readonly kind: 'too_late' | 'over' };
 
 /** Something of a task that is due: what still queues, or what has not reported. */
@@ -40,12 +42,17 @@ export class Jobs {
   }
 
   /**
-   * Moves jobs of one task forward in one step; answers one word per report, in order. With
-   * `onlyQueued` a job that was sent meanwhile is left as it is. May be repeated.
+   * Moves jobs of one task forward in one step; answers one word per report, in order. A report
+   * with a session counts only while no newer session of the agent is known. With `onlyQueued` a
+   * job that was sent meanwhile is left as it is. May be repeated.
    */
   report(of: {
     readonly taskId: string;
-    readonly reports: readonly { readonly agentId: string; readonly report: JobReport }[];
+    readonly reports: readonly {
+      readonly agentId: string;
+      readonly report: JobReport;
+      readonly sessionId?: string;
+    }[];
     readonly now: number;
     readonly onlyQueued?: boolean;
   }): Promise<readonly Reported[]> {
@@ -53,43 +60,53 @@ export class Jobs {
     return guarded(async () => {
       const words = await report(
         this.#redis,
-        [...endingKeys(of.taskId), ...of.reports.map(({ agentId }) => keys.agent.pending(agentId))],
         [
-          ...[of.taskId, of.now, limits.taskKeptMs],
-          ...of.reports.flatMap((job) => [job.agentId, JSON.stringify(job.report), condition]),
+          ...[...endingKeys(of.taskId), keys.agent.owners],
+          ...of.reports.map(({ agentId }) => keys.agent.pending(agentId)),
+        ],
+        [
+          ...[of.taskId, of.now, limits.taskKeptMs, condition],
+          ...of.reports.flatMap((job) => [
+            ...[job.agentId, JSON.stringify(job.report), job.sessionId ?? ''],
+          ]),
         ],
       );
-      return words as Reported[]; // The script's four words.
+      return words as Reported[]; // The script's five words.
     });
   }
 
-  /** Marks a job as sent and says how to send it; to be called before each write to a link. */
+  /**
+   * Marks jobs of one task as sent and says, by position, how to send each; to be called before
+   * each write to a link. `cancel` is the reason for which the task was cancelled.
+   */
   markDispatched(of: {
     readonly taskId: string;
-    readonly agentId: string;
+    readonly agentIds: readonly string[];
     readonly now: number;
-  }): Promise<Marked> {
-    const { taskId, agentId } = of;
+  }): Promise<{
+    readonly createdAt: number;
+    readonly cancel: string | null;
+    readonly jobs: readonly Marked[];
+  }> {
+    const { taskId } = of;
     return guarded(async () => {
-      const answer = await dispatch(
+      const [createdAt, cancel, words, have] = (await dispatch(
         this.#redis,
         [
-          keys.task.task(taskId),
-          keys.task.jobs(taskId),
-          keys.task.output({ taskId, agentId, stream: 'stdout' }),
-          keys.task.output({ taskId, agentId, stream: 'stderr' }),
-          keys.agent.pending(agentId),
+          ...[keys.task.task(taskId), keys.task.jobs(taskId)],
+          ...of.agentIds.flatMap((agentId) => [
+            keys.task.output({ taskId, agentId, stream: 'stdout' }),
+            keys.task.output({ taskId, agentId, stream: 'stderr' }),
+            keys.agent.pending(agentId),
+          ]),
         ],
-        [agentId, jobIdOf(taskId, agentId), of.now, dispatchedRow],
-      );
-      const [kind, stdout, stderr, cancel] = answer as [
-        'send' | 'too_late' | 'over',
-        number,
-        number,
-        string,
-      ];
-      if (kind !== 'send') return { kind };
-      return { kind, have: { stdout, stderr }, cancel: cancel === '' ? null : cancel };
+        [taskId, of.now, dispatchedRow, ...of.agentIds],
+      )) as [string, string, string, number[]];
+      return {
+        createdAt: Number(createdAt),
+        cancel: cancel === '' ? null : cancel,
+        jobs: markedOf(words, have),
+      };
     });
   }
 
@@ -98,12 +115,31 @@ export class Jobs {
     return guarded(() => this.#redis.zrange(keys.agent.pending(agentId), '0', '-1'));
   }
 
-  /** What is due at `now`, earliest first, at most `count`. */
-  due(of: { readonly now: number; readonly count: number }): Promise<readonly Due[]> {
+  /** The same of several agents, by position, in one round trip. */
+  pendingOf(agentIds: readonly string[]): Promise<readonly (readonly string[])[]> {
     return guarded(async () => {
-      const members = await this.#redis.zrangebyscore(
-        ...([keys.deadlines, '-inf', of.now, 'LIMIT', 0, of.count] as const),
-      );
+      const step = this.#redis.pipeline();
+      for (const agentId of agentIds) step.zrange(keys.agent.pending(agentId), '0', '-1');
+      const answers = (await step.exec()) ?? [];
+      return answers.map(([error, jobIds]) => {
+        if (error !== null) throw error;
+        return jobIds as string[];
+      });
+    });
+  }
+
+  /** Claims what is due at `now` for `claimMs`, earliest first, at most `count`. */
+  due(of: {
+    readonly now: number;
+    readonly claimMs: number;
+    readonly count: number;
+  }): Promise<readonly Due[]> {
+    return guarded(async () => {
+      const members = (await claim(
+        this.#redis,
+        [keys.deadlines],
+        [of.now, of.now + of.claimMs, of.count],
+      )) as string[];
       return members.flatMap((member): Due[] => {
         const [kind, taskId] = member.split(':');
         return (kind === 'queue' || kind === 'report') && taskId ? [{ kind, taskId }] : [];
@@ -116,9 +152,25 @@ export class Jobs {
     await guarded(() => this.#redis.zrem(keys.deadlines, `${due.kind}:${due.taskId}`));
   }
 
-  /** Takes an entry out of an agent's queue whose task is not there any more. */
-  async forget(jobId: string): Promise<void> {
-    const parts = partsOfJobId(jobId);
-    if (parts) await guarded(() => this.#redis.zrem(keys.agent.pending(parts.agentId), jobId));
+  /** Takes a task that is not there any more out of agents' queues. */
+  async forget(of: {
+    readonly taskId: string;
+    readonly agentIds: readonly string[];
+  }): Promise<void> {
+    const step = this.#redis.pipeline();
+    for (const agentId of of.agentIds) {
+      step.zrem(keys.agent.pending(agentId), jobIdOf(of.taskId, agentId));
+    }
+    await guarded(() => step.exec());
   }
+}
+
+function markedOf(words: string, have: readonly number[]): Marked[] {
+  let next = 0;
+  return [...words].map((word): Marked => {
+    if (word === 'l' || word === 'o') return { kind: word === 'l' ? 'too_late' : 'over' };
+    if (word === 'f') return { kind: 'send', have: { stdout: 0, stderr: 0 } };
+    next += 2;
+    return { kind: 'send', have: { stdout: have[next - 2] ?? 0, stderr: have[next - 1] ?? 0 } };
+  });
 }

@@ -28,6 +28,16 @@ export const keys = {
   agent: {
     pending: (agentId: string) => `fx:{a:${agentId}}:pending`,
     session: (agentId: string) => `fx:{a:${agentId}}:session`,
+    /** Agent id → `{sessionId} {opened, Unix ms of Redis} {gatewayId}` of the newest session. */
+    owners: 'fx:agents:owners',
+    /** Agent id → Unix milliseconds of its last ping. */
+    heard: 'fx:agents:heard',
+  },
+  gateway: {
+    /** Holds the gateway's URL while it lives. */
+    alive: (gatewayId: string) => `fx:gateway:${gatewayId}:alive`,
+    /** A channel, no key. */
+    wake: (gatewayId: string) => `fx:gateway:${gatewayId}:wake`,
   },
   outbox: {
     callbacks: 'fx:outbox:callbacks',

@@ -1,6 +1,11 @@
 import type { Redis } from 'ioredis';
 import { keys } from './keys.ts';
+import { script } from './script.ts';
 import { guarded } from './unavailable.ts';
+
+const open = script('session-open');
+const keep = script('session-keep');
+const close = script('session-close');
 
 /** The last known session of an agent; it stays after the link is gone. Times are Unix milliseconds. */
 export type StoredSession = {
@@ -11,7 +16,16 @@ export type StoredSession = {
   readonly version: string;
 };
 
-/** When agents were last heard, for whoever asks. Rejects with `upstream_unavailable` only. */
+/** Who holds an agent's newest session. `entry` is what Redis compares; nobody else reads it. */
+export type SessionOwner = {
+  readonly sessionId: string;
+  readonly gatewayId: string;
+  readonly entry: string;
+};
+
+type Owned = { readonly agentId: string; readonly entry: string };
+
+/** Sessions of all gateways (rule R5). Rejects with `upstream_unavailable` only. */
 export class Sessions {
   readonly #redis: Redis;
 
@@ -19,35 +33,78 @@ export class Sessions {
     this.#redis = redis;
   }
 
-  async opened(agentId: string, session: StoredSession): Promise<void> {
-    await guarded(() => this.#redis.hset(keys.agent.session(agentId), session));
+  /** Makes a session the agent's newest. Answers who owned it before, and the owner's entry now. */
+  opened(
+    agentId: string,
+    session: StoredSession,
+  ): Promise<{ readonly before: SessionOwner | null; readonly entry: string }> {
+    const { sessionId, gatewayId, connectedAt, lastSeenAt, version } = session;
+    return guarded(async () => {
+      const [before, entry] = (await open(
+        this.#redis,
+        [keys.agent.session(agentId), keys.agent.owners, keys.agent.heard],
+        [
+          ...[agentId, sessionId, gatewayId, lastSeenAt, 'sessionId', sessionId],
+          ...['gatewayId', gatewayId, 'connectedAt', connectedAt, 'version', version],
+        ],
+      )) as [string, string];
+      return { before: ownerOf(before), entry };
+    });
   }
 
-  /** Notes that agents were heard; many at once cost one round trip. */
+  /** By position: whether each is still its agent's newest. What Redis lost is written again. */
+  keep(sessions: readonly Owned[]): Promise<readonly ('mine' | 'other')[]> {
+    return guarded(
+      async () => (await keep(this.#redis, [keys.agent.owners], flat(sessions))) as 'mine'[],
+    );
+  }
+
+  /** Forgets sessions that are over; newer ones of the same agents stay. May be repeated. */
+  async closed(sessions: readonly Owned[]): Promise<void> {
+    if (sessions.length === 0) return;
+    await guarded(() => close(this.#redis, [keys.agent.owners], flat(sessions)));
+  }
+
+  /** By position; null where no gateway holds a session. The gateway named may be dead. */
+  owners(agentIds: readonly string[]): Promise<readonly (SessionOwner | null)[]> {
+    if (agentIds.length === 0) return Promise.resolve([]);
+    return guarded(async () =>
+      (await this.#redis.hmget(keys.agent.owners, ...agentIds)).map(ownerOf),
+    );
+  }
+
+  /** Notes that agents were heard, Unix milliseconds by agent id, in one command. */
   async heard(of: ReadonlyMap<string, number>): Promise<void> {
-    if (of.size === 0) return;
-    const step = this.#redis.pipeline();
-    for (const [agentId, at] of of) step.hset(keys.agent.session(agentId), 'lastSeenAt', at);
-    await guarded(() => step.exec());
+    if (of.size > 0) await guarded(() => this.#redis.hset(keys.agent.heard, new Map(of)));
   }
 
   /** By position; null for an agent that was never here. */
   read(agentIds: readonly string[]): Promise<readonly (StoredSession | null)[]> {
-    return guarded(() =>
-      Promise.all(
-        agentIds.map(async (agentId) => {
-          const row = await this.#redis.hgetall(keys.agent.session(agentId));
-          return row['sessionId'] === undefined ? null : sessionOf(row);
-        }),
-      ),
-    );
+    if (agentIds.length === 0) return Promise.resolve([]);
+    return guarded(async () => {
+      const [heard, ...rows] = await Promise.all([
+        this.#redis.hmget(keys.agent.heard, ...agentIds),
+        ...agentIds.map((agentId) => this.#redis.hgetall(keys.agent.session(agentId))),
+      ]);
+      return rows.map((row, at) =>
+        row['sessionId'] === undefined ? null : sessionOf(row, Number(heard[at] ?? 0)),
+      );
+    });
   }
 }
 
-const sessionOf = (row: Readonly<Record<string, string>>): StoredSession => ({
+const flat = (sessions: readonly Owned[]): string[] =>
+  sessions.flatMap(({ agentId, entry }) => [agentId, entry]);
+
+function ownerOf(entry: string | null): SessionOwner | null {
+  const [sessionId, , ...gateway] = (entry ?? '').split(' ');
+  return entry && sessionId ? { sessionId, gatewayId: gateway.join(' '), entry } : null;
+}
+
+const sessionOf = (row: Readonly<Record<string, string>>, heardAt: number): StoredSession => ({
   sessionId: row['sessionId'] ?? '',
   gatewayId: row['gatewayId'] ?? '',
   connectedAt: Number(row['connectedAt'] ?? 0),
-  lastSeenAt: Number(row['lastSeenAt'] ?? 0),
+  lastSeenAt: Math.max(heardAt, Number(row['connectedAt'] ?? 0)),
   version: row['version'] ?? '',
 });

@@ -26,7 +26,10 @@ export type OpenTask = {
   readonly createdAt: number;
 };
 
-export type Submitted = 'created' | 'same' | 'conflict';
+/** `createdAt` tells a task from one of the same id that Redis has lost since. */
+export type Submitted =
+  | { readonly kind: 'created' | 'same'; readonly createdAt: number }
+  | { readonly kind: 'conflict' };
 
 /** What every script that may end a job is given first; see `task-ending.lua`. */
 export const endingKeys = (taskId: string): string[] => [
@@ -64,7 +67,7 @@ export class Tasks {
     const { task } = of;
     const agents = task.targets.map(({ agentId }) => agentId);
     return guarded(async () => {
-      const word = await submit(
+      const [kind, createdAt] = (await submit(
         this.#redis,
         [...endingKeys(of.taskId), ...agents.map(keys.agent.pending)],
         [
@@ -73,8 +76,8 @@ export class Tasks {
           ...[task.callback?.url ?? '', task.callback?.reference ?? '', task.limits.outputBytes],
           ...agents.flatMap((id) => [id, of.isEnrolled(id) ? queuedRow : notEnrolledRow]),
         ],
-      );
-      return word as Submitted; // The script's three words.
+      )) as ['created' | 'same' | 'conflict', string]; // The script's three words.
+      return kind === 'conflict' ? { kind } : { kind, createdAt: Number(createdAt) };
     });
   }
 
@@ -136,6 +139,26 @@ export class Tasks {
           createdAt: Number(createdAt),
         };
       });
+    });
+  }
+
+  /** The same, told by no more than id, time of creation and the reason it was cancelled for. */
+  openMarks(): Promise<
+    readonly {
+      readonly taskId: string;
+      readonly createdAt: number;
+      readonly cancel: string | null;
+    }[]
+  > {
+    return guarded(async () => {
+      const flat = await this.#redis.zrevrange(keys.task.open, 0, openTasksMax - 1, 'WITHSCORES');
+      const marks = flat.flatMap((taskId, at) =>
+        at % 2 === 0 ? [{ taskId, createdAt: Number(flat[at + 1]) }] : [],
+      );
+      const step = this.#redis.pipeline();
+      for (const { taskId } of marks) step.hget(keys.task.task(taskId), 'cancel');
+      const reasons = marks.length === 0 ? [] : await step.exec();
+      return marks.map((mark, at) => ({ ...mark, cancel: (reasons?.[at]?.[1] as string) ?? null }));
     });
   }
 

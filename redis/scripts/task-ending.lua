@@ -5,8 +5,9 @@
 local ranks = { queued = 0, dispatched = 1, acked = 2, running = 3 }
 local final = 9
 
+-- Of a row (JSON of a report). Its quotes are escaped inside a text, so that none can look like a state.
 local function rank_of(row)
-  return ranks[cjson.decode(row).state] or final
+  return ranks[string.match(row, '"state":"([a-z_]+)"')] or final
 end
 
 -- Takes a final job out of its agent's queue.

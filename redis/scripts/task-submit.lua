@@ -5,10 +5,10 @@
 -- ARGV[4] idempotency key  ARGV[5] digest of the body  ARGV[6] body, JSON  ARGV[7] agent ids, commas between
 -- ARGV[8] notAfter  ARGV[9] deadline  ARGV[10] callback url or ''  ARGV[11] reference or ''  ARGV[12] output bytes a job
 -- ARGV[13..] per target: agent id, row (JSON of its report; final if nothing will run)
--- Returns 'created', 'same' or 'conflict'; the last two change nothing.
+-- Returns {'created' or 'same', when it was created (Unix ms)} or {'conflict'}; the last two change nothing.
 local digest = redis.call('HGET', KEYS[1], 'digest')
-if digest == ARGV[5] then return 'same' end
-if digest then return 'conflict' end
+if digest == ARGV[5] then return { 'same', redis.call('HGET', KEYS[1], 'createdAt') } end
+if digest then return { 'conflict' } end
 
 local size = (#ARGV - 12) / 2
 local is_again = tonumber(ARGV[2]) > tonumber(ARGV[8])
@@ -32,4 +32,4 @@ for at = 1, size do
   end
 end
 count_ended(ended)
-return 'created'
+return { 'created', ARGV[2] }

@@ -27,7 +27,7 @@ describe('a gateway among failures', () => {
     await before.heard('cancel');
 
     await host.stopGateway();
-    assert.equal((await before.heard('bye')).reason, 'shutting_down');
+    assert.equal((await before.heard('bye')).reason, 'draining');
     await host.startGateway();
 
     const agent = await host.connect(1);

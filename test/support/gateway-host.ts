@@ -28,7 +28,9 @@ const token = 'a-token-of-the-tests-only';
 
 export type Answer = { readonly status: number; readonly body: unknown; readonly headers: Headers };
 
-/** A real gateway on a real Redis of its own, with enrolled agents, for tests to break. */
+type Running = { readonly gateway: Gateway; readonly connections: readonly Redis[] };
+
+/** Real gateways, one by default, on a real Redis of their own, with enrolled agents, for tests to break. */
 export class GatewayHost {
   readonly redisServer: RedisServer;
   /** A connection of the test's own. */
@@ -38,11 +40,13 @@ export class GatewayHost {
   readonly #directory: string;
   readonly #clocks: Clocks;
   readonly #tls: GatewayOptions['tls'];
-  #connections: Redis[] = [];
-  #gateway: Gateway | undefined;
+  /** The gateway that is meant where none is named. */
+  readonly #first: string;
+  readonly #gateways = new Map<string, Running>();
+  /** By gateway, kept after it stopped: agents keep the address of their gateway. */
+  readonly #agentPorts = new Map<string, number>();
   #revision = 0;
   #locked: readonly LockedAgent[] = [];
-  #agentPort = 0;
 
   private constructor(of: {
     readonly redisServer: RedisServer;
@@ -50,7 +54,9 @@ export class GatewayHost {
     readonly directory: string;
     readonly clocks: Clocks;
     readonly tls: GatewayOptions['tls'];
+    readonly first?: string;
   }) {
+    this.#first = of.first ?? 'gateway-1';
     this.redisServer = of.redisServer;
     this.redis = connectRedis({
       ...{ url: of.redisServer.url, profile: 'background', onError: () => {} },
@@ -85,7 +91,9 @@ export class GatewayHost {
   async beside(gatewayId: string): Promise<GatewayHost> {
     const { redisServer, authority } = this;
     const [directory, clocks, tls] = [this.#directory, this.#clocks, this.#tls];
-    const host = new GatewayHost({ redisServer, authority, directory, clocks, tls });
+    const host = new GatewayHost({
+      ...{ redisServer, authority, directory, clocks, tls, first: gatewayId },
+    });
     host.redis.disconnect();
     await host.startGateway(gatewayId);
     return host;
@@ -122,16 +130,29 @@ export class GatewayHost {
   }
 
   get agentPort(): number {
-    return this.#running.agentPort;
+    return this.agentPortOf(this.#first);
+  }
+
+  agentPortOf(gatewayId: string): number {
+    return this.#running(gatewayId).agentPort;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#running.httpPort}`;
+    return this.urlOf(this.#first);
   }
 
-  get #running(): Gateway {
-    if (this.#gateway === undefined) throw new Error('the gateway is stopped');
-    return this.#gateway;
+  urlOf(gatewayId: string): string {
+    return `http://127.0.0.1:${this.#running(gatewayId).httpPort}`;
+  }
+
+  readiness(gatewayId: string): Gateway['readiness'] {
+    return this.#running(gatewayId).readiness;
+  }
+
+  #running(gatewayId: string): Gateway {
+    const running = this.#gateways.get(gatewayId);
+    if (running === undefined) throw new Error(`${gatewayId} is stopped`);
+    return running.gateway;
   }
 
   agent(number: number): AgentCredentials {
@@ -140,57 +161,57 @@ export class GatewayHost {
     return agent;
   }
 
-  connect(number: number): Promise<FakeAgent> {
-    return FakeAgent.connect(this.agentPort, this.agent(number));
+  connect(number: number, gatewayId = this.#first): Promise<FakeAgent> {
+    return FakeAgent.connect(this.agentPortOf(gatewayId), this.agent(number));
   }
 
-  async startGateway(gatewayId = 'gateway-1'): Promise<void> {
-    const connect = (profile: 'request' | 'background' | 'blocking') => {
-      const client = connectRedis({ url: this.redisServer.url, profile, onError: () => {} });
-      this.#connections.push(client);
-      return client;
+  async startGateway(gatewayId = this.#first, clocks: Partial<Clocks> = {}): Promise<void> {
+    const connect = (profile: 'request' | 'background' | 'blocking') =>
+      connectRedis({ url: this.redisServer.url, profile, onError: () => {} });
+    const redis = {
+      request: connect('request'),
+      background: connect('background'),
+      blocking: connect('blocking'),
+      subscriber: connect('blocking'),
     };
-    this.#gateway = await startGateway({
-      redis: {
-        request: connect('request'),
-        background: connect('background'),
-        blocking: connect('blocking'),
-      },
+    const gateway = await startGateway({
+      redis,
       gatewayId,
-      // The same port after a restart, as agents keep the address of their gateway.
-      agents: { host: '127.0.0.1', port: this.#agentPort },
+      url: `http://127.0.0.1/${gatewayId}`,
+      agents: { host: '127.0.0.1', port: this.#agentPorts.get(gatewayId) ?? 0 },
       http: { host: '127.0.0.1', port: 0 },
       tls: this.#tls,
       registerFile: join(this.#directory, 'issued.jsonl'),
       tokens: [token],
       callbackSecret,
       egressAllow: ['127.0.0.1'],
-      clocks: this.#clocks,
+      clocks: { ...this.#clocks, ...clocks },
       metrics: new Metrics(),
       crash: noCrashPoints,
       clock: systemClock,
       log: silentLog,
     });
-    this.#agentPort = this.#gateway.agentPort;
-    await this.isReady();
+    this.#gateways.set(gatewayId, { gateway, connections: Object.values(redis) });
+    this.#agentPorts.set(gatewayId, gateway.agentPort);
+    await this.isReady(gatewayId);
   }
 
-  async isReady(): Promise<void> {
+  async isReady(gatewayId = this.#first): Promise<void> {
     await eventually(async () => {
-      const answer = await fetch(`${this.url}/readyz`);
+      const answer = await fetch(`${this.urlOf(gatewayId)}/readyz`);
       if (!answer.ok) throw new Error(await answer.text());
     });
   }
 
-  async stopGateway(): Promise<void> {
-    await this.#gateway?.stop();
-    this.#gateway = undefined;
-    for (const connection of this.#connections) connection.disconnect();
-    this.#connections = [];
+  async stopGateway(gatewayId = this.#first): Promise<void> {
+    const running = this.#gateways.get(gatewayId);
+    await running?.gateway.stop();
+    this.#gateways.delete(gatewayId);
+    for (const connection of running?.connections ?? []) connection.disconnect();
   }
 
   async stop(): Promise<void> {
-    await this.stopGateway();
+    for (const gatewayId of this.#gateways.keys()) await this.stopGateway(gatewayId);
     this.redis.disconnect();
     await this.redisServer.stop();
     await rm(this.#directory, { recursive: true, force: true });
@@ -221,8 +242,9 @@ export class GatewayHost {
     readonly method?: string;
     readonly body?: unknown;
     readonly headers?: Record<string, string>;
+    readonly gatewayId?: string;
   }): Promise<Answer> {
-    const response = await fetch(`${this.url}${of.path}`, {
+    const response = await fetch(`${this.urlOf(of.gatewayId ?? this.#first)}${of.path}`, {
       method: of.method ?? (of.body === undefined ? 'GET' : 'POST'),
       headers: {
         authorization: `Bearer ${token}`,
@@ -235,8 +257,9 @@ export class GatewayHost {
     return { status: response.status, body: JSON.parse(text), headers: response.headers };
   }
 
-  submit(key: string, task: unknown): Promise<Answer> {
-    return this.call({ path: '/v1/tasks', body: task, headers: { 'idempotency-key': key } });
+  submit(key: string, task: unknown, gatewayId = this.#first): Promise<Answer> {
+    const headers = { 'idempotency-key': key };
+    return this.call({ path: '/v1/tasks', body: task, headers, gatewayId });
   }
 
   async report(taskId: string): Promise<TaskReport> {

@@ -31,7 +31,8 @@ describe('presence', () => {
     const presence = new Presence({
       ...{ registry, clock, gatewayId: 'g', agentLateMs: 15_000, agentOfflineMs: 60_000 },
       lockOf: () => null,
-      sessions: { heard: async () => {}, read: async () => [null] },
+      sessions: { heard: async () => {}, read: async () => [null], owners: async () => [null] },
+      alive: async () => new Map(),
       log: silentLog,
     });
     const stateOf = async () => {
@@ -40,11 +41,11 @@ describe('presence', () => {
     };
 
     clock.isSet = true;
-    const afterSetting = [presence.isOnline(agentId), await stateOf()];
+    const afterSetting = [(await presence.online([agentId])).size, await stateOf()];
     clock.advance(60_000);
 
-    assert.deepEqual(afterSetting, [true, 'online']);
-    assert.equal(presence.isOnline(agentId), false);
+    assert.deepEqual(afterSetting, [1, 'online']);
+    assert.equal((await presence.online([agentId])).size, 0);
     assert.equal(await stateOf(), 'offline');
   });
 });

@@ -30,8 +30,10 @@ const sessionOn = (socket: SlowSocket, sessionId = 's1') =>
     ...{ agentId: '0123456789ab', sessionId, version: '0.1.0', protocol: 2, clock: systemClock },
     socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
   });
-const dispatch = (jobId: string) =>
-  ({ type: 'dispatch', jobId, job: '{}', content: '', have: { stdout: 0, stderr: 0 } }) as const;
+const dispatch = (jobId: string) => ({
+  ...{ jobId, createdAt: 1, cancelled: null },
+  text: JSON.stringify({ type: 'dispatch', jobId }),
+});
 
 describe('session', () => {
   it('a link with too much unsent is cut off, and nothing more is written to it', () => {
@@ -53,7 +55,7 @@ describe('session', () => {
     const session = sessionOn(socket);
 
     session.cancel('job', 'resolved');
-    session.give(dispatch('job'), null);
+    session.give(dispatch('job'));
 
     assert.deepEqual(
       socket.sent.map(({ type }) => type),
@@ -64,7 +66,7 @@ describe('session', () => {
 
   it('the time to the first ack is told once', () => {
     const session = sessionOn(new SlowSocket());
-    session.give(dispatch('job'), null);
+    session.give(dispatch('job'));
 
     assert.ok((session.acked('job') ?? -1) >= 0);
     assert.equal(session.acked('job'), undefined);

@@ -1,0 +1,85 @@
+import { setImmediate } from 'node:timers/promises';
+import { limits } from '../contracts/limits.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import type { Dispatcher } from './dispatch.ts';
+import { type Rounds, startRounds } from './rounds.ts';
+import type { SessionRegistry } from './session-registry.ts';
+
+type OpenTask = {
+  readonly taskId: string;
+  readonly createdAt: number;
+  readonly cancel: string | null;
+};
+
+export type FallbackLookDeps = {
+  readonly registry: SessionRegistry;
+  readonly dispatcher: Pick<Dispatcher, 'begin' | 'cancelGiven'>;
+  readonly openTasks: () => Promise<readonly OpenTask[]>;
+  /** By position: whether each session is still its agent's newest. */
+  readonly keep: (
+    sessions: readonly { readonly agentId: string; readonly entry: string }[],
+  ) => Promise<readonly ('mine' | 'other')[]>;
+  readonly gatewayLookMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+const replacedRetryMs = 1_000;
+
+/**
+ * Finds in Redis what this gateway should have been woken for and was not: tasks, cancels, newer
+ * sessions elsewhere. So a lost wake-up costs seconds, not the job (rule R5). It looks at tasks and
+ * not at agents, because there are few of those.
+ */
+export class FallbackLook {
+  readonly #deps: FallbackLookDeps;
+  /** Open tasks that were begun here: id → what was known of it. */
+  #begun = new Map<string, OpenTask>();
+  #rounds: Rounds | undefined;
+
+  constructor(deps: FallbackLookDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    const { clock, log, gatewayLookMs: ms } = this.#deps;
+    this.#rounds = startRounds({ name: 'look', ms, work: () => this.look(), clock, log });
+  }
+
+  async stop(): Promise<void> {
+    await this.#rounds?.stop();
+  }
+
+  /** Looks once. Rejects if Redis is away. */
+  async look(): Promise<void> {
+    await this.#endReplaced();
+    const open = await this.#deps.openTasks();
+    const before = this.#begun;
+    this.#begun = new Map();
+    for (const task of open) {
+      const known = before.get(task.taskId);
+      const { taskId, createdAt, cancel } = task;
+      if (known?.createdAt !== createdAt && !(await this.#deps.dispatcher.begin(task))) continue;
+      if (cancel !== null && known?.cancel !== cancel) {
+        await this.#deps.dispatcher.cancelGiven({ taskId, reason: cancel });
+      }
+      this.#begun.set(taskId, task);
+    }
+  }
+
+  async #endReplaced(): Promise<void> {
+    const owned = this.#deps.registry.all().flatMap((session) => {
+      const { agentId, owner: entry } = session;
+      return entry === null ? [] : [{ session, agentId, entry }];
+    });
+    for (let from = 0; from < owned.length; from += limits.sliceJobsMax) {
+      const slice = owned.slice(from, from + limits.sliceJobsMax);
+      const words = await this.#deps.keep(slice);
+      for (const [at, { session }] of slice.entries()) {
+        if (words[at] === 'other') session.end('replaced', replacedRetryMs);
+      }
+      await setImmediate();
+    }
+  }
+}

@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { type AgentView, agentView, type TaskSubmit } from '../../contracts/task.ts';
+import { taskIdOf } from '../../domain/ids.ts';
+import { plainReport } from '../../domain/job.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { sha256 } from '../../platform/digest.ts';
+import { Jobs } from '../../redis/jobs.ts';
+import { Tasks } from '../../redis/tasks.ts';
+import { AgentHost } from '../support/agent-host.ts';
+import { eventually } from '../support/eventually.ts';
+import type { FakeAgent } from '../support/fake-agent.ts';
+import { GatewayHost } from '../support/gateway-host.ts';
+
+const [one, two] = ['gateway-1', 'gateway-2'];
+
+describe('two gateways on one Redis', () => {
+  let host: GatewayHost;
+  before(async () => {
+    host = await GatewayHost.start({ agents: 3, clocks: { gatewayLookMs: 500 } });
+    await host.startGateway(two);
+  });
+  after(() => host.stop());
+
+  const viewOf = async (name: string, gatewayId?: string): Promise<AgentView> => {
+    const path = `/v1/agents/${name}`;
+    return agentView.parse((await host.call({ path, ...(gatewayId && { gatewayId }) })).body);
+  };
+  const taskFor = (...numbers: number[]): TaskSubmit =>
+    host.task({
+      targets: numbers.map((number) => {
+        const { agentId, journalId } = host.agent(number);
+        return { agentId, journalId };
+      }),
+    });
+  const submit = async (key: string, task: TaskSubmit): Promise<string> => {
+    const { status, body } = await host.submit(key, task);
+    assert.equal(status, 201, JSON.stringify(body));
+    return (body as { taskId: string }).taskId;
+  };
+  /** Keeps a task as a gateway does that dies before it wakes anybody. */
+  const keep = async (key: string, task: TaskSubmit): Promise<string> => {
+    const taskId = taskIdOf(key, sha256);
+    await new Tasks(host.redis).submit({
+      ...{ taskId, key, task, digest: key, now: systemClock.now() },
+      isEnrolled: () => true,
+    });
+    return taskId;
+  };
+  const succeed = async (agent: FakeAgent, count = 1) => {
+    const { jobId } = await agent.heard('dispatch', count);
+    agent.result(jobId);
+    await agent.heard('stored', count);
+  };
+
+  it('a task is written to the agents of both, whichever took it', async () => {
+    const [here, there] = [await host.connect(1, one), await host.connect(2, two)];
+
+    const taskId = await submit('key-both', taskFor(1, 2));
+    await Promise.all([succeed(here), succeed(there)]);
+
+    assert.equal((await host.letters(taskId, 'ss')).state, 'finished');
+    assert.deepEqual(
+      [here, there].map((agent) => agent.all('dispatch').length),
+      [1, 1],
+    );
+    await Promise.all([here.cut(), there.cut()]);
+  });
+
+  it('a task nobody was woken for is found at the next look', async () => {
+    const agent = await host.connect(1, two);
+
+    const taskId = await keep('key-no-wake', taskFor(1));
+    await succeed(agent);
+
+    await host.letters(taskId, 's');
+    await agent.cut();
+  });
+
+  it('an agent that connects while its job is submitted elsewhere gets it', async () => {
+    const keys = Array.from({ length: 20 }, (_, at) => `key-race-${at}`);
+
+    for (const key of keys) {
+      const [agent, taskId] = await Promise.all([host.connect(1, two), submit(key, taskFor(1))]);
+      await succeed(agent);
+      await host.letters(taskId, 's');
+      await agent.cut();
+    }
+  });
+
+  it('a cancel reaches the agents of the other gateway, also when no word of it comes through', async () => {
+    const agent = await host.connect(1, two);
+    const told = await submit('key-cancel', taskFor(1));
+    const first = await agent.heard('dispatch');
+    agent.ack(first.jobId, 'running');
+    await host.call({ path: `/v1/tasks/${told}/cancel`, body: { reason: 'stop' } });
+
+    assert.deepEqual(await agent.heard('cancel'), {
+      ...{ type: 'cancel', jobId: first.jobId, reason: 'stop' },
+    });
+    const lost = await submit('key-cancel-lost', taskFor(1));
+    const { jobId } = await agent.heard('dispatch', 2);
+    agent.ack(jobId, 'running');
+    await new Tasks(host.redis).cancel({ taskId: lost, reason: 'operator', now: 0 });
+
+    await eventually(() => assert.ok(agent.all('cancel').some((frame) => frame.jobId === jobId)));
+    for (const id of [first.jobId, jobId]) {
+      agent.result(id, { state: 'cancelled', reason: 'operator' });
+    }
+    await Promise.all([host.letters(told, 'c'), host.letters(lost, 'c')]);
+    await agent.cut();
+  });
+
+  it('the newest session wins across gateways, and the older gateway ends its own', async () => {
+    const older = await host.connect(1, one);
+
+    const newer = await host.connect(1, two);
+
+    assert.equal((await older.heard('bye')).reason, 'replaced');
+    await older.gone();
+    await submit('key-newest', taskFor(1));
+    await succeed(newer);
+    assert.equal(older.all('dispatch').length, 0);
+    await newer.cut();
+  });
+
+  it('what an older session refuses does not end the job that the newer one started', async () => {
+    const older = await host.connect(1, one);
+    const { sessionId } = await older.heard('welcome');
+    const newer = await host.connect(1, two);
+    const taskId = await submit('key-late-refusal', taskFor(1));
+    const { jobId } = await newer.heard('dispatch');
+    newer.ack(jobId, 'running');
+    await newer.ping();
+
+    const report = plainReport('refused', 'no_lease');
+    const words = await new Jobs(host.redis).report({
+      ...{ taskId, now: systemClock.now() },
+      reports: [{ agentId: host.agent(1).agentId, report, sessionId }],
+    });
+
+    assert.deepEqual(words, ['replaced']);
+    assert.equal((await host.report(taskId)).letters, '.');
+    newer.result(jobId);
+    await host.letters(taskId, 's');
+    await newer.cut();
+  });
+
+  it('a session that Redis has lost is written again, and its agent is still found', async () => {
+    const agent = await host.connect(1, two);
+    await host.redis.del('fx:agents:owners');
+
+    await eventually(async () => assert.equal((await viewOf('agent-1', one)).gatewayId, two));
+    await eventually(async () => assert.notEqual((await viewOf('agent-1', one)).sessionId, null));
+    await submit('key-owner-lost', taskFor(1));
+    await succeed(agent);
+    await agent.cut();
+  });
+
+  it('agents of both are listed by each, and one that is gone has no session', async () => {
+    const [here, there] = [await host.connect(1, one), await host.connect(2, two)];
+    const { sessionId } = await there.heard('welcome');
+
+    for (const gatewayId of [one, two]) {
+      await eventually(async () => {
+        const { state, ...view } = await viewOf('agent-2', gatewayId);
+        assert.deepEqual([state, view.gatewayId, view.sessionId], ['online', two, sessionId]);
+        assert.equal((await viewOf('agent-1', gatewayId)).gatewayId, one);
+      });
+    }
+    await there.cut();
+    await eventually(async () => assert.equal((await viewOf('agent-2', one)).sessionId, null));
+    await here.cut();
+  });
+
+  it('what is due is claimed by one of them, and by another when the claim has run out', async () => {
+    const jobs = new Jobs(host.redis);
+    const ids = Array.from(
+      { length: 50 },
+      (_, at) => `t${String.fromCharCode(97 + (at % 26))}${at}`,
+    );
+    const now = systemClock.now() + 3_600_000;
+    for (const id of ids) await host.redis.zadd('fx:deadlines', now, `report:${id}`);
+
+    const claims = await Promise.all(
+      Array.from({ length: 10 }, () => jobs.due({ now, claimMs: 1_000, count: 20 })),
+    );
+    const later = await jobs.due({ now: now + 1_000, claimMs: 1_000, count: 100 });
+
+    const claimed = claims.flat().map(({ taskId }) => taskId);
+    assert.deepEqual(claimed.toSorted(), ids.toSorted());
+    assert.equal(later.length, ids.length);
+    await host.redis.del('fx:deadlines');
+  });
+
+  it('at notAfter an agent of the other gateway is online and an absent one is not', async () => {
+    const agent = await host.connect(1, two);
+    await host.stopAll();
+    await eventually(async () => assert.equal((await agent.ping()).stopped, true));
+    const soon = { ...taskFor(1, 3), notAfter: systemClock.now() + 500 };
+
+    const taskId = await submit('key-not-after', soon);
+
+    await host.letters(taskId, 'ex');
+    await host.allow();
+    await agent.cut();
+  });
+
+  it('one that stops is not ready, and its agents move to the other with what they run', async () => {
+    const local = await AgentHost.create(host.authority);
+    await host.register({
+      ...{ agentId: local.agentId, name: 'local', labels: {}, journalId: local.journalId },
+      ...{ serial: '1', notAfter: systemClock.now() + 60_000 },
+    });
+    const gateways = [one, two].map((id) => `wss://127.0.0.1:${host.agentPortOf(id)}`);
+    await local.start('', { gateways });
+    const before = await eventually(async () => {
+      const { gatewayId, state } = await viewOf('local', one);
+      assert.equal(state, 'online');
+      return gatewayId === one ? one : two;
+    });
+    const other = before === one ? two : one;
+    const { agentId, journalId } = local;
+    const script = `echo started >> ${local.evidence}; sleep 1\n`;
+    const task = host.task({ targets: [{ agentId, journalId }] });
+    const taskId = await submit('key-drain', {
+      ...task,
+      action: { ...task.action, content: script },
+    });
+    await eventually(() => assert.equal(local.starts(), 1));
+
+    const readiness = host.readiness(before);
+    const stopping = host.stopGateway(before);
+    assert.equal(await readiness['gateway']?.(), 'is stopping');
+    await stopping;
+
+    await eventually(async () => {
+      const answer = await host.call({ path: `/v1/tasks/${taskId}`, gatewayId: other });
+      assert.equal((answer.body as { letters: string }).letters, 's');
+    });
+    assert.equal((await viewOf('local', other)).gatewayId, other);
+    assert.equal(local.starts(), 1);
+    await local.remove();
+  });
+});
