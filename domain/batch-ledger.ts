@@ -88,6 +88,11 @@ export class BatchLedger {
     return this.#letters.filter(isFailedLetter).length;
   }
 
+  /** Hosts whose job was cancelled. In a run that nobody cancelled, that was done to the task alone. */
+  cancelled(): number {
+    return this.#letters.filter((letter) => letter === 'c').length;
+  }
+
   succeeded(): number {
     return this.#letters.filter(isSuccessLetter).length;
   }

@@ -2,6 +2,7 @@ import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import { limits } from '../contracts/limits.ts';
 import type { FrozenStep, PlannedTarget } from '../contracts/temporal.ts';
 import {
+  type BatchLedger,
   batchesOf,
   failuresAllowed,
   isFailedLetter,
@@ -46,16 +47,21 @@ export async function rollOut(
   }
   const positions = toBeProven(run);
   if (positions.length > 0) return { kind: 'done', positions };
-  const hasFailed = run.hostsFailed() > 0;
+  const hasFailed =
+    run.hostsFailed() > 0 || ledgersOf(run).some((ledger) => ledger.cancelled() > 0);
   return hasFailed ? { kind: 'failed', reason: 'no host came through' } : { kind: 'superseded' };
 }
 
-/** Hosts that something was done to and that failed nowhere; some may have left half-way (rule R4). */
+const ledgersOf = (run: RunState): readonly BatchLedger[] =>
+  run.input.runbook.steps.map(({ name }) => run.ledgerOf(name));
+
+/** Hosts that something was done to and that came through; some may have left half-way (rule R4). */
 function toBeProven(run: RunState): readonly number[] {
-  const ledgers = run.input.runbook.steps.map(({ name }) => run.ledgerOf(name));
+  const ledgers = ledgersOf(run);
+  const isLost = (letter: string) => isFailedLetter(letter) || letter === 'c';
   return run.targets.flatMap((_, position) => {
     const letters = ledgers.map((ledger) => ledger.letterAt(position));
-    return letters.some(isSuccessLetter) && !letters.some(isFailedLetter) ? [position] : [];
+    return letters.some(isSuccessLetter) && !letters.some(isLost) ? [position] : [];
   });
 }
 
@@ -84,8 +90,11 @@ async function runStep(
     const held = await runBatch(run, place, positions);
     if (held !== null) return held;
     if (run.cancelRequest !== null) return { kind: 'cancelled' };
-    if (ledger.failed() > allowed) {
-      const reason = `step ${step.name}: ${ledger.failed()} hosts failed, ${allowed} may`;
+    const cancelled = ledger.cancelled();
+    // Nobody cancelled the repair, so its task was: no positive answer either (invariant 8).
+    if (ledger.failed() + cancelled > allowed) {
+      const how = cancelled === 0 ? 'failed' : 'failed or were cancelled';
+      const reason = `step ${step.name}: ${ledger.failed() + cancelled} hosts ${how}, ${allowed} may`;
       return { kind: 'failed', reason };
     }
     if (batch + 1 < batches.length) {

@@ -39,6 +39,39 @@ describe('remediation, at its edges', () => {
     assert.match(result.reason ?? '', /no host came through/);
   });
 
+  it('a task that somebody cancelled at the gateway: failed, and the next batch does not start', async () => {
+    const gateway = quick();
+    gateway.letters = (_, task) => 'c'.repeat(task.targets.length);
+    const rollout = { batchSize: 1, maxFailures: 0, soakMs: 0 };
+
+    const { result } = await repair({
+      gateway,
+      input: { runbook: aRunbook({ steps: [aStep({ rollout })] }) },
+    });
+
+    assert.equal(result.state, 'failed');
+    assert.match(result.reason ?? '', /1 hosts failed or were cancelled, 0 may/);
+    assert.deepEqual(result.letters, { restart: 'ch' });
+    assert.equal(gateway.submitted.length, 1);
+  });
+
+  it('a host cancelled at the gateway within the failures that are allowed is not proven', async () => {
+    const gateway = quick();
+    gateway.letters = (key, task) =>
+      (key.includes('/clean/') ? 'sc' : 'ss').slice(0, task.targets.length);
+    const rollout = { batchSize: 500, maxFailures: 1, soakMs: 0 };
+
+    const { result } = await repair({
+      gateway,
+      input: {
+        runbook: aRunbook({ steps: [aStep({ rollout }), aStep({ rollout, name: 'clean' })] }),
+      },
+    });
+
+    assert.equal(result.state, 'verified');
+    assert.deepEqual(result.letters, { restart: 'ss', clean: 'sc', verify: 'sh' });
+  });
+
   it('every alert is over after the first of two steps: what was done is proven', async () => {
     const gateway = quick();
     gateway.onSubmit = async (key) => {
