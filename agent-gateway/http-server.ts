@@ -62,8 +62,9 @@ function isKnown(authorization: string | undefined, tokens: readonly string[]): 
 
 function healthRoutes(app: FastifyInstance, deps: HttpServerDeps): void {
   app.get('/livez', (_request, reply) => reply.type('text/plain').send('ok\n'));
-  app.get('/readyz', async (_request, reply) => {
-    const { status, body, type } = await readyz(deps.readiness);
+  app.get<{ Querystring: Record<string, unknown> }>('/readyz', async (request, reply) => {
+    const isVerbose = Object.hasOwn(request.query, 'verbose');
+    const { status, body, type } = await readyz(deps.readiness, isVerbose);
     return reply.code(status).type(type).send(body);
   });
   app.get('/metrics', async (_request, reply) =>

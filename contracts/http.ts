@@ -141,8 +141,8 @@ export const policyTestAnswer = z.object({
 export type PolicyTestAnswer = z.infer<typeof policyTestAnswer>;
 
 /**
- * `/readyz?verbose`: 200 when alerts can be taken in, else 503. A check may fail without that: a
- * Temporal that is away stops no webhook. `detail` never holds a secret.
+ * `/readyz?verbose`: 200 when the program can do its work, else 503. A check of the api may fail
+ * without that: a Temporal that is away stops no webhook. `detail` never holds a secret.
  */
 export const readiness = z.object({
   ready: z.boolean(),

@@ -67,25 +67,32 @@ async function answer(
   }
   if (path === '/livez' || path === '/-/healthy')
     return { status: 200, body: 'ok\n', type: 'text/plain' };
-  if (path === '/readyz' || path === '/-/ready') return readyz(of.readiness);
+  if (path === '/readyz' || path === '/-/ready')
+    return readyz(of.readiness, url.endsWith('?verbose'));
   return { status: 404, body: 'not found\n', type: 'text/plain' };
 }
 
-/** One line per dependency; 503 when any of them is not well. Never rejects. */
+/**
+ * One line per dependency, or with `verbose` in the query `Readiness` of contracts/http.ts; 503 when
+ * any of them is not well. Never rejects.
+ */
 export async function readyz(
   readiness: Readiness,
+  isVerbose: boolean,
 ): Promise<{ status: number; body: string; type: string }> {
-  const lines = await Promise.all(
+  const checks = await Promise.all(
     Object.entries(readiness).map(async ([name, check]) => {
       const flaw = await check().catch((error: unknown) =>
         error instanceof Error ? error.message : 'not well',
       );
-      return { ok: flaw === null, text: `${name}: ${flaw ?? 'ok'}` };
+      return { name, ok: flaw === null, detail: flaw ?? 'ok' };
     }),
   );
-  return {
-    status: lines.every((line) => line.ok) ? 200 : 503,
-    body: `${lines.map((line) => line.text).join('\n')}\n`,
-    type: 'text/plain',
-  };
+  const ready = checks.every(({ ok }) => ok);
+  const status = ready ? 200 : 503;
+  if (isVerbose) {
+    return { status, body: JSON.stringify({ ready, checks }), type: 'application/json' };
+  }
+  const lines = checks.map(({ name, detail }) => `${name}: ${detail}`);
+  return { status, body: `${lines.join('\n')}\n`, type: 'text/plain' };
 }
