@@ -10,7 +10,8 @@ import {
 import { findStateDir, readSecretFile } from './connection.ts';
 import { type DemoName, demoAlert } from './demo-alert.ts';
 import { exits } from './outcome.ts';
-import { plainLine } from './plain-text.ts';
+import type { OutputFormat } from './output.ts';
+import { plainJson, plainLine } from './plain-text.ts';
 import { type CliDeps, type Servers, selfOf } from './session.ts';
 
 type SendOptions = {
@@ -20,6 +21,7 @@ type SendOptions = {
   readonly resolved?: boolean;
   readonly print?: boolean;
   readonly webhookTokenFile?: string;
+  readonly output: OutputFormat;
 };
 
 /** Between two looks for the record of what was just sent, and how long to look. */
@@ -39,9 +41,14 @@ export async function sendAlert(of: {
     { method: 'POST', path: '/v1/webhooks/alertmanager', token: webhookToken(deps, options), body },
     webhookAnswer,
   );
-  printAnswer(deps, answer);
-  if (answer.accepted + answer.duplicate === 0) return;
-  const sent = raised === null ? null : await deliveryOf(of, raised);
+  if (answer.quarantined.length > 0) deps.setExit(exits.usage);
+  if (options.output === 'table') printAnswer(deps, answer);
+  const isKept = answer.accepted + answer.duplicate > 0;
+  const sent = raised === null || !isKept ? null : await deliveryOf(of, raised);
+  if (options.output === 'json') {
+    return deps.terminal.out(`${plainJson({ id: sent, ...answer })}\n`);
+  }
+  if (!isKept) return;
   if (sent !== null) deps.terminal.out(`delivery  ${sent}\n`);
   const self = selfOf(deps);
   deps.terminal.err(
@@ -101,7 +108,6 @@ function printAnswer(deps: CliDeps, answer: WebhookAnswer): void {
   deps.terminal.out(
     `received ${answer.received}, accepted ${answer.accepted}, duplicate ${answer.duplicate}, quarantined ${answer.quarantined.length}\n`,
   );
-  if (answer.quarantined.length > 0) deps.setExit(exits.usage);
   for (const { index, field, value, reason } of answer.quarantined) {
     const where = index < 0 ? '' : `alert ${index}: `;
     deps.terminal.err(`error: ${plainLine(`${where}${field} = ${value}: ${reason}`)}\n`);

@@ -17,8 +17,13 @@ export const plainText = (text: string): string => text.replace(harmful.text, ''
 export const plainLine = (text: string): string => plainText(text.replace(/[\r\n\t]+/g, ' '));
 
 /** Indented JSON whose control characters are all escaped, so that it is both exact and harmless. */
-export const plainJson = (value: unknown): string =>
-  JSON.stringify(value, null, 2).replace(
+export const plainJson = (value: unknown): string => harmless(JSON.stringify(value, null, 2));
+
+/** The same on one line, for commands that print one object after another. */
+export const plainJsonLine = (value: unknown): string => harmless(JSON.stringify(value));
+
+const harmless = (json: string): string =>
+  json.replace(
     harmful.json,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

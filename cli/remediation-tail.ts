@@ -2,9 +2,9 @@ import { deliveryView, pageOf } from '../contracts/http.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { Progress } from './answers.ts';
 import { exitOf, exits, isEnded } from './outcome.ts';
-import { coloured } from './output.ts';
+import { coloured, type OutputFormat } from './output.ts';
 import { changesBetween, pictureOf } from './picture.ts';
-import { plainLine } from './plain-text.ts';
+import { plainJsonLine, plainLine } from './plain-text.ts';
 import { findNewest, newestRemediation, remediationOf } from './remediation-lookup.ts';
 import { type CliDeps, type Servers, selfOf } from './session.ts';
 
@@ -17,18 +17,21 @@ type Tail = {
   readonly id: string;
   readonly waitMs: number;
   readonly timeoutMs: number | undefined;
+  readonly format: OutputFormat;
 };
 
 /**
  * Follows one repair to its end. On a terminal the picture is redrawn in place; elsewhere each
- * change is a line. Sets the exit status by the outcome; Ctrl-C leaves the repair running.
+ * change is a line, for machines one JSON object. Sets the exit status by the outcome; Ctrl-C leaves the repair running.
  */
 export async function tailRemediation(tail: Tail): Promise<void> {
   const { deps } = tail;
   const id = tail.id === 'last' ? await lastOf(tail) : tail.id;
   try {
     const progress = await follow(tail, id);
-    deps.terminal.err(`see more: ${selfOf(deps)} remediation show '${plainLine(id)}'\n`);
+    if (tail.format === 'table') {
+      deps.terminal.err(`see more: ${selfOf(deps)} remediation show '${plainLine(id)}'\n`);
+    }
     deps.setExit(exitOf(progress));
   } catch (error) {
     if (!deps.interrupted.aborted) throw error;
@@ -39,9 +42,10 @@ export async function tailRemediation(tail: Tail): Promise<void> {
   }
 }
 
-async function follow({ deps, servers, timeoutMs }: Tail, id: string): Promise<Progress> {
+async function follow(tail: Tail, id: string): Promise<Progress> {
+  const { deps, servers, timeoutMs } = tail;
   const until = timeoutMs === undefined ? null : deps.clock.monotonic() + timeoutMs;
-  const screen = deps.terminal.isTty ? new Redrawn(deps) : new Lines(deps, id);
+  const screen = screenOf(tail, id);
   for (;;) {
     const { progress } = await remediationOf(servers.api, id);
     screen.show(progress);
@@ -49,6 +53,11 @@ async function follow({ deps, servers, timeoutMs }: Tail, id: string): Promise<P
     if (until !== null && deps.clock.monotonic() >= until) throw tooLong(deps, id);
     await deps.clock.sleep(lookEveryMs, deps.interrupted);
   }
+}
+
+function screenOf({ deps, format }: Tail, id: string): { show(progress: Progress): void } {
+  if (format === 'json') return new JsonLines(deps, id);
+  return deps.terminal.isTty ? new Redrawn(deps) : new Lines(deps, id);
 }
 
 /**
@@ -122,5 +131,26 @@ class Lines {
       this.#deps.terminal.out(`${at}  ${line}\n`);
     }
     this.#before = progress;
+  }
+}
+
+/** The whole progress as one JSON object a line, each time it has changed; `at` is when it was seen. */
+class JsonLines {
+  readonly #deps: CliDeps;
+  readonly #id: string;
+  #before = '';
+
+  constructor(deps: CliDeps, id: string) {
+    this.#deps = deps;
+    this.#id = id;
+  }
+
+  show(progress: Progress): void {
+    const now = plainJsonLine(progress);
+    if (now === this.#before) return;
+    this.#before = now;
+    const at = new Date(this.#deps.clock.now()).toISOString();
+    const { state, ...more } = progress;
+    this.#deps.terminal.out(`${plainJsonLine({ id: this.#id, state, at, ...more })}\n`);
   }
 }

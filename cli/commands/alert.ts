@@ -35,6 +35,7 @@ function addSend(alert: Command, deps: CliDeps): void {
     .option('--file <file>', 'a body of your own, as Alertmanager sends it; "-" is standard input')
     .option('--resolved', 'the demo alert is over')
     .option('--print', 'print the body instead of sending it')
+    .addOption(outputOption())
     .option(
       '--webhook-token-file <file>',
       'the token Alertmanager has (else FIXPOINT_WEBHOOK_SECRET_ALERTMANAGER[_FILE], else the one of `npm start`)',

@@ -33,13 +33,18 @@ export function remediationCommand(deps: CliDeps): Command {
     });
   remediation
     .command('tail')
-    .description('follow a repair until it ends; the exit status says how')
+    .description('follow a repair until it ends; as JSON, a line each time it changes')
     .argument('[id]', `${whatId}; one that an alert has just asked for is waited for`, 'last')
     .option('--wait <duration>', 'how long to wait for that one', durationOf, 5_000)
     .option('--timeout <duration>', 'stop following after this, with status 124', durationOf)
+    .addOption(outputOption())
     .addHelpText(
       'after',
-      examples('fixpoint remediation tail last', 'fixpoint rem tail last --timeout 5m'),
+      examples(
+        'fixpoint remediation tail last',
+        'fixpoint rem tail last --timeout 5m',
+        'fixpoint rem tail last -o json',
+      ),
     )
     .action((id: string, options, command: Command) =>
       tailRemediation({
@@ -48,6 +53,7 @@ export function remediationCommand(deps: CliDeps): Command {
         id,
         waitMs: options.wait,
         timeoutMs: options.timeout,
+        format: options.output,
       }),
     );
   remediation
@@ -56,6 +62,7 @@ export function remediationCommand(deps: CliDeps): Command {
     .argument('<id>', whatId)
     .option('--reason <text>', 'why; it is kept in the audit log', '')
     .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(outputOption())
     .addHelpText('after', examples('fixpoint remediation cancel last --reason "wrong runbook"'))
     .action(async (id: string, options, command: Command) => {
       const servers = serversOf(deps, command);
@@ -65,6 +72,7 @@ export function remediationCommand(deps: CliDeps): Command {
         id: await idOf(servers, id),
         reason: options.reason,
         by: options.by,
+        format: options.output,
       });
     });
   return remediation;

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { type JobRow, taskReport } from '../../contracts/task.ts';
 import { FixpointError } from '../../domain/errors.ts';
 import { taskIdOf } from '../../domain/ids.ts';
@@ -51,12 +51,16 @@ export function taskCommand(deps: CliDeps): Command {
     .command('cancel')
     .description('end what still runs of a task; a remediation would rather be cancelled itself')
     .argument('<task>', what)
-    .action(async (given: string, _options, command: Command) => {
+    .addOption(outputOption())
+    .action(async (given: string, options, command: Command) => {
       const id = taskOf(given);
-      await serversOf(deps, command).gateway.send(
+      const report = await serversOf(deps, command).gateway.send(
         { method: 'POST', path: `/v1/tasks/${id}/cancel`, body: { reason: 'operator' } },
-        z.unknown(),
+        taskReport,
       );
+      if (options.output === 'json') {
+        return deps.terminal.out(`${plainJson({ id, ...report })}\n`);
+      }
       deps.terminal.err(`asked; see how it ends: ${selfOf(deps)} task show ${id}\n`);
     });
   return task;

@@ -55,6 +55,8 @@ export type CliRun = {
   readonly cwd?: string;
   readonly terminal?: FakeTerminal;
   readonly interrupted?: AbortSignal;
+  /** Else a hasty one; real servers need a real one. */
+  readonly clock?: Clock;
 };
 
 /** Runs one command line in this process, outside any clone unless `cwd` is given. */
@@ -64,7 +66,7 @@ export async function runInProcess(argv: readonly string[], run: CliRun = {}): P
   try {
     const status = await runCli(argv, {
       terminal,
-      clock: hastyClock(),
+      clock: run.clock ?? hastyClock(),
       environment: run.environment ?? {},
       cwd: run.cwd ?? empty,
       interrupted: run.interrupted ?? new AbortController().signal,

@@ -60,8 +60,12 @@ export class FakeApi {
     };
     const isBytes = body instanceof Uint8Array;
     response.writeHead(status, {
-      'content-type': isBytes ? 'application/octet-stream' : 'application/json',
+      'content-type': isBytes ? 'application/octet-stream' : jsonTypeOf(status),
     });
     response.end(isBytes ? body : JSON.stringify(body ?? null));
   }
 }
+
+/** Refusals are problems, as the real servers write them. */
+const jsonTypeOf = (status: number): string =>
+  status < 400 ? 'application/json' : 'application/problem+json';
