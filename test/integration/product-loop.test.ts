@@ -6,11 +6,20 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
-import { Redis } from 'ioredis';
-import { sha256Hex } from '../../platform/digest.ts';
+import { z } from 'zod';
+import { controlState } from '../../cli/answers.ts';
+import { deliveryView, remediationProgress, remediationRow } from '../../contracts/http.ts';
+import { agentView, taskReport } from '../../contracts/task.ts';
+import { taskIdOf } from '../../domain/ids.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { sha256, sha256Hex } from '../../platform/digest.ts';
 import { isAlive } from '../../tools/setup/process.mjs';
 import { aBody, anEntry, scrape } from '../support/alertmanager-posts.ts';
+import { assertApiContract } from '../support/api-contract.ts';
+import { runInProcess } from '../support/cli-run.ts';
 import { eventually } from '../support/eventually.ts';
+import { keptTexts } from '../support/kept-texts.ts';
+import { loopPolicies, loopRunbooks } from '../support/loop-policies.ts';
 import { type RunningProduct, startProduct } from '../support/product.ts';
 
 const clone = fileURLToPath(new URL('../../', import.meta.url));
@@ -19,66 +28,10 @@ const canary = 'canary-5f2c9e71-do-not-keep';
 const hostile =
   '$(touch pwned) `touch pwned` "double" \'single\' ; touch pwned\nsecond line 主机 🙂';
 
-const dataRunbook = `
-apiVersion: fixpoint/v1
-kind: Runbook
-name: data
-steps:
-  - name: write
-    script:
-      interpreter: sh
-      inline: 'printf "%s" "$1" > "$DEMO_DIR/argument"; printf "%s" "$NOTE" > "$DEMO_DIR/variable"; cat > "$DEMO_DIR/stdin"; pwd > "$DEMO_DIR/where"'
-      args: ["\${labels.note}"]
-      env: { NOTE: "\${labels.note}" }
-      stdin: alerts
-    contract: repeatable
-verify: { probe: { script: { interpreter: sh, inline: 'test -s "$DEMO_DIR/stdin"' } }, within: 20s }
-`;
-const secretRunbook = `
-apiVersion: fixpoint/v1
-kind: Runbook
-name: secret
-steps:
-  - name: use
-    script:
-      interpreter: sh
-      inline: 'read -r line; echo "env $TOKEN stdin $line"; [ "$TOKEN" = "$line" ] && echo used > "$DEMO_DIR/secret-used"'
-      env: { TOKEN: { secret: canary } }
-      stdin: { secret: canary }
-    contract: repeatable
-verify: { probe: { script: { interpreter: sh, inline: 'test -s "$DEMO_DIR/secret-used"' } }, within: 20s }
-`;
-const policyFor = (name: string, alertname: string) => `
-apiVersion: fixpoint/v1
-kind: Policy
-name: ${name}
-match: { source: alertmanager, matchers: ['alertname="${alertname}"'] }
-group: { by: [instance], wait: 200ms }
-targets: { from: { label: instance, strip: port, by: hostname } }
-autonomy: auto
-guards: { cooldown: 1s, maxRuns: { count: 100, window: 1m } }
-runbook: ${name}
-`;
-
-const shipped = (folder: string): Record<string, string> =>
-  Object.fromEntries(
-    readdirSync(join(clone, folder)).map((name) => [
-      name,
-      readFileSync(join(clone, folder, name), 'utf8'),
-    ]),
-  );
-
 describe('the running product', () => {
   let product: RunningProduct;
   before(async () => {
-    product = await startProduct({
-      policies: {
-        ...shipped('policies'),
-        'data.yaml': policyFor('data', 'Data'),
-        'secret.yaml': policyFor('secret', 'Secret'),
-      },
-      runbooks: { ...shipped('runbooks'), 'data.yaml': dataRunbook, 'secret.yaml': secretRunbook },
-    });
+    product = await startProduct({ policies: loopPolicies(), runbooks: loopRunbooks() });
   });
   after(async () => {
     await product?.stop();
@@ -99,10 +52,27 @@ describe('the running product', () => {
       0,
     );
   };
+  const health = async (agent: string): Promise<unknown> => {
+    const { FIXPOINT_DEV_DEMO_PORT: first } = product.environment;
+    const port = Number(first) + Number(agent.replace('agent-', '')) - 1;
+    return (await fetch(`http://127.0.0.1:${port}/health`)).json();
+  };
   const demoPid = (agent: string): number =>
     Number(readFileSync(join(product.demoFolder(agent), 'service.pid'), 'utf8'));
   const entry = (labels: Record<string, string>) =>
     anEntry({ labels, fingerprint: sha256Hex(JSON.stringify(labels)).slice(0, 16) });
+  const fates = async () => (await scrape(product.run().api.url)).fates;
+  /** What the command line prints as JSON, asked of the running product. */
+  const cliJson = async (...argv: readonly string[]): Promise<unknown> => {
+    const environment = { FIXPOINT_STATE_DIR: product.state };
+    const clock = systemClock;
+    const { status, out, err } = await runInProcess([...argv, '-o', 'json'], {
+      environment,
+      clock,
+    });
+    assert.equal(status, 0, err);
+    return JSON.parse(out);
+  };
 
   it('the README’s curl heals the killed demo service of agent 2, and touches no other host', async () => {
     const before = demoPid('agent-2');
@@ -111,15 +81,23 @@ describe('the running product', () => {
     const command = /```sh\n(curl -s http[\s\S]*?)\n```/.exec(readme)?.[1] ?? '';
     const here = command
       .replaceAll('http://127.0.0.1:8450', product.run().api.url)
-      .replaceAll('.fixpoint', product.state);
+      .replaceAll('.fixpoint', product.state)
+      .replace('curl -s ', "curl -s -w '\\n%{http_code}' ");
 
     const { stdout } = await run('sh', ['-c', here]);
 
-    assert.deepEqual([JSON.parse(stdout).received, JSON.parse(stdout).accepted], [1, 1]);
+    const [answer = '', status] = stdout.split('\n');
+    assert.equal(status, '200');
+    assert.deepEqual([JSON.parse(answer).received, JSON.parse(answer).accepted], [1, 1]);
     const row = await product.ended(({ policy }) => policy === 'demo-service');
     assert.deepEqual([row.state, row.hosts, row.hostsFailed], ['verified', 1, 0]);
+    const listed = z.array(remediationRow).parse(await cliJson('remediation', 'ls'));
+    assert.deepEqual(
+      listed.map(({ id, state, policy }) => [id, state, policy]),
+      [[row.id, 'verified', 'demo-service']],
+    );
+    assert.deepEqual(await health('agent-2'), { status: 'ok', pid: demoPid('agent-2') });
     assert.notEqual(demoPid('agent-2'), before);
-    assert.ok(isAlive(demoPid('agent-2')));
     const { targets } = await product.progress(row.id);
     assert.deepEqual(
       targets.map(({ name, letter }) => [name, letter]),
@@ -132,7 +110,6 @@ describe('the running product', () => {
   });
 
   it('one body ten times is one repair: handed 1, duplicate 9', async () => {
-    const fates = async () => (await scrape(product.run().api.url)).fates;
     const before = await fates();
     const body = aBody([
       entry({ alertname: 'DemoDiskFull', instance: 'agent-1:1', service: 'demo' }),
@@ -187,12 +164,18 @@ describe('the running product', () => {
     assert.equal(answer.status, 200);
     const row = await product.ended(({ policy }) => policy === 'secret');
     assert.equal(row.state, 'verified', 'the script got the secret on both ways');
-    const places = {
-      ...(await redisTexts(product)),
-      ...(await historyTexts(product)),
-      ...fileTexts(product),
-    };
-    assert.ok(Object.keys(places).length > 20, `looked into ${Object.keys(places).length} places`);
+    const places = await keptTexts(product);
+    // What is looked for would be found: the secret's name, and the alert's, stand in each of these.
+    const holds = (place: string, text: string) =>
+      Object.entries(places).some(([name, kept]) => name.startsWith(place) && kept.includes(text));
+    assert.ok(holds(`history ${row.id} `, '"secretEnv":{"TOKEN":"canary"}'));
+    assert.ok(holds(`history ${row.id} `, '"alertname","Secret"'));
+    for (const place of ['redis fx:{intake}:', 'file redis/', 'file temporal.db']) {
+      assert.ok(holds(place, '"alertname","Secret"'), place);
+    }
+    assert.ok(holds('file audit/', row.id));
+    assert.ok(holds('file logs/', '"level"'));
+    assert.ok(holds('what npm start said', 'alert send'));
     for (const secret of [canary, token]) {
       const hits = Object.entries(places).filter(([, text]) => text.includes(secret));
       assert.deepEqual(
@@ -201,6 +184,171 @@ describe('the running product', () => {
       );
     }
   });
+
+  /** A repair whose script waits on its host until `go` is called; its row once it waits there. */
+  const waiting = async (name: string) => {
+    const file = (kind: string) => join(product.demoFolder('agent-3'), `${kind}-${name}`);
+    const alert = entry({ alertname: 'Wait', instance: 'agent-3:1', case: name });
+    assert.equal((await product.webhook(aBody([alert]))).status, 200);
+    await eventually(() => assert.ok(existsSync(file('waiting'))), { withinMs: 20_000 });
+    const isOurs = ({ group }: { group: string }) => group.startsWith(`${name}-`);
+    const row = (await product.remediations()).find(isOurs);
+    assert.ok(row);
+    const starts = () => readFileSync(file('waiting'), 'utf8').split('\n').length - 1;
+    return { alert, id: row.id, isOurs, starts, go: () => writeFileSync(file('go'), '') };
+  };
+
+  it('a startsAt moved backwards while the repair runs joins it: nothing new, ever', async () => {
+    const before = await fates();
+    const { alert, id, isOurs, starts, go } = await waiting('backwards');
+    const earlier = { ...alert, startsAt: '2025-12-31T23:00:00Z' };
+
+    assert.equal((await product.webhook(aBody([earlier]))).status, 200);
+
+    await eventually(async () =>
+      assert.equal((await fates())['handed'], (before['handed'] ?? 0) + 2),
+    );
+    go();
+    const row = await product.ended(isOurs);
+    assert.deepEqual([row.id, row.state], [id, 'verified']);
+    await mailboxClosed(id);
+    assert.deepEqual(
+      (await product.remediations()).filter(isOurs).map((one) => one.id),
+      [id],
+    );
+    assert.equal(starts(), 1);
+  });
+
+  it('resolved by webhook while the repair waits for its plan: it hears so, and nothing starts', async () => {
+    const alert = entry({ alertname: 'Wait', instance: 'agent-3:1', case: 'over' });
+    const isOurs = ({ group }: { group: string }) => group.startsWith('over-');
+    const activities = product.pidOf('activities');
+    process.kill(activities, 'SIGSTOP');
+    try {
+      assert.equal((await product.webhook(aBody([alert]))).status, 200);
+      const { id } = await eventually(async () => {
+        const found = (await product.remediations()).find(isOurs);
+        assert.ok(found);
+        return found;
+      });
+      const resolved = { ...alert, status: 'resolved', endsAt: new Date().toISOString() };
+      assert.equal((await product.webhook(aBody([resolved]))).status, 200);
+      // The plan, which reads the tombstones, has not been made: this came through the mailbox.
+      await eventually(async () => {
+        const { state, episodes } = await product.progress(id);
+        assert.deepEqual([state, episodes.map(({ open }) => open)], ['planning', [false]]);
+      });
+    } finally {
+      process.kill(activities, 'SIGCONT');
+    }
+
+    const row = await product.ended(isOurs);
+    assert.equal(row.state, 'superseded');
+    const { steps } = await product.progress(row.id);
+    assert.deepEqual(
+      steps.flatMap(({ batches }) => batches),
+      [],
+    );
+    assert.ok(!existsSync(join(product.demoFolder('agent-3'), 'waiting-over')));
+  });
+
+  it('the command line tells of parts, agents, alerts, policies and the audit log', async () => {
+    const rows = z.array(z.looseObject({ id: z.string(), state: z.string() }));
+    const [newest] = z.array(deliveryView).parse(await cliJson('alert', 'ls', '--limit', '1'));
+    const parts = rows.parse(await cliJson('status'));
+    const agents = z.array(agentView).parse(await cliJson('agent', 'ls'));
+    const shown = agentView.parse(await cliJson('agent', 'show', 'agent-2'));
+    const why = z.looseObject({ state: z.string(), remediations: rows });
+    const told = why.parse(await cliJson('alert', 'why', newest?.deliveryId ?? ''));
+    const label = ['-l', 'alertname=DemoDiskFull', '-l', 'instance=agent-1:1'];
+    const verdicts = rows.parse(await cliJson('policy', 'test', ...label));
+    const audit = rows.parse(await cliJson('audit', 'tail', '-n', '5'));
+
+    assert.deepEqual(
+      parts.filter(({ state }) => !['up', 'allowed', '-'].includes(state)),
+      [],
+    );
+    assert.ok(parts.some((row) => row.id === 'agents' && row['detail'] === '3 of 3 online'));
+    assert.deepEqual(
+      agents.map(({ name, state }) => [name, state]).sort(),
+      ['agent-1', 'agent-2', 'agent-3'].map((name) => [name, 'online']),
+    );
+    assert.equal(shown.id, (await agentsIds()).get('agent-2'));
+    assert.deepEqual([newest?.name, told.state], ['Wait', 'handed']);
+    assert.deepEqual(
+      told.remediations.map(({ state }) => state),
+      ['superseded'],
+    );
+    assert.deepEqual(
+      verdicts.filter(({ state }) => state === 'taken').map(({ id }) => id),
+      ['demo-disk'],
+    );
+    assert.ok(audit.some(({ state }) => state === 'superseded'));
+  });
+
+  it('the command line stops everything and allows it again', async () => {
+    const stopped = controlState.parse(await cliJson('control', 'stop', '--reason', 'a drill'));
+    const shown = controlState.parse(await cliJson('control', 'show'));
+    const allowed = controlState.parse(await cliJson('control', 'allow'));
+
+    assert.deepEqual([stopped.stopped, shown.reason, allowed.stopped], [true, 'a drill', false]);
+    assert.ok(stopped.revision < allowed.revision);
+  });
+
+  it('the command line sends an alert, follows its repair, and cancels repairs and tasks', async () => {
+    const demo = ['--demo', 'disk-full', '--agent', 'agent-3'];
+    const sent = z
+      .object({ id: z.string(), accepted: z.int() })
+      .parse(await cliJson('alert', 'send', ...demo));
+    const healed = await tail('last', 0);
+    const [repair, task] = [await waiting('one'), await waiting('two')];
+    const kept = await cliJson('remediation', 'cancel', repair.id, '--reason', 'a drill');
+    const cancelled = await tail(repair.id, 1);
+    const key = `${task.id}/wait/1/1`;
+    const report = taskReport.parse(await cliJson('task', 'cancel', key));
+    const failed = await tail(task.id, 1);
+    const shown = taskReport.parse(await cliJson('task', 'show', key));
+
+    assert.equal(sent.accepted, 1);
+    const [delivery] = z
+      .array(deliveryView)
+      .parse(await cliJson('alert', 'ls', '--limit', '50'))
+      .filter(({ deliveryId }) => deliveryId === sent.id);
+    assert.equal(delivery?.name, 'DemoDiskFull');
+    assert.deepEqual([healed?.policy, healed?.state], ['demo-disk', 'verified']);
+    assert.deepEqual(kept, { id: repair.id, state: 'cancelling' });
+    assert.deepEqual([cancelled?.state, cancelled?.targets[0]?.letter], ['cancelled', 'c']);
+    assert.equal(report.key, key);
+    assert.deepEqual([failed?.state, shown.state, shown.letters], ['failed', 'finished', 'c']);
+  });
+
+  it('api and gateway keep what the command line takes for granted', async () => {
+    const { api, gateway, token } = product.run();
+    const row = (await product.remediations()).find(({ policy }) => policy === 'demo-service');
+    assert.ok(row);
+    const { steps } = await product.progress(row.id);
+    const taskId = taskIdOf(steps[0]?.batches[0]?.taskKey ?? '', sha256);
+    const remediationId = row.id;
+
+    await assertApiContract({ api: api.url, gateway: gateway.url, token, remediationId, taskId });
+  });
+
+  /** The last line of `remediation tail -o json`, which ends with `status`. */
+  const tail = async (id: string, status: number) => {
+    const environment = { FIXPOINT_STATE_DIR: product.state };
+    const argv = ['remediation', 'tail', id, '--timeout', '30s', '-o', 'json'];
+    const told = await runInProcess(argv, { environment, clock: systemClock });
+    assert.equal(told.status, status, told.err + told.out);
+    const lines = told.out.trimEnd().split('\n');
+    return lines.map((line) => remediationProgress.parse(JSON.parse(line))).at(-1);
+  };
+  /** Awaits that the mailbox of a repair has done all it had to do, and closed. */
+  const mailboxClosed = async (remediationId: string) => {
+    const connection = await Connection.connect({ address: product.run().temporal.address });
+    const mailboxId = remediationId.replace(/^remediation/, 'mailbox').replace(/:[^:]*$/, '');
+    await new Client({ connection }).workflow.getHandle(mailboxId).result();
+    await connection.close();
+  };
 
   it('Ctrl-C ends it with 0 within 10 s, and every process it recorded is gone', async () => {
     const pids = [...Object.values(product.run().pids), demoPid('agent-2')];
@@ -218,53 +366,3 @@ describe('the running product', () => {
     assert.ok(performance.now() - from < 10_000);
   });
 });
-
-/** Everything in Redis, as text, by key. */
-async function redisTexts(product: RunningProduct): Promise<Record<string, string>> {
-  const client = new Redis(product.run().redis?.url ?? '');
-  const texts: Record<string, string> = {};
-  for (const key of await client.keys('*')) {
-    // DUMP compresses long strings, so each kind is read as what it is.
-    const read: Record<string, () => Promise<unknown>> = {
-      string: () => client.get(key),
-      hash: () => client.hgetall(key),
-      list: () => client.lrange(key, 0, -1),
-      zset: () => client.zrange(key, '0', '-1'),
-      set: () => client.smembers(key),
-      stream: () => client.xrange(key, '-', '+'),
-    };
-    const value = await read[await client.type(key)]?.();
-    assert.notEqual(value, undefined, key);
-    texts[`redis ${key}`] = JSON.stringify(value);
-  }
-  client.disconnect();
-  return texts;
-}
-
-/** Every event of every workflow, payloads decoded as text. */
-async function historyTexts(product: RunningProduct): Promise<Record<string, string>> {
-  const connection = await Connection.connect({ address: product.run().temporal.address });
-  const client = new Client({ connection });
-  const texts: Record<string, string> = {};
-  for await (const { workflowId, runId } of client.workflow.list()) {
-    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    texts[`history ${workflowId}`] = JSON.stringify(history, (_, value: unknown) =>
-      value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value,
-    );
-  }
-  await connection.close();
-  return texts;
-}
-
-/** Every file of the state folder but the two places where secrets belong. */
-function fileTexts(product: RunningProduct): Record<string, string> {
-  const texts: Record<string, string> = {};
-  for (const file of readdirSync(product.state, { recursive: true, withFileTypes: true })) {
-    const path = join(file.parentPath, file.name);
-    const isSecretPlace = /\/secrets\//.test(path);
-    // Databases of the two servers are read through their servers above.
-    const isDatabase = /\/redis\/|temporal\.db/.test(path);
-    if (file.isFile() && !isSecretPlace && !isDatabase) texts[path] = readFileSync(path, 'utf8');
-  }
-  return texts;
-}

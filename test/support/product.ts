@@ -37,11 +37,19 @@ export class RunningProduct {
   readonly state: string;
   /** Arm a part here: a file `{program}.{crash point}` (platform/crash-point.ts). */
   readonly crashFolder: string;
+  /** The settings it was started with: ports and folders of its own. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly #process: ChildProcess;
   readonly #output: string[];
 
-  constructor(of: { folder: string; process: ChildProcess; output: string[] }) {
+  constructor(of: {
+    readonly folder: string;
+    readonly environment: Readonly<Record<string, string>>;
+    readonly process: ChildProcess;
+    readonly output: string[];
+  }) {
     this.folder = of.folder;
+    this.environment = of.environment;
     this.state = join(of.folder, 'state');
     this.crashFolder = join(of.folder, 'crash');
     this.#process = of.process;
@@ -142,14 +150,15 @@ export class RunningProduct {
 export async function startProduct(options: ProductOptions = {}): Promise<RunningProduct> {
   const folder = mkdtempSync(join(tmpdir(), 'fixpoint-product-'));
   const output: string[] = [];
+  const environment = { ...(await environmentIn(folder, options)), ...options.env };
   const child = spawn(process.execPath, [join(clone, 'tools', 'start.ts')], {
     cwd: clone,
-    env: { ...inherited(), ...(await environmentIn(folder, options)), ...options.env },
+    env: { ...inherited(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   child.stdout.on('data', (chunk: Buffer) => output.push(chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-  const product = new RunningProduct({ folder, process: child, output });
+  const product = new RunningProduct({ folder, environment, process: child, output });
   try {
     await eventually(
       () => {
