@@ -1,6 +1,7 @@
 import type { TaskReport, TaskSubmit } from '../contracts/task.ts';
 import type { GatewayActivities } from '../contracts/temporal.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
+import { signedTask, type TaskSigner } from './task-signer.ts';
 
 /** The gateway as activities need it. Every call is safe to repeat. */
 export type GatewayClient = {
@@ -14,12 +15,14 @@ export type GatewayClient = {
 /** Submit, probe, poll and cancel: thin, so that all deciding stays in the workflow (X1). */
 export function gatewayActivities(deps: {
   readonly gateway: GatewayClient;
+  readonly signer: TaskSigner;
   readonly crash: CrashPoints<'activities'>;
 }): GatewayActivities {
-  const { gateway, crash } = deps;
+  const { gateway, signer, crash } = deps;
   const submit: GatewayActivities['submitTask'] = async (input) => {
+    const task = await signedTask(signer, input);
     crash('before-submit');
-    const report = await gateway.submit(input);
+    const report = await gateway.submit({ key: input.key, task });
     crash('after-submit');
     return report;
   };

@@ -1,7 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import { base32 } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import type { Trust } from '../platform/trust-bundle.ts';
 import type { ControlGate } from './control-gate.ts';
 import type { Dispatcher } from './dispatch.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
@@ -15,6 +17,7 @@ import type { SessionRegistry } from './session-registry.ts';
 
 export type AgentLinksDeps = {
   readonly inventory: Inventory;
+  readonly trust: { readonly trust: Trust | null };
   readonly registry: SessionRegistry;
   readonly dispatcher: Dispatcher;
   readonly reports: JobReports;
@@ -50,6 +53,8 @@ export type AgentLinksDeps = {
 const refusedRetryMs = 10_000;
 const badFrameRetryMs = 1_000;
 const claimRetryMs = 500;
+// As with jobs: a burst of writes keeps the loop from heartbeats.
+const sliceSessions = 256;
 
 /** From a link to a session, and what a session does. */
 export class AgentLinks {
@@ -78,6 +83,15 @@ export class AgentLinks {
     });
   }
 
+  /** Hands a trust bundle on to every live session that knows what it is. */
+  async tellAll({ envelope }: Trust): Promise<void> {
+    const sessions = this.#deps.registry.all();
+    for (let from = 0; from < sessions.length; from += sliceSessions) {
+      for (const session of sessions.slice(from, from + sliceSessions)) session.trust(envelope);
+      await setImmediate();
+    }
+  }
+
   #welcome(socket: WebSocket, { agentId, version, protocol }: Hello): void {
     const { clock, gatewayId, registry, log } = this.#deps;
     // It may have gone while the register was read; no `close` would take its session out again.
@@ -95,6 +109,8 @@ export class AgentLinks {
       pingMs: this.#deps.pingMs,
       startLeaseMs: this.#deps.startLeaseMs,
     });
+    const { trust } = this.#deps.trust;
+    if (trust !== null) session.trust(trust.envelope);
     registry.add(session);
     log.info({ agentId, sessionId, version }, 'an agent is here');
     void this.#claim(session);

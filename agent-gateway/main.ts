@@ -29,6 +29,7 @@ async function main(): Promise<void> {
     http: listenAddress(config.gatewayListen),
     tls: await readCertificates(config.certificatesDir),
     registerFile: join(config.certificatesDir, 'issued.jsonl'),
+    trustFile: join(config.certificatesDir, 'trust.json'),
     tokens: [...partsOf(config.gatewayToken), ...partsOf(config.operatorToken)],
     callbackSecret: firstSecret(config),
     egressAllow: config.egressAllow,

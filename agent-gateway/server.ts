@@ -32,6 +32,7 @@ import { Presence } from './presence.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { TaskBodies } from './task-bodies.ts';
 import { TaskService } from './task-service.ts';
+import { TrustFile } from './trust-file.ts';
 
 type Listen = { readonly host: string; readonly port: number };
 
@@ -56,6 +57,8 @@ export type GatewayOptions = {
   /** PEM. */
   readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string };
   readonly registerFile: string;
+  /** The trust bundle for agents. */
+  readonly trustFile: string;
   readonly tokens: readonly string[];
   /** Signs callbacks; base64, with or without `whsec_`. */
   readonly callbackSecret: string;
@@ -87,7 +90,7 @@ const lockedRetryMs = 10_000;
  */
 export async function startGateway(of: GatewayOptions): Promise<Gateway> {
   const parts = partsOf(of);
-  await parts.inventory.start();
+  await Promise.all([parts.inventory.start(), parts.trust.start()]);
   parts.gate.start();
   parts.presence.start();
   parts.peers.start();
@@ -130,6 +133,7 @@ async function stopAll(
     parts.presence.stop(),
     parts.look.stop(),
     parts.inventory.stop(),
+    parts.trust.stop(),
   ]);
   await parts.peers.stop();
 }
@@ -170,8 +174,12 @@ function partsOf(of: GatewayOptions) {
     ...{ lockOf: (agentId: string) => gate.lockOf(agentId) },
     ...{ alive: (ids) => gateways.alive(ids), clock, log },
   });
+  const trust = new TrustFile({
+    ...{ file: of.trustFile, clock, log },
+    onChange: (bundle) => links.tellAll(bundle),
+  });
   const links = new AgentLinks({
-    ...{ inventory, registry, dispatcher, reports, gate, sessions, peers, gatewayId },
+    ...{ inventory, trust, registry, dispatcher, reports, gate, sessions, peers, gatewayId },
     ...{ pingMs, startLeaseMs, metrics, clock, log },
   });
   const read = (taskId: string) => tasks.read(taskId);
@@ -190,18 +198,12 @@ function partsOf(of: GatewayOptions) {
   const draining = { isOn: false };
   const readiness = readinessOf(of, inventory, draining);
   const http = httpOf(of, { inventory, presence, dispatcher, bodies, peers, metrics, readiness });
-  registerGauges(of.metrics, {
-    agentsConnected: () => registry.size,
-    agentsEnrolled: () => inventory.all().length,
-    isStopped: () => gate.control !== 'allowed',
-    tasksOpen: () => new Tasks(request).openCount(),
-    oldestCallback: () => new Outbox({ redis: request, blocking, gatewayId }).oldest(),
-    now: () => clock.now(),
-  });
+  gaugesOf(of, { registry, inventory, gate });
   return {
     metrics,
     registry,
     inventory,
+    trust,
     gate,
     dispatcher,
     presence,
@@ -238,6 +240,25 @@ function peersOf(
         log.warn({ error, taskId: message.taskId }, 'a task begins at the next look');
       });
     },
+  });
+}
+
+function gaugesOf(
+  { metrics, redis, gatewayId, clock }: GatewayOptions,
+  parts: {
+    readonly registry: SessionRegistry;
+    readonly inventory: Inventory;
+    readonly gate: ControlGate;
+  },
+): void {
+  const { request, blocking } = redis;
+  registerGauges(metrics, {
+    agentsConnected: () => parts.registry.size,
+    agentsEnrolled: () => parts.inventory.all().length,
+    isStopped: () => parts.gate.control !== 'allowed',
+    tasksOpen: () => new Tasks(request).openCount(),
+    oldestCallback: () => new Outbox({ redis: request, blocking, gatewayId }).oldest(),
+    now: () => clock.now(),
   });
 }
 

@@ -1,6 +1,7 @@
 import type { WebSocket } from 'ws';
 import type { GatewayFrame } from '../contracts/frames.ts';
 import { limits } from '../contracts/limits.ts';
+import type { TrustEnvelope } from '../contracts/trust.ts';
 import type { Clock } from '../platform/clock.ts';
 
 /** Why a gateway ends a session; the agent sees it in the bye frame. */
@@ -114,6 +115,11 @@ export class Session {
   /** Whether jobs may be written: the session is open, and every gateway can know of it. */
   get isReady(): boolean {
     return this.isOpen && this.owner !== null;
+  }
+
+  /** Hands a trust bundle on; protocol 1 knows no such frame. */
+  trust(bundle: TrustEnvelope): void {
+    if (this.protocol >= 2) this.send({ type: 'trust', bundle });
   }
 
   hasBeenGiven(jobId: string): boolean {

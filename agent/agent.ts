@@ -10,6 +10,7 @@ import { JobJournal, type Journal } from './job-journal.ts';
 import type { ProcessTable } from './process-table.ts';
 import { StartLease } from './start-lease.ts';
 import { type AgentState, StateDirectory } from './state-directory.ts';
+import { type AgentTrust, TrustStore } from './trust-store.ts';
 
 export type AgentDeps = {
   readonly gateways: readonly string[];
@@ -30,9 +31,10 @@ export type HostAgentDeps = AgentDeps & {
   readonly killGraceMs: number;
 };
 
-/** Where an agent lives, what it remembers and how it runs jobs. */
+/** Where an agent lives, whom it trusts, what it remembers and how it runs jobs. */
 export type AgentParts = {
   readonly state: AgentState;
+  readonly trust: AgentTrust;
   readonly journal: Journal;
   /** Made last, because it tells the other parts what becomes of jobs. */
   readonly executor: (events: ExecutorEvents) => Executor;
@@ -45,6 +47,7 @@ const retireEveryMs = 3_600_000;
 export class Agent {
   readonly #deps: AgentDeps;
   readonly #state: AgentState;
+  readonly #trust: AgentTrust;
   readonly #journal: Journal;
   readonly #lease: StartLease;
   readonly #executor: Executor;
@@ -55,6 +58,7 @@ export class Agent {
   constructor(deps: AgentDeps, parts: AgentParts) {
     this.#deps = deps;
     this.#state = parts.state;
+    this.#trust = parts.trust;
     this.#journal = parts.journal;
     this.#lease = new StartLease(deps.clock);
     this.#executor = parts.executor({
@@ -64,6 +68,7 @@ export class Agent {
     this.#desk = new JobDesk({
       ...deps,
       state: this.#state,
+      trust: this.#trust,
       journal: this.#journal,
       lease: this.#lease,
       executor: this.#executor,
@@ -72,6 +77,7 @@ export class Agent {
     this.#connection = new Connection({
       ...deps,
       identity: this.#state.identity,
+      authorities: () => this.#trust.authorities,
       hello: () => ({
         type: 'hello',
         protocol: protocolVersion,
@@ -103,10 +109,11 @@ export class Agent {
    */
   static onHost(deps: HostAgentDeps): Agent {
     const state = StateDirectory.open(deps.stateDirectory, deps.processes);
+    const trust = TrustStore.open(state.trust, deps.log);
     const journal = JobJournal.open({ ...deps, directory: state.journal });
     const executor = (events: ExecutorEvents) =>
       new ProcessExecutor({ ...deps, ...events, state, journal });
-    return new Agent(deps, { state, journal, executor });
+    return new Agent(deps, { state, trust, journal, executor });
   }
 
   /** Whether it has a session with a gateway. */
@@ -145,6 +152,7 @@ export class Agent {
         void this.#desk.onStored(frame.jobId);
         break;
       case 'trust':
+        this.#trust.take(frame.bundle);
         break;
     }
   }

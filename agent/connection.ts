@@ -17,6 +17,8 @@ type SessionFrame = Exclude<GatewayFrame, { type: 'welcome' } | { type: 'bye' }>
 
 export type ConnectionDeps = {
   readonly identity: Identity;
+  /** Authorities (PEM) that are trusted beside the identity's own. */
+  readonly authorities: () => readonly string[];
   /** `wss://host:port` of every gateway; any of them will do. */
   readonly gateways: readonly string[];
   /** Where the link goes out from; without it the host chooses. Lets many agents share one host. */
@@ -97,7 +99,7 @@ export class Connection {
     const { identity, clock, log } = this.#deps;
     const gateway = this.#nextGateway();
     const socket = new WebSocket(new URL('/v1/agent', gateway), {
-      ca: identity.authority,
+      ca: [identity.authority, ...this.#deps.authorities()],
       cert: identity.certificate,
       key: identity.key,
       minVersion: 'TLSv1.3',

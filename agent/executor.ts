@@ -5,7 +5,7 @@ import type { Job, JobReport } from '../contracts/task.ts';
 import { plainReport } from '../domain/job.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { environmentOf, findProgram, type Secrets, systemPath } from './job-environment.ts';
-import type { JobFolder, OutputSizes } from './job-folder.ts';
+import type { JobFolder, OutputSizes, SignedJob } from './job-folder.ts';
 import type { JournalEntry } from './job-journal.ts';
 import { type Ending, outcomeOf } from './job-outcome.ts';
 import type { Intent, Started, StopReason } from './journal-record.ts';
@@ -19,6 +19,8 @@ export type RunOrder = {
   readonly jobId: string;
   readonly job: Job;
   readonly intent: Intent;
+  /** The job as it came, for a gateway that has lost it (rule R6). */
+  readonly signed: SignedJob;
   readonly content: string;
   readonly secrets: Secrets;
   /** Asked at the last moment before the script exists: why it must not start, or null. */
@@ -121,6 +123,7 @@ export class ProcessExecutor implements Executor {
     const folder = this.#deps.state.jobFolder(jobId);
     folder.prepare({
       intent,
+      signed: order.signed,
       content: order.content,
       stdin:
         job.stdin.kind === 'secret'

@@ -12,13 +12,15 @@ import type { Intent } from './journal-record.ts';
 import { type Link, OutputSpool } from './output-spool.ts';
 import type { StartLease } from './start-lease.ts';
 import type { AgentState } from './state-directory.ts';
-import { checkStart, readOrder, type Verdict } from './task-check.ts';
+import { checkStart, type Reader, readOrder, type SignedText, type Verdict } from './task-check.ts';
+import type { AgentTrust } from './trust-store.ts';
 
 type Dispatch = Extract<GatewayFrame, { type: 'dispatch' }>;
 type Cancel = Extract<GatewayFrame, { type: 'cancel' }>;
 
 export type JobDeskDeps = {
   readonly state: AgentState;
+  readonly trust: Pick<AgentTrust, 'distrust'>;
   readonly journal: Journal;
   readonly executor: Executor;
   readonly lease: StartLease;
@@ -42,12 +44,16 @@ type Pending = { slot: string | null; cancelled: Cancel['reason'] | null };
  */
 export class JobDesk {
   readonly #deps: JobDeskDeps;
+  readonly #reader: Reader;
   readonly #pending = new Map<string, Pending>();
   #link: Link | undefined;
   #spool: OutputSpool | undefined;
 
   constructor(deps: JobDeskDeps) {
     this.#deps = deps;
+    const { agentId, journalId } = deps.state.identity;
+    const distrust = (signed: SignedText) => deps.trust.distrust(signed);
+    this.#reader = { agentId, journalId, distrust, digestOf: contentDigestOf };
   }
 
   /** A session was welcomed: results that the gateway has not stored are sent again. */
@@ -72,9 +78,11 @@ export class JobDesk {
   async onDispatch(frame: Dispatch): Promise<void> {
     const { jobId } = frame;
     if (this.#pending.has(jobId)) return;
-    const order = readOrder(frame, this.#deps.state.identity, contentDigestOf);
-    if (order.kind === 'refused') return this.#report(jobId, order.report);
+    // Whatever came with it: a job that started must never be told as refused, as it would be when
+    // its key was dropped meanwhile. To answer starts nothing.
     if (this.#deps.journal.entry(jobId) !== undefined) return this.#answer(frame);
+    const order = readOrder(frame, this.#reader);
+    if (order.kind === 'refused') return this.#report(jobId, order.report);
     const pending: Pending = { slot: null, cancelled: null };
     this.#pending.set(jobId, pending);
     try {
@@ -138,7 +146,7 @@ export class JobDesk {
     readonly secrets: Secrets;
     readonly pending: Pending;
   }): Promise<void> {
-    const { jobId, content, have } = of.frame;
+    const { jobId, job: text, signature, content, have } = of.frame;
     const intent: Intent = {
       kind: 'intent',
       jobId,
@@ -163,6 +171,7 @@ export class JobDesk {
       ...of,
       jobId,
       intent,
+      signed: { text, signature: signature ?? null },
       content,
       refusal: () => this.#lateRefusal(of.job, of.pending),
       onStarted: () => this.#send({ type: 'ack', jobId, state: 'running' }),
@@ -235,7 +244,7 @@ export class JobDesk {
   /** Tells an outcome that left no trace here: nothing ran, and a repeat is judged anew. */
   #report(jobId: string, report: JobReport): void {
     this.#deps.log.info(
-      { jobId, state: report.state, reason: report.reason },
+      { jobId, state: report.state, reason: report.reason, note: report.note },
       'a job did not start',
     );
     this.#deps.crashAt('before-result');

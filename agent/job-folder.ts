@@ -19,6 +19,9 @@ import { maskBeginning, maskReachBytes, maskSecrets } from './secret-mask.ts';
 
 export type OutputSizes = { readonly stdout: number; readonly stderr: number };
 
+/** A job's exact bytes as text, and the submitter's signature over them. */
+export type SignedJob = { readonly text: string; readonly signature: string | null };
+
 type Stdin =
   | { readonly kind: 'none' }
   | { readonly kind: 'text'; readonly text: string }
@@ -48,12 +51,17 @@ export class JobFolder {
   /** Lays out all the helper needs. Throws if the folder is there already: such a job ran before. */
   prepare(of: {
     readonly intent: Intent;
+    readonly signed: SignedJob;
     readonly content: string;
     readonly stdin: Stdin;
     readonly secretPieces: readonly Buffer[];
   }): void {
     mkdirSync(this.path, { mode: 0o700 });
     this.#write('intent', JSON.stringify(of.intent));
+    this.#write(
+      'job.json',
+      JSON.stringify({ job: of.signed.text, signature: of.signed.signature }),
+    );
     mkdirSync(this.work, { mode: 0o700 });
     if (of.secretPieces.length > 0) {
       // A copy: the secret may be exchanged while its old value still stands in the output.

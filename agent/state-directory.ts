@@ -68,6 +68,11 @@ export class StateDirectory {
     return join(this.#root, 'journal');
   }
 
+  /** The signing keys and authorities that this agent trusts. */
+  get trust(): string {
+    return join(this.#root, 'trust.json');
+  }
+
   get #jobs(): string {
     return join(this.#root, 'jobs');
   }

@@ -6,7 +6,19 @@ import { jobIdOf } from '../domain/ids.ts';
 import { plainReport } from '../domain/job.ts';
 
 /** The part of a dispatch that the checks look at. */
-export type Order = { readonly jobId: string; readonly job: string; readonly content: string };
+export type Order = {
+  readonly jobId: string;
+  readonly job: string;
+  readonly signature?: string | undefined;
+  readonly content: string;
+};
+
+/** A job's exact text, the key that it names, if any, and the signature that came with it. */
+export type SignedText = {
+  readonly text: string;
+  readonly keyId: string | null;
+  readonly signature: string | undefined;
+};
 
 export type ReadOrder =
   | { readonly kind: 'job'; readonly job: Job }
@@ -30,18 +42,31 @@ export type Verdict =
   | { readonly kind: 'start' }
   | { readonly kind: 'ended'; readonly report: JobReport };
 
+/** Who reads an order, whom it believes, and how it names a script's content. */
+export type Reader = {
+  readonly agentId: string;
+  readonly journalId: string;
+  /** Why the text must not be believed, in words for the operator, or null. */
+  readonly distrust: (signed: SignedText) => string | null;
+  readonly digestOf: (content: string) => string;
+};
+
 const refused = (reason: string) => plainReport('refused', reason);
 
 /**
- * First half of design 5.6's order: is this a job, for me, for my journal, with the script that was
- * planned? Pure; never throws. `digestOf` names a script's content.
+ * First half of design 5.6's order: is this signed by a key I trust, a job, for me, for my journal,
+ * with the script that was planned? Nothing of a text that is not is looked at beyond the name of
+ * its key. Never throws.
  */
-export function readOrder(
-  order: Order,
-  me: { readonly agentId: string; readonly journalId: string },
-  digestOf: (content: string) => string,
-): ReadOrder {
-  const parsed = parseJob(order.job);
+export function readOrder(order: Order, me: Reader): ReadOrder {
+  const value = parsedJson(order.job);
+  const note = me.distrust({
+    text: order.job,
+    keyId: keyIdIn(value),
+    signature: order.signature,
+  });
+  if (note !== null) return { kind: 'refused', report: { ...refused('bad_signature'), note } };
+  const parsed = parseJob(value);
   if (!parsed.success) return { kind: 'refused', report: parsed.report };
   const { job } = parsed;
   if (jobIdOf(job.taskId, job.agentId) !== order.jobId || hasNul(job)) {
@@ -49,7 +74,7 @@ export function readOrder(
   }
   if (job.agentId !== me.agentId) return { kind: 'refused', report: refused('wrong_target') };
   if (job.journalId !== me.journalId) return { kind: 'refused', report: refused('wrong_journal') };
-  if (digestOf(order.content) !== job.contentDigest) {
+  if (me.digestOf(order.content) !== job.contentDigest) {
     return { kind: 'refused', report: refused('digest_mismatch') };
   }
   return { kind: 'job', job };
@@ -77,13 +102,20 @@ type Parsed =
   | { readonly success: true; readonly job: z.infer<typeof jobText> }
   | { readonly success: false; readonly report: JobReport };
 
-function parseJob(text: string): Parsed {
-  let value: unknown;
+function parsedJson(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    return { success: false, report: refused('invalid_job') };
+    return null; // No key is named by it, so nobody signed it.
   }
+}
+
+function keyIdIn(value: unknown): string | null {
+  const isNamed = typeof value === 'object' && value !== null && 'keyId' in value;
+  return isNamed && typeof value.keyId === 'string' ? value.keyId : null;
+}
+
+function parseJob(value: unknown): Parsed {
   const parsed = jobText.safeParse(value);
   if (parsed.success) return { success: true, job: parsed.data };
   const isOther = parsed.error.issues.some(

@@ -78,7 +78,8 @@ async function measureOne(
   const from = clock.monotonic();
   const fleet = await Fleet.start(clock, {
     ...{ shards: rig.files.shards, count: of.agents, mode: of.mode, behaviour: instant },
-    ...{ authority: rig.files.authority.certificate, gateways: [gateway.agentUrl] },
+    ...{ authority: rig.files.authority.certificate, trustFile: rig.trustFile },
+    gateways: [gateway.agentUrl],
   });
   deps.onPart(() => fleet.stop());
   await fleet.connected(of.agents, { withinMs: connectWithinMs });
@@ -87,7 +88,7 @@ async function measureOne(
   const run = (round: number) =>
     runTask(
       { rig, fleet, clock },
-      taskOf(rig, `bench/${of.mode}/${of.agents}/${round}`),
+      taskOf(rig, of.mode, `bench/${of.mode}/${of.agents}/${round}`),
       of.agents,
     );
   await run(0);
@@ -131,8 +132,9 @@ async function measureOne(
   };
 }
 
-const taskOf = (rig: FleetRig, key: string) =>
+const taskOf = (rig: FleetRig, mode: FleetMode, key: string) =>
   benchTask({
+    signer: mode === 'whole' ? rig.signer : undefined,
     ...{ key, targets: rig.targets, callbackUrl: rig.callbacks.url },
     now: rig.wallClock.now(),
   });

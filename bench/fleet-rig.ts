@@ -1,9 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TaskSigner } from '../activities/index.ts';
 import type { Clock } from '../platform/clock.ts';
+import { newSigningKey, signingKeysIn } from '../platform/signing-key.ts';
+import { sealTrust } from '../platform/trust-seal.ts';
 import { controlCache } from '../redis/control-cache.ts';
 import { freePortsFrom } from '../tools/start/ports.ts';
+import { ed25519Signer } from '../workers/ed25519-signer.ts';
 import { BenchGateway } from './bench-gateway.ts';
 import { BenchRedis } from './bench-redis.ts';
 import { CallbackDesk } from './callback-desk.ts';
@@ -31,6 +35,9 @@ export type FleetRig = {
   readonly folder: string;
   /** All agents that were asked for, as a task names them. */
   readonly targets: readonly Target[];
+  /** Signs as the fleet trusts it. */
+  readonly signer: TaskSigner;
+  readonly trustFile: string;
   /** Starts the gateway of that index once more, where it was before. */
   restart(index: number): Promise<BenchGateway>;
 };
@@ -57,6 +64,7 @@ export async function startFleetRig(
   const folder = mkdtempSync(join(tmpdir(), 'fixpoint-bench-'));
   onPart(async () => rmSync(folder, { recursive: true, force: true }));
   const targets = writeCertificates(folder, files, of.agents);
+  const { signer, trustFile } = await writeTrust(folder);
   const first = await freePortsFrom(portsFrom, 1 + 3 * of.gateways);
   mkdirSync(join(folder, 'redis'));
   const redis = await BenchRedis.start({ clock, directory: join(folder, 'redis'), port: first });
@@ -85,7 +93,20 @@ export async function startFleetRig(
     await Promise.all(gateways.map((gateway) => gateway.end('SIGTERM')));
   });
   for (let index = 0; index < of.gateways; index += 1) await start(index);
-  return { files, redis, gateways, callbacks, wallClock, folder, targets, restart: start };
+  return {
+    ...{ files, redis, gateways, callbacks, wallClock, folder, targets },
+    ...{ signer, trustFile, restart: start },
+  };
+}
+
+/** A signing key of this run, and the bundle by which gateways and agents know it. */
+async function writeTrust(folder: string): Promise<Pick<FleetRig, 'signer' | 'trustFile'>> {
+  const pem = newSigningKey();
+  const [{ keyId, publicKey }] = signingKeysIn(pem);
+  const bundle = { serial: 1, signingKeys: [{ keyId, publicKey }], authorities: [] };
+  const trustFile = join(folder, 'certificates', 'trust.json');
+  writeFileSync(trustFile, JSON.stringify(await sealTrust(bundle, signingKeysIn(pem))));
+  return { signer: ed25519Signer(pem), trustFile };
 }
 
 /** Writes what a gateway reads, and returns the agents it will know. */

@@ -1,3 +1,5 @@
+import type { TaskSigner } from '../activities/index.ts';
+import { signedTask } from '../activities/task-signer.ts';
 import type { TaskReport, TaskSubmit } from '../contracts/task.ts';
 import { taskIdOf } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -6,9 +8,14 @@ import type { Fleet } from './fleet/fleet.ts';
 import type { FleetRig, Target } from './fleet-rig.ts';
 
 /** A task of a bench: no operation, as far as a simulated agent is concerned. */
-export type BenchTask = { readonly key: string; readonly taskId: string; readonly body: string };
+export type BenchTask = {
+  readonly key: string;
+  readonly taskId: string;
+  /** The submit as JSON; signing it is part of what is measured. */
+  readonly body: () => Promise<string>;
+};
 
-/** Milliseconds from handing a task in, by the clock of one machine. */
+/** Milliseconds from when a task is signed, if it is, and handed in, by the clock of one machine. */
 export type TaskTimes = {
   /** The gateway has answered that it keeps the task. */
   readonly accepted: number;
@@ -31,6 +38,8 @@ export function benchTask(of: {
   readonly callbackUrl: string;
   readonly now: number;
   readonly timeoutMs?: number;
+  /** Without one the jobs are not signed, and only agents that check nothing run them. */
+  readonly signer?: TaskSigner | undefined;
 }): BenchTask {
   const now = Math.floor(of.now);
   const task: TaskSubmit = {
@@ -47,7 +56,14 @@ export function benchTask(of: {
     deadline: now + 2 * hour,
     callback: { url: of.callbackUrl, reference: of.key },
   };
-  return { key: of.key, taskId: taskIdOf(of.key, sha256), body: JSON.stringify(task) };
+  const { key, signer } = of;
+  const plain = JSON.stringify(task);
+  const signed = async (by: TaskSigner) => JSON.stringify(await signedTask(by, { key, task }));
+  return {
+    key,
+    taskId: taskIdOf(key, sha256),
+    body: async () => (signer === undefined ? plain : signed(signer)),
+  };
 }
 
 /**
@@ -63,7 +79,7 @@ export async function runTask(
   const withinMs = 120_000;
   const end = rig.callbacks.endOf(task.taskId, withinMs);
   const from = rig.wallClock.now();
-  await gatewayOf(rig).submit(task.key, task.body);
+  await gatewayOf(rig).submit(task.key, await task.body());
   const accepted = rig.wallClock.now() - from;
   const told = await end;
   requireSuccess(told.report, count);

@@ -144,6 +144,13 @@ export const settings = {
     about:
       'Key of callback signatures (Standard Webhooks). Two, separated by a comma, while one is replaced; the first signs.',
   },
+  signingKey: {
+    env: 'FIXPOINT_SIGNING_KEY',
+    schema: z.string().optional(),
+    secret: true,
+    about:
+      'Activities only: key that signs jobs (Ed25519, PKCS #8 in PEM). Two, separated by a comma, while one is replaced; the first signs.',
+  },
   gatewayId: {
     env: 'FIXPOINT_GATEWAY_ID',
     schema: z.string().max(128).optional(),
@@ -178,7 +185,8 @@ export const settings = {
   certificatesDir: {
     env: 'FIXPOINT_CERTIFICATES_DIR',
     schema: z.string().default('.fixpoint/secrets/ca'),
-    about: 'Gateway only: ca.crt, gateway.crt, gateway.key and the issue register issued.jsonl.',
+    about:
+      'Gateway only: ca.crt, gateway.crt, gateway.key, the issue register issued.jsonl and the trust bundle trust.json.',
   },
 } as const satisfies Record<string, Setting>;
 

@@ -33,7 +33,7 @@ export type TrustBundle = z.infer<typeof trustBundle>;
 
 /**
  * A bundle as it travels and lies in `trust.json`: a DSSE envelope. `payload` is the bundle's exact
- * bytes in base64, signed by a key that the bundle before it holds and that it holds itself.
+ * bytes in base64, signed by every key its maker had, of which whoever takes it must trust one.
  */
 export const trustEnvelope = z.object({
   payloadType: z.literal(payloadTypes.trust),

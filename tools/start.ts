@@ -18,6 +18,7 @@ import { provideSecrets, type Secrets } from './start/secrets.ts';
 import { redisPart, serverPaths, temporalPart } from './start/servers.ts';
 import { suggestions } from './start/suggestions.ts';
 import { temporalIsReady } from './start/temporal-ready.ts';
+import { provideTrust } from './start/trust.ts';
 
 const env = process.env;
 const clock = systemClock;
@@ -63,6 +64,9 @@ function serverStage(context: ProgramContext, temporalAnswers: () => Promise<boo
 async function agentParts(context: ProgramContext) {
   const { layout, ports } = context;
   const identities = await provideIdentities({ layout, clock });
+  const agentIds = identities.map(({ agentId }) => agentId);
+  const { signingKeyFile } = context.secrets;
+  await provideTrust({ layout, signingKeyFile, agentIds });
   const base = baseEnvironment(env, layout.state);
   const demos = identities.map(({ agentId, name }, index) => {
     const demo = { directory: layout.demo(name), port: ports.demo[index] ?? 0 };

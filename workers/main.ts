@@ -24,6 +24,7 @@ import { LockWishes } from '../redis/lock-wishes.ts';
 import { readTombstones } from '../redis/tombstones.ts';
 import { createActivityWorkers } from './activity-worker.ts';
 import { startDispatcher } from './dispatcher.ts';
+import { ed25519Signer } from './ed25519-signer.ts';
 import { gatewayClient } from './gateway-client.ts';
 import { Janitor } from './janitor.ts';
 import { PolicyStore } from './policy-store.ts';
@@ -106,6 +107,7 @@ async function startActivities(base: Base): Promise<void> {
     token: needed(config.gatewayToken, 'FIXPOINT_GATEWAY_TOKEN'),
     timeoutMs: config.clocks.submitTryMs,
   });
+  const signer = ed25519Signer(needed(config.signingKey, 'FIXPOINT_SIGNING_KEY'));
   const control = controlCache(redis);
   const tellMailbox = starter.tellMailbox;
   const workers = await createActivityWorkers({
@@ -127,7 +129,7 @@ async function startActivities(base: Base): Promise<void> {
       control,
       crash,
     },
-    gateway: { gateway, crash },
+    gateway: { gateway, signer, crash },
   });
   runWorkers(base, workers);
   const stopping = new AbortController();

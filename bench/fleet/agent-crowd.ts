@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { AgentDeps } from '../../agent/agent.ts';
+import { type AgentTrust, TrustStore } from '../../agent/trust-store.ts';
 import { defaultClocks } from '../../contracts/limits.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
@@ -45,7 +46,9 @@ export class AgentCrowd {
       leaseWaitMs: defaultClocks.leaseWaitMs,
       resendAfterMs: 1_000,
     };
-    this.#agents = deps.identities.map((each) => agentOf(deps, agentDeps, each));
+    // One for all of them, as they all trust the same and nothing newer comes.
+    const trust = TrustStore.open(deps.plan.trustFile, deps.log);
+    this.#agents = deps.identities.map((each) => agentOf({ ...deps, trust }, agentDeps, each));
   }
 
   /** Starts them all; resolves when the last one was started, connected or not. */
@@ -80,13 +83,17 @@ export class AgentCrowd {
   }
 }
 
-function agentOf(deps: CrowdDeps, agentDeps: AgentDeps, each: SimulatedIdentity): FleetAgent {
-  const { plan, journal, jobLog } = deps;
+function agentOf(
+  deps: CrowdDeps & { readonly trust: AgentTrust },
+  agentDeps: AgentDeps,
+  each: SimulatedIdentity,
+): FleetAgent {
+  const { plan, trust, journal, jobLog } = deps;
   const { behaviour, authority } = plan;
   const { agentId, journalId } = each.record;
   const { certificate, key } = each;
   const identity = { agentId, journalId, key, certificate, authority };
   return plan.mode === 'link'
     ? linkAgent({ ...agentDeps, identity, behaviour, jobLog })
-    : simulatedAgent(agentDeps, { identity, journal, behaviour, counter: jobLog });
+    : simulatedAgent(agentDeps, { identity, trust, journal, behaviour, counter: jobLog });
 }

@@ -14,6 +14,8 @@ export type FleetPlan = {
   readonly count: number;
   /** PEM of the authority whose gateways are trusted. */
   readonly authority: string;
+  /** The trust bundle whose keys' jobs are run; `link` runs any. */
+  readonly trustFile: string;
   readonly gateways: readonly string[];
   /** A loopback address of its own has ports of its own. */
   readonly localAddress: string;

@@ -10,6 +10,7 @@ export type FleetOptions = {
   readonly shards: readonly string[];
   readonly count: number;
   readonly authority: string;
+  readonly trustFile: string;
   readonly gateways: readonly string[];
   readonly mode: FleetMode;
   readonly behaviour: Behaviour;

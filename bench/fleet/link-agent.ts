@@ -25,6 +25,7 @@ export function linkAgent(deps: LinkAgentDeps): FleetAgent {
   let link: Link | undefined;
   const connection = new Connection({
     ...deps,
+    authorities: () => [],
     hello: () => ({
       type: 'hello',
       protocol: protocolVersion,

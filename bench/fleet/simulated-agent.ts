@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Agent, type AgentDeps } from '../../agent/agent.ts';
 import { JobFolder } from '../../agent/job-folder.ts';
 import type { Identity } from '../../agent/state-directory.ts';
+import type { AgentTrust } from '../../agent/trust-store.ts';
 import type { SharedJournal } from './shared-journal.ts';
 import { type Behaviour, SimulatedExecutor, type StartCounter } from './simulated-executor.ts';
 
@@ -17,12 +18,13 @@ export function simulatedAgent(
   deps: AgentDeps,
   of: {
     readonly identity: Identity;
+    readonly trust: AgentTrust;
     readonly journal: SharedJournal;
     readonly behaviour: Behaviour;
     readonly counter: StartCounter;
   },
 ): Agent {
-  const { identity, behaviour, counter } = of;
+  const { identity, trust, behaviour, counter } = of;
   const { clock } = deps;
   const journal = of.journal.of(identity.agentId);
   return new Agent(deps, {
@@ -35,6 +37,7 @@ export function simulatedAgent(
       jobFolder: (jobId) => new JobFolder(join('/nonexistent', jobId), jobId),
       close() {},
     },
+    trust,
     journal,
     executor: (events) => new SimulatedExecutor({ ...events, journal, behaviour, counter, clock }),
   });

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { systemProcesses } from '../../agent/process-table.ts';
+import { TrustStore } from '../../agent/trust-store.ts';
 import { createAuthority, type KeyPair } from '../../agent-gateway/certificates.ts';
 import { JobLog } from '../../bench/fleet/job-log.ts';
 import { SharedJournal } from '../../bench/fleet/shared-journal.ts';
@@ -79,6 +80,7 @@ async function simulated({ seconds = 0, status = 0 }: Work): Promise<Subject> {
         certificate: read('identity.crt'),
         authority: read('ca.crt'),
       },
+      trust: TrustStore.open(join(host.root, 'trust.json'), silentLog),
       journal,
       behaviour: { seed: 1, durationMs: seconds * 1_000, failureRate: 1, exitCode: status },
       counter,

@@ -128,7 +128,8 @@ async function writeJobs(phases: readonly string[]) {
     journal.write(intent);
     if (upTo >= 1) {
       const plain = { content: 'true', stdin: { kind: 'none' as const }, secretPieces: [] };
-      state.jobFolder(jobId).prepare({ intent, ...plain });
+      const signed = { text: '{}', signature: null };
+      state.jobFolder(jobId).prepare({ intent, signed, ...plain });
     }
     if (upTo >= 2) journal.write({ kind: 'started', jobId, pid: 1, startTime: '9', startedAt: 1 });
     if (upTo === 3) journal.write({ kind: 'stop_requested', jobId, reason: 'timeout' });

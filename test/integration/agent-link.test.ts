@@ -150,6 +150,7 @@ describe('an agent’s link', () => {
         certificate,
         authority: authority.certificate,
       },
+      authorities: () => [],
       gateways: [gateway.url],
       clock: systemClock,
       log: silentLog,

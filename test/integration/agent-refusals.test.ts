@@ -7,6 +7,7 @@ import { systemClock } from '../../platform/clock.ts';
 import { AgentHost } from '../support/agent-host.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeGateway } from '../support/fake-gateway.ts';
+import { signedBy, testKey } from '../support/signing.ts';
 
 let authority: KeyPair;
 let gateway: FakeGateway;
@@ -62,18 +63,14 @@ describe('an agent that must not start a job', () => {
     await gateway.connected();
     const { job, content } = host.order(touch());
     const jobId = `${job.taskId}.${job.agentId}`;
-    const have = { stdout: 0, stderr: 0 };
+    const signed = (text: string) => {
+      gateway.dispatchText({ jobId, content, job: text, signature: signedBy(testKey, text) });
+      return gateway.result(jobId, gateway.results.length + 1);
+    };
 
-    gateway.send({ type: 'dispatch', jobId, content, have, job: '{"version":' });
-    assert.equal((await gateway.result(jobId)).reason, 'invalid_job');
-    gateway.send({
-      type: 'dispatch',
-      jobId,
-      content,
-      have,
-      job: JSON.stringify({ ...job, version: 2 }),
-    });
-    assert.equal((await gateway.result(jobId, 2)).reason, 'unsupported');
+    const { slot: _, ...noSlot } = job;
+    assert.equal((await signed(JSON.stringify(noSlot))).reason, 'invalid_job');
+    assert.equal((await signed(JSON.stringify({ ...job, version: 3 }))).reason, 'unsupported');
     assert.equal(await outcome(host.order(touch(), { args: ['a\0b'] })), 'refused invalid_job');
     nothingRan();
   });

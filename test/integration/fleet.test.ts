@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -9,6 +9,7 @@ import type { TaskReport } from '../../contracts/task.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { GatewayHost } from '../support/gateway-host.ts';
+import { aTrust } from '../support/signing.ts';
 
 const count = 200;
 
@@ -28,8 +29,10 @@ describe('a fleet of simulated agents on a real gateway', () => {
     const identities = readIdentities(shards, { from: 0, count });
     for (const { record } of identities) await host.register(record);
     targets = identities.map(({ record }) => record);
+    const trustFile = join(directory, 'trust.json');
+    writeFileSync(trustFile, JSON.stringify(await aTrust()));
     fleet = await Fleet.start(systemClock, {
-      ...{ shards, count, mode: 'whole', authority: authority.certificate },
+      ...{ shards, count, mode: 'whole', authority: authority.certificate, trustFile },
       gateways: [`wss://127.0.0.1:${host.agentPort}`],
       behaviour: { seed: 7, durationMs: 50, failureRate: 0.1, exitCode: 3 },
     });
@@ -52,7 +55,7 @@ describe('a fleet of simulated agents on a real gateway', () => {
     );
 
   it('every host of a task reports once, and nothing starts twice', async () => {
-    const answer = await host.submit('fleet/once', host.task({ targets }));
+    const answer = await host.submitSigned('fleet/once', host.task({ targets }));
     const { taskId } = answer.body as TaskReport;
 
     const { letters } = await finished(taskId);
@@ -70,7 +73,10 @@ describe('a fleet of simulated agents on a real gateway', () => {
 
   it('a gateway that restarts in the middle of a task loses none and starts none again', async () => {
     const before = await fleet.status();
-    const answer = await host.submit('fleet/restart', host.task({ targets, slot: 'other/step' }));
+    const answer = await host.submitSigned(
+      'fleet/restart',
+      host.task({ targets, slot: 'other/step' }),
+    );
     const { taskId } = answer.body as TaskReport;
 
     await host.stopGateway();

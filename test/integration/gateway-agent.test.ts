@@ -31,7 +31,7 @@ describe('the gateway with a real agent', () => {
   const submit = async (key: string, content: string) => {
     const { agentId, journalId } = machine;
     const task = host.task({ slot: key, targets: [{ agentId, journalId }] });
-    const answer = await host.submit(key, { ...task, action: { ...task.action, content } });
+    const answer = await host.submitSigned(key, { ...task, action: { ...task.action, content } });
     assert.equal(answer.status, 201, JSON.stringify(answer.body));
     return (answer.body as { taskId: string }).taskId;
   };

@@ -21,6 +21,7 @@ import { systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import { contentDigestOf } from '../../platform/digest.ts';
 import { silentLog } from '../../platform/log.ts';
+import { aTrust, testKey } from './signing.ts';
 
 const main = join(import.meta.dirname, '../../agent/main.ts');
 
@@ -55,6 +56,7 @@ export class AgentHost {
     host.write('identity.crt', certificate);
     host.write('ca.crt', authority.certificate);
     host.write('journal-id', journalId);
+    host.write('trust.json', JSON.stringify(await aTrust()));
     mkdirSync(join(root, 'secrets'), { mode: 0o700 });
     return host;
   }
@@ -148,7 +150,8 @@ export class AgentHost {
         cwd: null,
         limits: { timeoutMs: 30_000, outputBytes: 5 * 1024 * 1024 },
         notAfter: Date.now() + 60_000,
-        task: { size: 1, callback: null },
+        task: { key: `key-${taskId}`, size: 1, position: 0, callback: null },
+        keyId: testKey.keyId,
         ...over,
       },
     };

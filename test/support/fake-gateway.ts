@@ -15,6 +15,7 @@ import { jobIdOf } from '../../domain/ids.ts';
 import { jobBytes } from '../../domain/job-bytes.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { eventually } from './eventually.ts';
+import { signedBy, testKey } from './signing.ts';
 
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
@@ -98,14 +99,22 @@ export class FakeGateway {
     this.#current?.send(data);
   }
 
+  /** Gives a job to the agent, signed as whoever submitted it would have. */
   dispatch(order: { readonly job: Job; readonly content: string }): string {
+    const job = jobBytes(order.job);
     const jobId = jobIdOf(order.job.taskId, order.job.agentId);
-    const have = {
-      stdout: this.output(jobId, 'stdout').length,
-      stderr: this.output(jobId, 'stderr').length,
-    };
-    this.send({ type: 'dispatch', jobId, job: jobBytes(order.job), content: order.content, have });
+    const signature = signedBy(testKey, job);
+    this.dispatchText({ jobId, job, signature, content: order.content });
     return jobId;
+  }
+
+  /** Gives the agent a job as the test has it. */
+  dispatchText(text: Omit<Extract<GatewayFrame, { type: 'dispatch' }>, 'type' | 'have'>): void {
+    const have = {
+      stdout: this.output(text.jobId, 'stdout').length,
+      stderr: this.output(text.jobId, 'stderr').length,
+    };
+    this.send({ type: 'dispatch', ...text, have });
   }
 
   /** The `count`th result of a job. */

@@ -2,6 +2,7 @@ import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
+import { signedTask } from '../../activities/task-signer.ts';
 import {
   createAuthority,
   issueCertificate,
@@ -22,6 +23,7 @@ import { controlCache } from '../../redis/control-cache.ts';
 import { eventually } from './eventually.ts';
 import { type AgentCredentials, FakeAgent } from './fake-agent.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
+import { testSigner } from './signing.ts';
 
 export const callbackSecret = `whsec_${Buffer.from('a secret of the tests only').toString('base64')}`;
 const token = 'a-token-of-the-tests-only';
@@ -182,6 +184,7 @@ export class GatewayHost {
       http: { host: '127.0.0.1', port: 0 },
       tls: this.#tls,
       registerFile: join(this.#directory, 'issued.jsonl'),
+      trustFile: join(this.#directory, 'trust.json'),
       tokens: [token],
       callbackSecret,
       egressAllow: ['127.0.0.1'],
@@ -260,6 +263,11 @@ export class GatewayHost {
   submit(key: string, task: unknown, gatewayId = this.#first): Promise<Answer> {
     const headers = { 'idempotency-key': key };
     return this.call({ path: '/v1/tasks', body: task, headers, gatewayId });
+  }
+
+  /** As a worker does it: real agents run nothing else. */
+  async submitSigned(key: string, task: TaskSubmit): Promise<Answer> {
+    return this.submit(key, await signedTask(testSigner, { key, task }));
   }
 
   async report(taskId: string): Promise<TaskReport> {

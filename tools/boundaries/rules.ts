@@ -29,7 +29,7 @@ type ImportRule = {
 const inFolder = (folder: string) => (file: string) => folderOf(file) === folder;
 
 const agentMayUse =
-  /^(agent\/.*|contracts\/(task|frames|events|limits)\.ts|domain\/(ids|errors|job)\.ts|platform\/(log|clock|shutdown|digest|crash-point)\.ts)$/;
+  /^(agent\/.*|contracts\/(task|frames|trust|events|limits)\.ts|domain\/(ids|errors|job)\.ts|platform\/(log|clock|shutdown|digest|trust-bundle|crash-point)\.ts)$/;
 const agentPackages = ['ws', 'yaml', 'zod'];
 const socketsAndStores = ['ioredis', 'fastify', 'ws', '@temporalio/client', '@temporalio/worker'];
 const networkBuiltins = ['node:http', 'node:https', 'node:net', 'node:tls', 'node:http2'];

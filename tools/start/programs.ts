@@ -110,7 +110,11 @@ export function programParts(context: ProgramContext): {
         },
       }),
       worker('workflows', { ...gateway, ...sdkMetrics(ports.temporalMetrics.workflows) }),
-      worker('activities', { ...gateway, ...sdkMetrics(ports.temporalMetrics.activities) }),
+      worker('activities', {
+        ...gateway,
+        FIXPOINT_SIGNING_KEY_FILE: secrets.signingKeyFile,
+        ...sdkMetrics(ports.temporalMetrics.activities),
+      }),
       worker('dispatcher', {}),
     ],
   };

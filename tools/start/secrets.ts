@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { newSigningKey } from '../../platform/signing-key.ts';
 
 /** Files of the embedded product's secrets; the operator's token is also known by value. */
 export type Secrets = {
@@ -10,6 +11,7 @@ export type Secrets = {
   readonly gatewayToken: string;
   readonly webhookSecretFile: string;
   readonly callbackSecretFile: string;
+  readonly signingKeyFile: string;
 };
 
 /** Makes the secrets that are missing in `directory`, mode 0600; the others stay as they are. */
@@ -18,8 +20,9 @@ export function provideSecrets(directory: string): Secrets {
   const operator = secret(join(directory, 'token'), token);
   const gateway = secret(join(directory, 'gateway-token'), token);
   const webhook = secret(join(directory, 'webhook-alertmanager'), token);
-  const signing = () => `whsec_${randomBytes(32).toString('base64')}`;
-  const callback = secret(join(directory, 'callback'), signing);
+  const callbackKey = () => `whsec_${randomBytes(32).toString('base64')}`;
+  const callback = secret(join(directory, 'callback'), callbackKey);
+  const signing = secret(join(directory, 'signing-key'), newSigningKey);
   return {
     operatorTokenFile: operator.path,
     operatorToken: operator.value,
@@ -27,6 +30,7 @@ export function provideSecrets(directory: string): Secrets {
     gatewayToken: gateway.value,
     webhookSecretFile: webhook.path,
     callbackSecretFile: callback.path,
+    signingKeyFile: signing.path,
   };
 }
 

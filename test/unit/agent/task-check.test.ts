@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { checkStart, type Readiness, readOrder } from '../../../agent/task-check.ts';
+import { checkStart, type Reader, type Readiness, readOrder } from '../../../agent/task-check.ts';
 import { limits } from '../../../contracts/limits.ts';
 import type { Job } from '../../../contracts/task.ts';
 
@@ -27,8 +27,14 @@ const aJob = (over: Partial<Job> = {}): Job => ({
   ...over,
 });
 
-const read = (job: Job, content = 'a', jobId = `${job.taskId}.${job.agentId}`) => {
-  const order = readOrder({ jobId, job: JSON.stringify(job), content }, me, digestOf);
+const read = (
+  job: Job,
+  content = 'a',
+  of: { readonly jobId?: string; readonly distrust?: Reader['distrust'] } = {},
+) => {
+  const { jobId = `${job.taskId}.${job.agentId}`, distrust = () => null } = of;
+  const reader = { ...me, distrust, digestOf };
+  const order = readOrder({ jobId, job: JSON.stringify(job), content }, reader);
   return order.kind === 'refused' ? order.report.reason : order.kind;
 };
 
@@ -50,9 +56,10 @@ const check = (now: Readiness) => {
 };
 
 describe('the checks of a job', () => {
-  it('look at target, journal and script in this order', () => {
+  it('look at signature, target, journal and script in this order', () => {
     const wrong = { agentId: 'zzzzzzzzzzzz', journalId: '1'.repeat(26) };
 
+    assert.equal(read(aJob(wrong), 'b', { distrust: () => 'no' }), 'bad_signature');
     assert.equal(read(aJob(wrong), 'b'), 'wrong_target');
     assert.equal(read(aJob({ journalId: wrong.journalId }), 'b'), 'wrong_journal');
     assert.equal(read(aJob(), 'b'), 'digest_mismatch');
@@ -60,7 +67,7 @@ describe('the checks of a job', () => {
   });
 
   it('refuse a job under another job’s id', () => {
-    assert.equal(read(aJob(), 'a', `t${'b'.repeat(25)}.${me.agentId}`), 'invalid_job');
+    assert.equal(read(aJob(), 'a', { jobId: `t${'b'.repeat(25)}.${me.agentId}` }), 'invalid_job');
   });
 
   it('answer a known job before anything else, then go through the order of design 5.6', () => {
