@@ -186,6 +186,9 @@ describe('an agent that must not start a job', () => {
     const first = await gateway.result(jobId);
 
     Object.assign(gateway.answer, { lease: false, stopped: true, aheadMs: 600_000 });
+    // The agent has heard it: whatever else is sent now is too late.
+    const late = () => host.order('true\n', { notAfter: Date.now() + 300_000 });
+    await eventually(async () => assert.equal(await outcome(late()), 'expired not_after'));
     gateway.forgetOutput();
     gateway.dispatch(order);
     const second = await gateway.result(jobId, 2);

@@ -66,10 +66,9 @@ case "$1" in
     chmod 755 "$out" ;;
 esac
 `;
+  const goCalls = () => readFile(join(work, 'go-calls'), 'utf8').catch(() => '');
   const goBuilds = async () =>
-    (await readFile(join(work, 'go-calls'), 'utf8').catch(() => ''))
-      .split('\n')
-      .filter((line) => line.startsWith('build')).length;
+    (await goCalls()).split('\n').filter((line) => line.startsWith('build')).length;
 
   before(async () => {
     work = await mkdtemp(join(tmpdir(), 'fixpoint-setup-'));
@@ -132,6 +131,7 @@ esac
     await program('go', goScript());
 
     const ended = await Promise.all([setUp('start'), setUp('start')]);
+    const calls = await goCalls();
     const third = await setUp('start');
 
     assert.deepEqual(
@@ -141,6 +141,8 @@ esac
     );
     assert.equal(third.code, 0);
     assert.equal(await goBuilds(), 1);
+    // Neither builds nor asks for a module: the cache is enough.
+    assert.equal(await goCalls(), calls);
     assert.deepEqual(await readdir(join(work, 'cache/fixpoint')), ['temporal-cli-1.8.2']);
   });
 

@@ -66,21 +66,29 @@ describe('saved histories', () => {
       for (const part of ['workflows', 'domain', 'contracts']) {
         await cp(join(clone, part), join(folder, part), { recursive: true });
       }
-      const file = join(folder, 'workflows', 'rollout.ts');
-      const text = await readFile(file, 'utf8');
-      const swapped = text.replace("activity: 'submitTask'", "activity: 'probe'");
-      assert.notEqual(swapped, text);
-      await writeFile(file, swapped);
+      for (const [name, from, to] of [
+        ['rollout.ts', 'submitTask', 'probe'],
+        ['verification.ts', 'probe', 'submitTask'],
+      ] as const) {
+        const file = join(folder, 'workflows', name);
+        const text = await readFile(file, 'utf8');
+        const swapped = text.replace(`activity: '${from}'`, `activity: '${to}'`);
+        assert.notEqual(swapped, text);
+        await writeFile(file, swapped);
+      }
       const bundle = await bundleWorkflowCode({
         workflowsPath: join(folder, 'workflows', 'index.ts'),
         logger: new DefaultLogger('WARN'),
       });
 
-      const inFlight = (await saved()).filter(({ name }) => name === 'batch-in-flight');
+      const found = (await saved()).filter(({ name }) =>
+        ['batch-in-flight', 'verifying'].includes(name),
+      );
 
-      assert.ok(inFlight.length > 0);
-      for (const history of inFlight) {
-        assert.equal(await replay(bundle, history), 'DeterminismViolationError');
+      assert.ok(found.length >= 2);
+      for (const history of found) {
+        const label = `${history.version}/${history.name}`;
+        assert.equal(await replay(bundle, history), 'DeterminismViolationError', label);
       }
     } finally {
       await rm(folder, { recursive: true });

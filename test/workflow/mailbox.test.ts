@@ -30,6 +30,8 @@ describe('mailbox', () => {
     alerts?: readonly AlertRef[];
     settings?: Partial<MailboxSettings>;
     onStart?: (started: Started, handle: WorkflowHandle) => Promise<void>;
+    /** Only where the history is about something else than an episode. */
+    eventsMax?: number;
     /** What the policy says when a repair starts; null if it is gone. Else as at the beginning. */
     settingsAtStart?: MailboxSettings | null;
     during?: (
@@ -74,13 +76,16 @@ describe('mailbox', () => {
       await of.during?.(first, started, told);
       await first.result();
       const history = await first.fetchHistory();
+      const events = eventsOf(history);
+      // The bar of design 8, for a mailbox with as many repairs as this one had.
+      const eventsMax = of.eventsMax ?? 25 * Math.max(1, started.length);
+      assert.ok(events.length <= eventsMax, `${events.length} events`);
       return {
         started,
         told,
         startMs,
         endMs: await environment.currentTimeMs(),
-        events: eventsOf(history),
-        timers: timersOf(history),
+        timers: timersOf(history).map((ms) => Math.round(ms / 1_000)),
       };
     });
   }
@@ -92,22 +97,22 @@ describe('mailbox', () => {
     handle.signal(signalNames.alerts, { alerts });
 
   it('one firing is repaired once after the group wait, then the mailbox lingers and closes within 25 events', async () => {
-    const { started, timers, events, startMs, endMs } = await mailbox({
+    const { started, timers, startMs, endMs } = await mailbox({
       settings: { cooldownMs: 60_000, maxRuns: { count: 3, windowMs: 60_000 } },
       onStart: ends,
     });
 
     assert.equal(started.length, 1);
     assert.deepEqual(started[0]?.episodes.length, 1);
-    assert.equal(timers[0], 5_000);
+    assert.deepEqual(timers, [5, 900]);
     assert.ok(endMs - startMs >= 5_000 + 900_000 - 2_000, `${endMs - startMs} ms`);
-    assert.ok(events.length <= 25, `${events.length} events`);
   });
 
   it('lingers as long as maxRuns must be remembered', async () => {
-    const { startMs, endMs } = await mailbox({ onStart: ends });
+    const { startMs, endMs, timers } = await mailbox({ onStart: ends });
 
     assert.ok(endMs - startMs >= 3_600_000, `${endMs - startMs} ms`);
+    assert.deepEqual(timers, [5, 3_600]);
   });
 
   it('resolved within the group wait: nothing starts', async () => {
@@ -142,7 +147,7 @@ describe('mailbox', () => {
   });
 
   it('a firing that comes after the repair ended is repaired again, when the cooldown is over', async () => {
-    const { started } = await mailbox({
+    const { started, timers } = await mailbox({
       settings: { waitMs: 0 },
       onStart: async (start, handle) => {
         await ends(start, handle);
@@ -156,6 +161,7 @@ describe('mailbox', () => {
     assert.equal(started.length, 2);
     const [first, second] = started;
     assert.ok((second?.atMs ?? 0) - (first?.atMs ?? 0) >= 900_000 - 2_000);
+    assert.deepEqual(timers, [900, 3_600]);
   });
 
   it('a repeat of a delivery from before the repair ended is no reason for another', async () => {
@@ -171,7 +177,7 @@ describe('mailbox', () => {
   });
 
   it('maxRuns stops an alert that keeps firing after every repair', async () => {
-    const { started } = await mailbox({
+    const { started, timers } = await mailbox({
       settings: { waitMs: 0, cooldownMs: 60_000, maxRuns: { count: 2, windowMs: 3_600_000 } },
       onStart: async (start, handle) => {
         await ends(start, handle);
@@ -180,6 +186,7 @@ describe('mailbox', () => {
     });
 
     assert.equal(started.length, 2);
+    assert.deepEqual(timers, [60, 60, 3_540]);
   });
 
   it('a resolve during the repair reaches it', async () => {
@@ -187,7 +194,7 @@ describe('mailbox', () => {
     const running = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const { told, started, events } = await mailbox({
+    const { told, started } = await mailbox({
       settings: { waitMs: 0 },
       onStart: async () => release(),
       during: async (handle, starts, resolves) => {
@@ -203,7 +210,6 @@ describe('mailbox', () => {
       told.map(({ resolved }) => resolved),
       [started[0]?.episodes.map(({ id }) => id)],
     );
-    assert.ok(events.length <= 25, `${events.length} events`);
   });
 
   it('a policy that changed meanwhile holds from the repair on', async () => {
@@ -223,11 +229,10 @@ describe('mailbox', () => {
   });
 
   it('a policy that is gone starts nothing, and the mailbox closes in the end', async () => {
-    const { started, events } = await mailbox({ settings: { waitMs: 0 }, settingsAtStart: null });
+    const { started } = await mailbox({ settings: { waitMs: 0 }, settingsAtStart: null });
 
     // Tried again within maxRuns, because a policy may come back with the next worker.
     assert.equal(started.length, 3);
-    assert.ok(events.length <= 60, `${events.length} events`);
   });
 
   it('a late entry opens nothing by itself', async () => {
@@ -239,7 +244,8 @@ describe('mailbox', () => {
 
   it('continues as new with everything it knows', async () => {
     const now = await environment.currentTimeMs();
-    const { started, events } = await mailbox({
+    const { started } = await mailbox({
+      eventsMax: 40,
       settings: { signalsMax: 2, waitMs: 60_000 },
       alerts: [anAlert({ receivedAtMs: now })],
       onStart: ends,
@@ -252,6 +258,5 @@ describe('mailbox', () => {
 
     assert.equal(started.length, 1);
     assert.equal(started[0]?.episodes.length, 7);
-    assert.ok(events.length > 0);
   });
 });

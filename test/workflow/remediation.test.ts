@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { TaskReport } from '../../contracts/task.ts';
 import { type Plan, signalNames } from '../../contracts/temporal.ts';
@@ -32,12 +33,13 @@ describe('remediation', () => {
       await callback(key.split('/')[0] ?? '', gateway.reportOf(key));
     };
 
-    const { result, recorded } = await repair({ gateway });
+    const { result, recorded, timers } = await repair({ gateway });
 
     assert.equal(result.state, 'verified');
     assert.deepEqual(result.letters, { restart: 'ss', verify: 'ss' });
     assert.equal(gateway.polls, 0);
     assert.equal(recorded.length, 1);
+    assert.deepEqual(timers, []);
   });
 
   it('a callback that comes before submit returns is kept, and duplicates and late ones change nothing', async () => {
@@ -54,11 +56,12 @@ describe('remediation', () => {
       }
     };
 
-    const { result } = await repair({ gateway });
+    const { result, timers } = await repair({ gateway });
 
     assert.equal(result.state, 'verified');
     assert.equal(gateway.submitted.length, 2);
     assert.equal(gateway.polls, 0);
+    assert.deepEqual(timers, []);
   });
 
   it('a lost callback is found by the poll, after max(15 s, timeout ÷ 4)', async () => {
@@ -89,6 +92,50 @@ describe('remediation', () => {
       [15, 45, 120],
     );
     assert.equal(gateway.polls, timers.length);
+  });
+
+  it('a gateway that answers no poll is asked once more at the deadline, then every host is unknown', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.onPoll = async () => {
+      throw ApplicationFailure.retryable('the gateway does not answer', 'upstream_unavailable');
+    };
+
+    const { result, timers } = await repair({ gateway, eventsMax: 70 });
+
+    assert.equal(result.state, 'failed');
+    assert.deepEqual(result.letters, { restart: 'uu' });
+    assert.match(result.reason ?? '', /2 hosts failed/);
+    assert.equal(gateway.submitted.length, 1);
+    assert.deepEqual(Math.round((timers[0] ?? 0) / 1_000), 15);
+    assert.ok(gateway.polls > timers.length, `${gateway.polls} polls`);
+  });
+
+  it('a submit that nobody answered and no poll finds is called unreachable: nothing ran', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.onSubmit = async () => {
+      throw ApplicationFailure.retryable('the gateway does not answer', 'upstream_unavailable');
+    };
+    gateway.onPoll = async () => null;
+
+    const { result, timers } = await repair({ gateway });
+
+    assert.equal(result.state, 'failed');
+    assert.deepEqual(result.letters, { restart: 'xx' });
+    assert.equal(gateway.polls, 1);
+    assert.deepEqual(timers, []);
+  });
+
+  it('a submit that nobody answered but that the gateway took is adopted by one poll', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.onSubmit = async (key) => {
+      if (!key.includes('/restart/')) return;
+      throw ApplicationFailure.retryable('the answer was lost', 'upstream_unavailable');
+    };
+
+    const { result } = await repair({ gateway });
+
+    assert.equal(result.state, 'verified');
+    assert.equal(gateway.submitted.length, 2);
   });
 
   it('a gateway that forgot the task is given the same key again', async () => {
@@ -255,11 +302,12 @@ describe('remediation', () => {
       skipped: [],
     };
 
-    const { result, recorded } = await repair({ gateway, plan });
+    const { result, recorded, timers } = await repair({ gateway, plan });
 
     assert.equal(result.state, 'superseded');
     assert.equal(gateway.submitted.length, 0);
     assert.equal(recorded.length, 1);
+    assert.deepEqual(timers, []);
   });
 
   it('resolved while the first batch runs: it finishes, the second is skipped', async () => {
@@ -292,9 +340,14 @@ describe('remediation', () => {
       await handle.executeUpdate('cancel', { args: [{ by: 'anna', reason: 'wrong hosts' }] });
     };
 
-    const { result } = await repair({ gateway, plan: planOf(3), during: waiting });
+    const { result, timers } = await repair({ gateway, plan: planOf(3), during: waiting });
 
     assert.equal(result.state, 'cancelled');
+    // The wait for the batch, and the one after the cancel was passed on.
+    assert.deepEqual(
+      timers.map((ms) => Math.round(ms / 1_000)),
+      [15, 15],
+    );
     assert.equal(result.reason, 'wrong hosts');
     assert.deepEqual(result.letters, { restart: 'scu' });
     assert.deepEqual(gateway.cancelled.length, 1);

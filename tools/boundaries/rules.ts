@@ -202,6 +202,14 @@ const codeRules: readonly CodeRule[] = [
   },
 ];
 
+/** The name of every rule; each has a fixture that breaks it. */
+export const ruleNames: readonly string[] = [
+  ...importRules.map(({ rule }) => rule),
+  ...codeRules.map(({ rule }) => rule),
+  'names-a-noun',
+  'no-cycles',
+];
+
 const namelessPlace = /(^|\/)(utils?|common|helpers?|types|services?|misc)(\.ts$|\/)/;
 
 /** Every rule that one file breaks. */

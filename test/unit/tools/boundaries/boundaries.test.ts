@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { ruleNames } from '../../../../tools/boundaries/rules.ts';
 import { checkBoundaries } from '../../../../tools/boundaries.ts';
 
 const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
@@ -16,6 +17,12 @@ describe('import rules', () => {
       assert.ok(breaches.every(({ line, message }) => line > 0 && message.length > 10));
     });
   }
+
+  it('every rule has a fixture that breaks it', () => {
+    const broken = readdirSync(fixtures).filter((name) => name !== 'no-breach');
+
+    assert.deepEqual(broken.sort(), [...ruleNames].sort());
+  });
 
   it('types from contracts, and words in comments and strings, are no breach', () => {
     assert.deepEqual(checkBoundaries(join(fixtures, 'no-breach')), []);
