@@ -38,6 +38,20 @@ export const anEpisode = (over: Partial<Episode> = {}): Episode => {
   return { id: `${fingerprint}@1`, fingerprint, name, severity, labels, startsAt, ...over };
 };
 
+/** A task for one host, whose script does nothing. */
+export const aSubmit = (over: Partial<TaskSubmit> = {}): TaskSubmit => ({
+  version: 1,
+  slot: 'remediation:test/restart',
+  attempt: 1,
+  action: aScript().action,
+  targets: [{ agentId: '0123456789ab', journalId: '0'.repeat(26) }],
+  limits: { timeoutMs: 10_000, outputBytes: 1_000 },
+  notAfter: 60_000,
+  deadline: 120_000,
+  callback: null,
+  ...over,
+});
+
 export const aScript = (over: Partial<FrozenScript['action']> = {}): FrozenScript => ({
   action: {
     kind: 'script',
