@@ -21,7 +21,7 @@ export function fateMeaning(of: Fate): string {
     case 'held':
       return of.reason === 'truncated'
         ? 'the sender cut its list of alerts, so the affected hosts are unknown: nothing is done on part of them'
-        : 'it waited too long before it could be handed on; a newer firing of it is acted on';
+        : 'it came too late to be trusted, after a long wait or a loss of what was known of it; a newer firing of it is acted on';
     case 'quarantined':
       return 'it was not usable; see `fixpoint alert ls --quarantined`';
     case 'unmatched':

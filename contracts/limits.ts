@@ -20,6 +20,8 @@ export const limits = {
   labelsMax: 128,
   /** Entries of the intake stream, beyond which a webhook is answered 503 (rule R8). */
   intakeEntriesMax: 500_000,
+  /** Bytes of these entries as they are kept, beyond which a webhook is answered 503 (rule R8). */
+  intakeBytesMax: 256 * 1024 * 1024,
   /** How long a delivery id is remembered (rule R1): a later repeat of a firing is evidence. */
   deliverySeenMs: 600_000,
   /** How long a resolved fingerprint is remembered (design 5.1). */
@@ -38,6 +40,9 @@ export const limits = {
   signalBytes: 64 * 1024,
   /** How long the alerts after a mailbox's first are gathered (design 5.10). */
   signalFlushMs: 200,
+  /** Under load, which is a signal of this many alerts, they are gathered longer (rule R14). */
+  signalBusyAlerts: 50,
+  signalBusyFlushMs: 1_000,
   /** Signals after which a mailbox continues as new (names 3). */
   mailboxSignalsMax: 1_000,
   /** Events after which a mailbox continues as new (names 3). */

@@ -6,6 +6,7 @@ import { keys } from './keys.ts';
 import { script } from './script.ts';
 
 const ack = script('intake-ack');
+const evidence = script('intake-evidence');
 const givenCount = 500;
 const readerGoneMs = 86_400_000;
 
@@ -17,6 +18,14 @@ export type StreamEntry = {
   readonly text: string;
   /** Whether another reader had it before and did not acknowledge it. */
   readonly claimed: boolean;
+};
+
+/** What speaks against acting on an entry. */
+export type EntryEvidence = {
+  /** The latest known end of its fingerprint, as 20 digits of nanoseconds; null where none is known. */
+  readonly tombstone: string | null;
+  /** It fires since before Redis lost what it knew, and nothing has repeated it since (rule R4). */
+  readonly isDoubtful: boolean;
 };
 
 /** How an entry ended: one fate, or one per policy that took a copy. */
@@ -157,6 +166,7 @@ export class IntakeEntries {
         intake.record(entry.deliveryId),
         intake.records,
         intake.quarantine,
+        intake.bytes,
       ],
       [
         intake.group,
@@ -177,10 +187,37 @@ export class IntakeEntries {
     return Number(answer) === 1;
   }
 
-  /** For each fingerprint the latest known end, as 20 digits; null where none is known. */
-  async tombstones(fingerprints: readonly string[]): Promise<(string | null)[]> {
-    if (fingerprints.length === 0) return [];
-    return await this.#client.mget(...fingerprints.map(keys.intake.tombstone));
+  /**
+   * What is known of each, by position; null if this Redis does not say since when it has seen
+   * everything. `startsAt` is 20 digits of nanoseconds, '' for what does not fire. Asked again
+   * about the same entry it answers the same.
+   */
+  async evidence(
+    of: readonly {
+      readonly id: string;
+      readonly fingerprint: string;
+      readonly startsAt: string;
+    }[],
+  ): Promise<EntryEvidence[] | null> {
+    const { intake } = keys;
+    const answer = await evidence(
+      this.#client,
+      [intake.since],
+      [
+        ...[intake.tombstone(''), intake.doubt(''), limits.tombstoneMs],
+        ...of.flatMap(({ id, fingerprint, startsAt }) => [fingerprint, startsAt, id]),
+      ],
+    );
+    if (!Array.isArray(answer)) return null;
+    return answer.map((row: [string, number]) => ({
+      tombstone: row[0] === '' ? null : row[0],
+      isDoubtful: row[1] === 1,
+    }));
+  }
+
+  /** Says since when this Redis has seen everything, 20 digits of nanoseconds; what it says already stays. */
+  async seenSince(instant: string): Promise<void> {
+    await this.#client.setnx(keys.intake.since, instant);
   }
 
   async #withGroup<T>(work: () => Promise<T>): Promise<T> {

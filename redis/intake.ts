@@ -30,16 +30,20 @@ export type IntakeCount = {
 export class Intake {
   readonly #client: Redis;
   readonly #entriesMax: number;
+  readonly #bytesMax: number;
   readonly #replicas: number;
 
   constructor(of: {
     readonly client: Redis;
     readonly entriesMax: number;
+    /** Bytes of waiting entries; `limits.intakeBytesMax` if absent. */
+    readonly bytesMax?: number;
     /** Redis replicas that must have the body before it counts as kept. */
     readonly replicas: number;
   }) {
     this.#client = of.client;
     this.#entriesMax = of.entriesMax;
+    this.#bytesMax = of.bytesMax ?? limits.intakeBytesMax;
     this.#replicas = of.replicas;
   }
 
@@ -51,7 +55,7 @@ export class Intake {
     const [ok, first, second] = numbers(
       await append(
         this.#client,
-        [keys.intake.stream, keys.intake.fates, keys.intake.quarantine],
+        [keys.intake.stream, keys.intake.fates, keys.intake.quarantine, keys.intake.bytes],
         [
           of.source,
           this.#entriesMax,
@@ -60,6 +64,7 @@ export class Intake {
           limits.quarantineMax,
           keys.intake.seen(''),
           keys.intake.tombstone(''),
+          this.#bytesMax,
           of.alerts.length,
           of.quarantined.length,
           ...of.alerts.flatMap((alert) => [

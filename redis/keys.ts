@@ -6,6 +6,12 @@ export const keys = {
     seen: (deliveryId: string) => `fx:{intake}:seen:${deliveryId}`,
     tombstone: (fingerprint: string) => `fx:{intake}:tomb:${fingerprint}`,
     fates: 'fx:{intake}:fates',
+    /** Since when this Redis has seen everything: later than that nothing was lost. */
+    since: 'fx:{intake}:since',
+    /** The first firing of a fingerprint from before `since`, by entry id. */
+    doubt: (fingerprint: string) => `fx:{intake}:doubt:${fingerprint}`,
+    /** Bytes of the entries that wait in the stream. */
+    bytes: 'fx:{intake}:bytes',
     quarantine: 'fx:{intake}:quarantine',
     /** What became of a delivery, JSON, for `alert why`. */
     record: (deliveryId: string) => `fx:{intake}:record:${deliveryId}`,

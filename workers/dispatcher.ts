@@ -4,10 +4,16 @@ import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
-import type { EntryEnd, IntakeEntries, StreamEntry } from '../redis/intake-entries.ts';
+import type {
+  EntryEnd,
+  EntryEvidence,
+  IntakeEntries,
+  StreamEntry,
+} from '../redis/intake-entries.ts';
 import { AlertFile } from './alert-file.ts';
 import { type Backoff, growingBackoff } from './backoff.ts';
-import { EntryHandler, parseEntry } from './entry-handler.ts';
+import { EntryHandler, questionOf } from './entry-handler.ts';
+import { IntakeLoss } from './intake-loss.ts';
 import { MailboxLanes } from './mailbox-lanes.ts';
 import { temporalMailboxes } from './mailbox-signals.ts';
 import type { PolicyStore } from './policy-store.ts';
@@ -63,6 +69,7 @@ class Dispatcher {
   readonly #backoff: Backoff;
   readonly #stopped: AbortSignal;
   readonly #inHand = new Map<string, Promise<void>>();
+  readonly #loss: IntakeLoss;
   /** A read failed: Redis may have given us entries in an answer that never came. */
   #mayMissAnswers = false;
   readonly #delay;
@@ -78,7 +85,11 @@ class Dispatcher {
     this.#handler = of.handler;
     this.#backoff = of.backoff;
     this.#stopped = of.stopped;
-    const { metrics } = of.deps;
+    const { metrics, entries, client, clock } = of.deps;
+    this.#loss = new IntakeLoss({
+      ...{ client, clock },
+      seenSince: (instant) => entries.seenSince(instant),
+    });
     this.#delay = metrics.histogram(
       'fixpoint_dispatch_delay_seconds',
       'From taking an alert in to its fate.',
@@ -90,6 +101,8 @@ class Dispatcher {
   }
 
   async run(): Promise<void> {
+    // Before anything comes in: the first alert of a first start is no doubtful one.
+    await this.#insist(() => this.#loss.settle()).catch(() => undefined); // Stopped before Redis and Temporal answered.
     await Promise.all([
       this.#repeat(() => this.#readOnce()),
       this.#repeat(() => this.#claimOnce()),
@@ -142,21 +155,28 @@ class Dispatcher {
     const entries = found.filter(({ id }) => !this.#inHand.has(id));
     if (entries.length === 0) return;
     this.#deps.crash('after-read');
-    const tombstones = await this.#tombstones(entries);
+    const evidence = await this.#insist(() => this.#evidence(entries));
     for (const [at, entry] of entries.entries()) {
-      const work = this.#dispatch(entry, tombstones[at] ?? null).finally(() =>
-        this.#inHand.delete(entry.id),
-      );
+      const known = evidence[at] ?? { tombstone: null, isDoubtful: false };
+      const work = this.#dispatch(entry, known).finally(() => this.#inHand.delete(entry.id));
       this.#inHand.set(entry.id, work);
     }
   }
 
+  async #evidence(entries: readonly StreamEntry[]): Promise<readonly EntryEvidence[]> {
+    const questions = entries.map(questionOf);
+    const known = await this.#deps.entries.evidence(questions);
+    if (known !== null) return known;
+    await this.#loss.settle();
+    this.#deps.log.warn({}, 'Redis has lost what the intake knew; older firings wait for a repeat');
+    return (await this.#deps.entries.evidence(questions)) ?? [];
+  }
+
   /** Read entries are ours: a Redis that fails now must not leave them to wait for a claim. */
-  async #tombstones(entries: readonly StreamEntry[]): Promise<(string | null)[]> {
-    const fingerprints = entries.map(({ text }) => parseEntry(text)?.fingerprint ?? '');
+  async #insist<T>(work: () => Promise<T>): Promise<T> {
     for (let failures = 0; ; failures += 1) {
       try {
-        return await this.#deps.entries.tombstones(fingerprints);
+        return await work();
       } catch (error) {
         if (this.#stopped.aborted) throw error;
         this.#failures.inc();
@@ -166,9 +186,9 @@ class Dispatcher {
   }
 
   /** Never rejects. An entry that could not be ended before the stop is read again by another. */
-  async #dispatch(entry: StreamEntry, tombstone: string | null): Promise<void> {
+  async #dispatch(entry: StreamEntry, evidence: EntryEvidence): Promise<void> {
     try {
-      const end = await this.#handler.handle(entry, tombstone);
+      const end = await this.#handler.handle(entry, evidence);
       this.#deps.crash('before-ack');
       await this.#end(entry, end);
       this.#deps.crash('after-ack');
@@ -178,16 +198,7 @@ class Dispatcher {
   }
 
   async #end(entry: StreamEntry, end: EntryEnd): Promise<void> {
-    for (let failures = 0; ; failures += 1) {
-      try {
-        await this.#deps.entries.end(entry, end);
-        break;
-      } catch (error) {
-        if (this.#stopped.aborted) throw error;
-        this.#failures.inc();
-        await this.#backoff(failures, this.#stopped);
-      }
-    }
+    await this.#insist(() => this.#deps.entries.end(entry, end));
     this.#delay.observe(Math.max(0, this.#deps.clock.now() - end.receivedAtMs) / 1_000);
     if (end.quarantined !== null) {
       const { field, reason } = end.quarantined;

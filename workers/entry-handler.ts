@@ -13,7 +13,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { sha256, sha256Hex } from '../platform/digest.ts';
 import type { LoadedPolicy } from '../platform/policy-files.ts';
-import type { EntryEnd, StreamEntry } from '../redis/intake-entries.ts';
+import type { EntryEnd, EntryEvidence, StreamEntry } from '../redis/intake-entries.ts';
 import type { AlertFile } from './alert-file.ts';
 import type { MailboxLanes } from './mailbox-lanes.ts';
 import { type MailboxAddress, mailboxIdOf } from './mailbox-signals.ts';
@@ -44,14 +44,14 @@ export class EntryHandler {
   }
 
   /**
-   * How the entry ends, once every mailbox that takes it has it. `tombstone` is the latest known
-   * end of its fingerprint. Rejects only when the lanes were stopped; the entry is then read again.
+   * How the entry ends, once every mailbox that takes it has it. Rejects only when the lanes were
+   * stopped; the entry is then read again.
    */
-  async handle(entry: StreamEntry, tombstone: string | null): Promise<EntryEnd> {
+  async handle(entry: StreamEntry, evidence: EntryEvidence): Promise<EntryEnd> {
     const alert = parseEntry(entry.text);
     if (alert === null) return this.#poisoned(entry);
     const written = this.#alertFile.append(alert);
-    const outcomes = await this.#outcomes(alert, entry, tombstone);
+    const outcomes = await this.#outcomes(alert, entry, evidence);
     await written;
     if (outcomes.some(({ mailboxId }) => mailboxId !== null)) this.#crash('after-signal');
     return {
@@ -65,15 +65,15 @@ export class EntryHandler {
   async #outcomes(
     alert: Alert,
     entry: StreamEntry,
-    tombstone: string | null,
+    evidence: EntryEvidence,
   ): Promise<readonly Outcome[]> {
     const nowhere = (fate: Fate): Outcome => ({ fate, policy: null, mailboxId: null });
     if (alert.truncated) return [nowhere({ kind: 'held', reason: 'truncated' })];
     const policies = policiesFor(alert, this.#policies.policies);
     if (policies.length === 0) return [nowhere({ kind: 'unmatched' })];
-    if (isOver(alert, tombstone)) {
-      const fate: Fate = { kind: 'suppressed', reason: 'resolved' };
-      return policies.map(({ name }) => ({ fate, policy: name, mailboxId: null }));
+    const against = fateAgainst(alert, evidence);
+    if (against !== null) {
+      return policies.map(({ name }) => ({ fate: against, policy: name, mailboxId: null }));
     }
     return Promise.all(policies.map((policy) => this.#hand(alert, policy, entry.claimed)));
   }
@@ -116,14 +116,30 @@ export class EntryHandler {
   }
 }
 
-/** The fingerprint of an entry, without judging the rest of it. */
-export function parseEntry(text: string): Alert | null {
+/** What Redis is asked about an entry before it is handled. */
+export function questionOf(entry: StreamEntry) {
+  const alert = parseEntry(entry.text);
+  const start = alert?.status === 'firing' ? instantOf(alert.startsAt) : null;
+  return {
+    id: entry.id,
+    fingerprint: alert?.fingerprint ?? '',
+    startsAt: start === null ? '' : sortableInstant(start),
+  };
+}
+
+function parseEntry(text: string): Alert | null {
   try {
     const parsed = alertSchema.safeParse(JSON.parse(text));
     return parsed.success ? parsed.data : null;
   } catch {
     return null; // No JSON is one more way not to be an alert.
   }
+}
+
+/** What the evidence makes of an alert that a policy would take; null if nothing speaks against it. */
+function fateAgainst(alert: Alert, { tombstone, isDoubtful }: EntryEvidence): Fate | null {
+  if (isOver(alert, tombstone)) return { kind: 'suppressed', reason: 'resolved' };
+  return isDoubtful ? { kind: 'held', reason: 'stale' } : null;
 }
 
 /** A firing that began before the end that its sender told is late (invariant 7). */

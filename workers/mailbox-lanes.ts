@@ -23,7 +23,7 @@ const parallelSignals = 20;
 
 /**
  * One lane per mailbox (rule R14): the first alert goes at once, those of the next 200 ms are
- * gathered, at most 250 and 64 KB in a signal. Signals of one mailbox go one after another, in the
+ * gathered, under load those of a second, at most 250 and 64 KB in a signal. Signals of one mailbox go one after another, in the
  * order of the stream; those of different mailboxes side by side. A failed call is made again
  * until it works or the lanes are stopped.
  */
@@ -72,8 +72,11 @@ export class MailboxLanes {
     await Promise.resolve();
     while (lane.queue.length > 0) {
       const startedAt = this.#clock.monotonic();
-      await this.#deliver(lane.address, nextBatch(lane.queue));
-      const restMs = limits.signalFlushMs - (this.#clock.monotonic() - startedAt);
+      const batch = nextBatch(lane.queue);
+      await this.#deliver(lane.address, batch);
+      const isBusy = batch.length >= limits.signalBusyAlerts;
+      const flushMs = isBusy ? limits.signalBusyFlushMs : limits.signalFlushMs;
+      const restMs = flushMs - (this.#clock.monotonic() - startedAt);
       if (restMs > 0) await this.#clock.sleep(restMs, this.#stopped).catch(() => undefined); // Stopped: no need to gather.
     }
     this.#lanes.delete(id);

@@ -1,25 +1,32 @@
 -- Takes in all entries of one webhook body at once, or none (rule R1).
 --
--- KEYS 1 stream  2 fates  3 quarantine
+-- KEYS 1 stream  2 fates  3 quarantine  4 bytes waiting
 -- ARGV 1 source  2 entriesMax  3 seenMs  4 tombstoneMs  5 quarantineMax  6 seen key prefix
---      7 tombstone key prefix  8 number of alerts  9 number of quarantined
+--      7 tombstone key prefix  8 bytesMax  9 number of alerts  10 number of quarantined
 --      then per alert: deliveryId, payload, fingerprint, end ('' while firing, else 20 digits)
 --      then per quarantined: payload
 -- Answers {1, accepted, duplicate} or {0, backlog} when the stream is full: then nothing changed.
 local source, entriesMax = ARGV[1], tonumber(ARGV[2])
 local seenPrefix, tombPrefix = ARGV[6], ARGV[7]
-local alerts, bad = tonumber(ARGV[8]), tonumber(ARGV[9])
-local first = 10
+local bytesMax = tonumber(ARGV[8])
+local alerts, bad = tonumber(ARGV[9]), tonumber(ARGV[10])
+local first = 11
 
 local backlog = redis.call('XLEN', KEYS[1])
-if backlog + alerts > entriesMax then
-  local new, met = 0, {}
+local waiting = tonumber(redis.call('GET', KEYS[4]) or '0')
+local bytes = 0
+for i = 0, alerts - 1 do bytes = bytes + #ARGV[first + i * 4 + 1] end
+if backlog + alerts > entriesMax or waiting + bytes > bytesMax then
+  local new, newBytes, met = 0, 0, {}
   for i = 0, alerts - 1 do
     local id = ARGV[first + i * 4]
-    if not met[id] and redis.call('EXISTS', seenPrefix .. id) == 0 then new = new + 1 end
+    if not met[id] and redis.call('EXISTS', seenPrefix .. id) == 0 then
+      new, newBytes = new + 1, newBytes + #ARGV[first + i * 4 + 1]
+    end
     met[id] = true
   end
-  if new > 0 and backlog + new > entriesMax then return {0, backlog} end
+  local isFull = backlog + new > entriesMax or waiting + newBytes > bytesMax
+  if new > 0 and isFull then return {0, backlog} end
 end
 
 local accepted = 0
@@ -34,6 +41,7 @@ for i = 0, alerts - 1 do
   end
   if redis.call('SET', seen, '0', 'NX', 'PX', ARGV[3]) then
     redis.call('XADD', KEYS[1], '*', 'source', source, 'delivery', id, 'alert', payload)
+    redis.call('INCRBY', KEYS[4], #payload)
     accepted = accepted + 1
   else
     redis.call('INCR', seen)

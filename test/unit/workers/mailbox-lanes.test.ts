@@ -54,6 +54,14 @@ describe('signals to one mailbox', () => {
     assert.deepEqual(waits, [200]);
   });
 
+  it('under load alerts are gathered for a second, and for 200 ms again once it is over', async () => {
+    const { lanes, waits } = lanesOver(() => 'delivered');
+
+    await Promise.all(numbered(280, { labels: [] }).map((alert) => lanes.send(address(), alert)));
+
+    assert.deepEqual(waits, [1_000, 200]);
+  });
+
   it('a signal has at most 250 alerts and 64 KB, in the order they came', async () => {
     const { lanes, calls } = lanesOver(() => 'delivered');
     const labels: AlertRef['labels'] = [['note', 'x'.repeat(15_000)]];
