@@ -18,8 +18,7 @@ import { workflowBundle } from '../support/workflow-environment.ts';
 
 const alerts = 150;
 /** Mailboxes side by side, so that 150 random gaps take seconds. */
-const mailboxes = 5;
-const gapMaxMs = 600;
+const mailboxes = 10;
 
 Runtime.install({
   logger: new DefaultLogger('ERROR'),
@@ -42,14 +41,20 @@ describe('a mailbox that closes while alerts arrive', () => {
     await server?.stop();
   });
 
-  /** Sends every alert by signalWithStart with random gaps; answers what repairs were started for. */
-  async function send(name: string, over: Partial<MailboxSettings>) {
+  /**
+   * Sends every alert by signalWithStart with random gaps, and waits until all mailboxes have
+   * closed; answers what repairs were started for, and how each run of a mailbox ended.
+   */
+  async function send(
+    name: string,
+    of: { readonly gapMaxMs: number; readonly settings: Partial<MailboxSettings> },
+  ) {
     const settings = someSettings({
       waitMs: 0,
       cooldownMs: 0,
       lingerMinMs: 40,
       maxRuns: { count: 1_000, windowMs: 40 },
-      ...over,
+      ...of.settings,
     });
     const handled = new Set<string>();
     const started = new Map<string, readonly string[]>();
@@ -106,28 +111,63 @@ describe('a mailbox that closes while alerts arrive', () => {
       const lanes = Array.from({ length: mailboxes }, async (_, lane) => {
         for (let at = lane; at < alerts; at += mailboxes) {
           await one(at);
-          await systemClock.sleep(Math.random() * gapMaxMs);
+          await systemClock.sleep(Math.random() * of.gapMaxMs);
         }
       });
       await Promise.all(lanes);
       await eventually(() => assert.equal(handled.size, alerts), { withinMs: 15_000 });
+      // What a mailbox does with its last alerts is seen only once it is gone.
+      await eventually(async () => assert.deepEqual(await open(name), []), {
+        withinMs: 30_000,
+        everyMs: 250,
+      });
     });
-    return { handled: handled.size, repeats, runs: runs.size };
+    return { handled: handled.size, repeats, runs: runs.size, endings: await endings(name) };
   }
 
+  async function executions(name: string, status: string) {
+    const query = `WorkflowType = "mailbox" AND ExecutionStatus ${status}`;
+    const found = [];
+    for await (const execution of client.workflow.list({ query })) {
+      if (execution.workflowId.startsWith(`mailbox:p:${name}-`)) found.push(execution);
+    }
+    return found;
+  }
+  const open = async (name: string) =>
+    (await executions(name, '= "Running"')).map(({ workflowId }) => workflowId);
+  const endings = async (name: string) => {
+    const ended = await executions(name, '!= "Running"');
+    const count = (status: string) => ended.filter((each) => each.status.name === status).length;
+    return {
+      renewed: count('CONTINUED_AS_NEW'),
+      closed: count('COMPLETED'),
+      other: ended.length - count('CONTINUED_AS_NEW') - count('COMPLETED'),
+    };
+  };
+
   it('loses none of 150 and acts on none twice', async () => {
-    const { handled, repeats, runs } = await send('closing', {});
+    const { handled, repeats, runs, endings } = await send('closing', {
+      gapMaxMs: 600,
+      settings: {},
+    });
 
     assert.equal(handled, alerts);
     assert.deepEqual(repeats, []);
     assert.ok(runs > 10, `the mailbox closed only ${runs} times`);
+    assert.ok(endings.closed > 10, JSON.stringify(endings));
+    assert.equal(endings.other, 0);
   });
 
   it('loses none and acts on none twice while it continues as new every 5 signals', async () => {
-    const { handled, repeats, runs } = await send('renewing', { signalsMax: 5 });
+    // It stays open longer than any gap, so that what ends a run is nearly always its fifth signal.
+    const { handled, repeats, endings } = await send('renewing', {
+      gapMaxMs: 600,
+      settings: { signalsMax: 5, lingerMinMs: 2_000 },
+    });
 
     assert.equal(handled, alerts);
     assert.deepEqual(repeats, []);
-    assert.ok(runs > 10, `the mailbox renewed only ${runs} times`);
+    assert.ok(endings.renewed >= 2 * mailboxes, JSON.stringify(endings));
+    assert.equal(endings.other, 0);
   });
 });
