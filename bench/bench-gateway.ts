@@ -22,6 +22,8 @@ export type GatewayPlace = {
 const token = 'a-token-of-the-bench-only';
 const callbackSecret = `whsec_${Buffer.from('a secret of the bench only').toString('base64')}`;
 const readyWithinMs = 60_000;
+const refusalsMax = 20;
+const refusedWaitMs = 500;
 const probe = fileURLToPath(new URL('./gateway-probe.ts', import.meta.url));
 
 /** A gateway in a process of its own, as users run it, on the bench's Redis. */
@@ -29,10 +31,12 @@ export class BenchGateway {
   readonly pid: number;
   readonly agentUrl: string;
   readonly url: string;
+  readonly #clock: Clock;
   readonly #child: ChildProcess;
   readonly #probe: MessagePort<ProbeOrder, ProbeFigures>;
 
-  private constructor(child: ChildProcess, { ports }: GatewayPlace) {
+  private constructor(clock: Clock, child: ChildProcess, { ports }: GatewayPlace) {
+    this.#clock = clock;
     this.#child = child;
     this.pid = child.pid ?? 0;
     this.agentUrl = `wss://127.0.0.1:${ports.agents}`;
@@ -48,7 +52,7 @@ export class BenchGateway {
       ['--import', probe, join(clone, 'agent-gateway', 'main.ts')],
       { env: environmentOf(place), stdio: ['ignore', log, log, 'ipc'], serialization: 'json' },
     );
-    const gateway = new BenchGateway(child, place);
+    const gateway = new BenchGateway(clock, child, place);
     const until = clock.monotonic() + readyWithinMs;
     while (!(await isReady(gateway.url))) {
       if (child.exitCode !== null || clock.monotonic() > until) {
@@ -65,16 +69,24 @@ export class BenchGateway {
     return this.#probe.ask(order);
   }
 
-  /** Hands in a task, given as JSON. Throws unless it is taken. */
-  async submit(key: string, body: string): Promise<void> {
-    const answer = await fetch(new URL('/v1/tasks', this.url), {
-      method: 'POST',
-      headers: { ...authorization, 'content-type': 'application/json', 'idempotency-key': key },
-      body,
-    });
-    const text = await answer.text();
-    if (!answer.ok)
-      throw new Error(`the task was answered ${answer.status}: ${text.slice(0, 500)}`);
+  /**
+   * Hands in a task, given as JSON, and again while it is answered 503, as every submitter does.
+   * Throws at any other refusal. Resolves to how often it was refused.
+   */
+  async submit(key: string, body: string): Promise<number> {
+    for (let refused = 0; ; refused += 1) {
+      const answer = await fetch(new URL('/v1/tasks', this.url), {
+        method: 'POST',
+        headers: { ...authorization, 'content-type': 'application/json', 'idempotency-key': key },
+        body,
+      });
+      const text = await answer.text();
+      if (answer.ok) return refused;
+      if (answer.status !== 503 || refused >= refusalsMax) {
+        throw new Error(`the task was answered ${answer.status}: ${text.slice(0, 500)}`);
+      }
+      await this.#clock.sleep(refusedWaitMs);
+    }
   }
 
   async report(taskId: string): Promise<TaskReport> {
@@ -83,6 +95,15 @@ export class BenchGateway {
     });
     if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
     return (await answer.json()) as TaskReport; // What the route promises.
+  }
+
+  /** How many agents it has online. */
+  async agentsOnline(): Promise<number> {
+    const answer = await fetch(new URL('/v1/agents?limit=1000', this.url), {
+      headers: authorization,
+    });
+    const { items } = (await answer.json()) as { items: readonly { state: string }[] }; // Its route.
+    return items.filter(({ state }) => state === 'online').length;
   }
 
   /** Ends it and resolves once it is gone; ended already, at once. */

@@ -8,14 +8,27 @@ export function fanoutTable({ echo, fanouts }: FanoutResult): string {
   return [
     'one command to all; milliseconds until the results of … were in, medians',
     textTable(
-      ['', 'first', '50 %', '99 %', 'last', 'last min', 'last max', 'told'],
+      ['', 'signed', 'kept', 'first', '50 %', '99 %', 'last', 'last min', 'last max', 'told'],
       [
         ...echo.map(({ links, first, half, most, last, lastMin, lastMax }) => [
-          ...[`${links} links, bare ws echo`, first, half, most, last, lastMin, lastMax, ''],
+          ...[
+            `${links} links, bare ws echo`,
+            '',
+            '',
+            first,
+            half,
+            most,
+            last,
+            lastMin,
+            lastMax,
+            '',
+          ],
         ]),
         ...fanouts.map(({ agents, mode, times }) => [
           `${agents} agents, ${modes[mode]}`,
-          ...[times.first, times.half, times.most, times.last].map(({ p50 }) => p50),
+          ...[times.signed, times.accepted, times.first, times.half, times.most, times.last].map(
+            ({ p50 }) => p50,
+          ),
           ...[times.last.min, times.last.max, times.told.p50],
         ]),
       ],

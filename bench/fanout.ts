@@ -1,8 +1,8 @@
 import { atMost, type Bar, exactly } from './bars.ts';
+import { connectedFleet, instant } from './connected-fleet.ts';
 import { CpuMeter } from './cpu-meter.ts';
 import { type BareEcho, measureBareEcho } from './echo/bare-echo.ts';
 import { type Figures, figuresOf, rounded } from './figures.ts';
-import { Fleet } from './fleet/fleet.ts';
 import type { FleetMode } from './fleet/fleet-messages.ts';
 import { type BenchDeps, type FleetRig, startFleetRig } from './fleet-rig.ts';
 import { benchTask, runTask, type TaskTimes } from './fleet-task.ts';
@@ -36,10 +36,6 @@ export type FanoutResult = {
   readonly fanouts: readonly Fanout[];
   readonly bars: readonly Bar[];
 };
-
-const connectWithinMs = 180_000;
-const settleMs = 4_000;
-const instant = { seed: 1, durationMs: 0, failureRate: 0, exitCode: 0 } as const;
 
 /** Measures one command to all agents, and the bare echo beside it. */
 export async function measureFanout(
@@ -75,16 +71,7 @@ async function measureOne(
   const [gateway] = rig.gateways;
   if (gateway === undefined) throw new Error('there is no gateway');
   const empty = await gateway.ask({ kind: 'figures' });
-  const from = clock.monotonic();
-  const fleet = await Fleet.start(clock, {
-    ...{ shards: rig.files.shards, count: of.agents, mode: of.mode, behaviour: instant },
-    ...{ authority: rig.files.authority.certificate, trustFile: rig.trustFile },
-    gateways: [gateway.agentUrl],
-  });
-  deps.onPart(() => fleet.stop());
-  await fleet.connected(of.agents, { withinMs: connectWithinMs });
-  const connectMs = clock.monotonic() - from;
-  await clock.sleep(settleMs);
+  const { fleet, connectMs } = await connectedFleet(deps, rig, { ...of, behaviour: instant });
   const run = (round: number) =>
     runTask(
       { rig, fleet, clock },
@@ -119,7 +106,8 @@ async function measureOne(
   return {
     ...{ agents: of.agents, mode: of.mode, connectMs: rounded(connectMs) },
     times: {
-      ...{ accepted: figures('accepted'), first: figures('first'), half: figures('half') },
+      ...{ signed: figures('signed'), accepted: figures('accepted') },
+      ...{ first: figures('first'), half: figures('half') },
       ...{ most: figures('most'), last: figures('last'), told: figures('told') },
     },
     cpuUsPerHost: Object.fromEntries(

@@ -17,6 +17,8 @@ export type BenchTask = {
 
 /** Milliseconds from when a task is signed, if it is, and handed in, by the clock of one machine. */
 export type TaskTimes = {
+  /** Every job is signed, if they are. */
+  readonly signed: number;
   /** The gateway has answered that it keeps the task. */
   readonly accepted: number;
   /** When the results were known to be stored: the first, half, 99 % and all of them. */
@@ -30,6 +32,13 @@ export type TaskTimes = {
 
 const hour = 3_600_000;
 const seconds30 = 30_000;
+
+/** A signed task of the rig for `targets`, as `benchTask`. */
+export const rigTask = (rig: FleetRig, key: string, targets: readonly Target[]): BenchTask =>
+  benchTask({
+    ...{ key, targets, callbackUrl: rig.callbacks.url, signer: rig.signer },
+    now: rig.wallClock.now(),
+  });
 
 /** A task for `targets`; `key` makes it one, and a slot of its own. */
 export function benchTask(of: {
@@ -79,7 +88,9 @@ export async function runTask(
   const withinMs = 120_000;
   const end = rig.callbacks.endOf(task.taskId, withinMs);
   const from = rig.wallClock.now();
-  await gatewayOf(rig).submit(task.key, await task.body());
+  const body = await task.body();
+  const signed = rig.wallClock.now() - from;
+  await gatewayOf(rig).submit(task.key, body);
   const accepted = rig.wallClock.now() - from;
   const told = await end;
   requireSuccess(told.report, count);
@@ -95,7 +106,7 @@ export async function runTask(
   const times = stored.map((at) => at - from).sort((left, right) => left - right);
   const at = (share: number) => times[Math.ceil(share * count) - 1] ?? Number.NaN;
   return {
-    ...{ accepted, first: at(Number.EPSILON), half: at(0.5), most: at(0.99), last: at(1) },
+    ...{ signed, accepted, first: at(Number.EPSILON), half: at(0.5), most: at(0.99), last: at(1) },
     told: told.at - from,
   };
 }

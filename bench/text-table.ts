@@ -4,7 +4,8 @@ export type Row = readonly (string | number)[];
 
 /** Columns as wide as they must be: the first to the left, numbers to the right. */
 export function textTable(header: readonly string[], rows: readonly Row[]): string {
-  const cells = [header, ...rows.map((row) => row.map(String))];
+  const texts = rows.map((row) => row.map(String));
+  const cells = header.some((name) => name !== '') ? [header, ...texts] : texts;
   const widths = header.map((_, column) =>
     Math.max(...cells.map((row) => row[column]?.length ?? 0)),
   );

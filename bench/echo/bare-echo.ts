@@ -17,6 +17,8 @@ export type BareEcho = {
   readonly last: number;
   readonly lastMin: number;
   readonly lastMax: number;
+  /** Until the last link was open. */
+  readonly connectMs: number;
   readonly cpuUsPerHost: number;
   /** Of the server, after traffic. */
   readonly bytesPerLink: number;
@@ -53,8 +55,10 @@ export async function measureBareEcho(of: {
         localAddress: `127.0.0.${index + 2}`,
       });
     });
+    const from = performance.now();
     await Promise.all(connecting);
-    return await measure(server, of, before.residentBytes);
+    const connectMs = rounded(performance.now() - from);
+    return { ...(await measure(server, of, before.residentBytes)), connectMs };
   } finally {
     await Promise.all(children.map(end));
   }
@@ -64,7 +68,7 @@ async function measure(
   server: MessagePort<EchoServerOrder, EchoFigures>,
   of: { readonly links: number; readonly rounds: number },
   emptyBytes: number,
-): Promise<BareEcho> {
+): Promise<Omit<BareEcho, 'connectMs'>> {
   const warm = await server.ask({ kind: 'round' });
   const rounds: EchoFigures[] = [];
   for (let round = 0; round < of.rounds; round += 1) {

@@ -39,7 +39,7 @@ const passedForTemporal = [
 
 // The agent lives beside what it repairs and must be small (design 8). By default V8 keeps 16 MiB
 // and more for young objects, of which an agent makes few.
-const agentFlags = ['--max-semi-space-size=1'];
+export const agentFlags = ['--max-semi-space-size=1'];
 
 /**
  * The part of `env` that every process gets, with the mark of the product it belongs to. From the
