@@ -218,6 +218,7 @@ export class JobDesk {
     const { lease, state } = this.#deps;
     return {
       gatewayTime: lease.gatewayTime(),
+      hostTime: this.#deps.clock.now(),
       isStopped: lease.isStopped || state.isStopped(),
       hasLease: lease.holds(),
     };

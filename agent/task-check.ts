@@ -29,6 +29,8 @@ export type Readiness = {
   readonly isKnown: boolean;
   /** Unix milliseconds by the gateway's clock; null before its first pong. */
   readonly gatewayTime: number | null;
+  /** Unix milliseconds by this host's own clock, which may be wrong. */
+  readonly hostTime: number;
   readonly isStopped: boolean;
   readonly hasLease: boolean;
   /** Another attempt of the job's slot runs on this host. */
@@ -51,6 +53,8 @@ export type Reader = {
   readonly digestOf: (content: string) => string;
 };
 
+const hostClockNote =
+  'by this host’s own clock the job is over since more than an hour; the gateway says otherwise';
 const refused = (reason: string) => plainReport('refused', reason);
 
 /**
@@ -88,6 +92,13 @@ export function checkStart(job: Pick<Job, 'notAfter'>, now: Readiness): Verdict 
   if (now.isKnown) return { kind: 'known' };
   if (now.gatewayTime !== null && now.gatewayTime > job.notAfter) {
     return { kind: 'ended', report: plainReport('expired', 'not_after') };
+  }
+  // The gateway's word counts, but not without end: it must not replay what is long over (rule R10).
+  if (now.hostTime - job.notAfter > limits.hostClockLeewayMs) {
+    return {
+      kind: 'ended',
+      report: { ...plainReport('expired', 'not_after'), note: hostClockNote },
+    };
   }
   if (now.isStopped) return { kind: 'ended', report: refused('stopped') };
   if (now.gatewayTime === null) return { kind: 'ended', report: refused('clock_unknown') };

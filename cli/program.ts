@@ -5,6 +5,7 @@ import { auditCommand } from './commands/audit.ts';
 import { controlCommand } from './commands/control.ts';
 import { policyCommand } from './commands/policy.ts';
 import { remediationCommand } from './commands/remediation.ts';
+import { setupCommand } from './commands/setup.ts';
 import { statusCommand } from './commands/status.ts';
 import { taskCommand } from './commands/task.ts';
 import { upCommand } from './commands/up.ts';
@@ -22,6 +23,7 @@ const commands = [
   agentCommand,
   controlCommand,
   auditCommand,
+  setupCommand,
 ];
 
 /** The whole command line; its help texts and errors go to `deps.terminal`. */

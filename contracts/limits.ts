@@ -8,7 +8,7 @@ export const limits = {
   webhookBodyBytes: 16 * 1024 * 1024,
   /** Alerts of one body: one atomic Redis script handles them, which must stay below 100 ms. */
   webhookAlertsMax: 10_000,
-  /** A task submit: 20,000 targets of about 60 bytes, plus one script and arguments per target. */
+  /** A task submit: 20,000 signed targets of about 170 bytes, plus one script and arguments per target. */
   taskBodyBytes: 8 * 1024 * 1024,
   /** Any other request body. */
   requestBodyBytes: 256 * 1024,
@@ -98,6 +98,11 @@ export const limits = {
   reportFailuresMax: 20,
   /** How long a finished task is kept in Redis for polls, reads and repeated submits. */
   taskKeptMs: 7 * 86_400_000,
+  /**
+   * How long after a job's end by its own clock a host still takes a gateway's word for the time. A
+   * host's clock may be wrong by minutes (rule R10); a gateway that lies must not replay yesterday.
+   */
+  hostClockLeewayMs: 3_600_000,
   /** How long an agent keeps journal files and job directories (rule R10). */
   journalKeptMs: 7 * 86_400_000,
   /** Submits, polls and cancels a second, of all workers together: what one gateway takes easily. */

@@ -47,6 +47,9 @@ export function jobOf(
  */
 export const jobBytes = (job: Job): string => JSON.stringify(job);
 
+/** What differs between the jobs of one task: how it is written for a target at its position. */
+type Hole = (target: TaskTarget, position: number) => string;
+
 /**
  * `jobBytes(jobOf(…))` for each target of one task, at the price of joining strings: what the jobs
  * share is written once, and only a host's own arguments, environment and stdin are written for it.
@@ -54,28 +57,47 @@ export const jobBytes = (job: Job): string => JSON.stringify(job);
 export function jobWriter(of: JobsOf): (target: TaskTarget, position: number) => string {
   const [first] = of.task.targets;
   if (first === undefined) return () => '';
-  const { args, env, stdin, ...plain } = first;
-  const sample = jobOf({ ...of, target: plain, position: 0 });
-  const shared = Object.entries(sample).map(
-    ([field, value]) => [field, JSON.stringify(value)] as const,
-  );
-  // Without its closing quote: the agent's id comes between.
-  const slot = JSON.stringify(of.task.slot).slice(0, -1);
-  const callback = JSON.stringify(of.task.callback);
-  const task = `{"key":${JSON.stringify(of.key)},"size":${of.task.targets.length},"position":`;
+  const { args: _, env: __, stdin: ___, ...plain } = first;
+  const { texts, holes } = cut(jobOf({ ...of, target: plain, position: 0 }), of);
   return (target, position) => {
-    const own: Readonly<Record<string, string | undefined>> = {
-      agentId: `"${target.agentId}"`,
-      journalId: `"${target.journalId}"`,
-      slot: `${slot}.${target.agentId}"`,
-      args: target.args && JSON.stringify(target.args),
-      env: target.env && JSON.stringify(sorted(target.env)),
-      stdin: target.stdin && JSON.stringify(target.stdin),
-      task: `${task}${position},"callback":${callback}}`,
-    };
-    const fields = shared.map(([field, common]) => `"${field}":${own[field] ?? common}`);
-    return `{${fields.join(',')}}`;
+    let text = texts[0] ?? '';
+    for (let at = 0; at < holes.length; at += 1) {
+      text += `${holes[at]?.(target, position)}${texts[at + 1]}`;
+    }
+    return text;
   };
+}
+
+/** A job's bytes cut where the jobs of its task differ: one more text than there are holes. */
+function cut(sample: Job, { task, key }: JobsOf): { texts: string[]; holes: Hole[] } {
+  const common = (field: 'args' | 'env' | 'stdin') => JSON.stringify(sample[field]);
+  const [args, env, stdin] = [common('args'), common('env'), common('stdin')];
+  // Without its closing quote: the agent's id comes between.
+  const slot = JSON.stringify(task.slot).slice(0, -1);
+  const head = `{"key":${JSON.stringify(key)},"size":${task.targets.length},"position":`;
+  const tail = `,"callback":${JSON.stringify(task.callback)}}`;
+  const own: Readonly<Record<string, Hole>> = {
+    agentId: ({ agentId }) => `"${agentId}"`,
+    journalId: ({ journalId }) => `"${journalId}"`,
+    slot: ({ agentId }) => `${slot}.${agentId}"`,
+    args: (target) => (target.args === undefined ? args : JSON.stringify(target.args)),
+    env: (target) => (target.env === undefined ? env : JSON.stringify(sorted(target.env))),
+    stdin: (target) => (target.stdin === undefined ? stdin : JSON.stringify(target.stdin)),
+    task: (_, position) => `${head}${position}${tail}`,
+  };
+  const texts = ['{'];
+  const holes: Hole[] = [];
+  const fields = Object.entries(sample).filter(([, value]) => value !== undefined);
+  for (const [index, [field, value]] of fields.entries()) {
+    const name = `${index === 0 ? '' : ','}${JSON.stringify(field)}:`;
+    const hole = own[field];
+    texts.push(`${texts.pop()}${name}${hole === undefined ? JSON.stringify(value) : ''}`);
+    if (hole === undefined) continue;
+    holes.push(hole);
+    texts.push('');
+  }
+  texts.push(`${texts.pop()}}`);
+  return { texts, holes };
 }
 
 function sorted(record: Readonly<Record<string, string>>): Record<string, string> {

@@ -13,6 +13,7 @@ import { type Gateway, type GatewayOptions, startGateway } from '../../agent-gat
 import { type Clocks, defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
 import type { LockedAgent } from '../../contracts/temporal.ts';
+import type { TrustEnvelope } from '../../contracts/trust.ts';
 import { agentIdFrom, journalIdFrom } from '../../domain/ids.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
@@ -121,6 +122,12 @@ export class GatewayHost {
   register(of: Omit<IssueRecord, 'issuedAt'>): Promise<void> {
     const issuedAt = systemClock.now();
     return appendIssue(join(this.#directory, 'issued.jsonl'), { ...of, issuedAt });
+  }
+
+  /** Writes the trust bundle that the gateway hands on, or a text that is none. */
+  trust(bundle: TrustEnvelope | string): Promise<void> {
+    const text = typeof bundle === 'string' ? bundle : JSON.stringify(bundle);
+    return writeFile(join(this.#directory, 'trust.json'), text);
   }
 
   /** The files that a gateway in a process of its own reads. */

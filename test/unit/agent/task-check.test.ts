@@ -41,6 +41,7 @@ const read = (
 const nothingReady: Readiness = {
   isKnown: true,
   gatewayTime: 2_000,
+  hostTime: 1_000 + limits.hostClockLeewayMs + 1,
   isStopped: true,
   hasLease: false,
   isSlotAlive: true,
@@ -74,7 +75,8 @@ describe('the checks of a job', () => {
     const steps: readonly [Partial<Readiness>, string][] = [
       [{}, 'known'],
       [{ isKnown: false }, 'expired not_after'],
-      [{ gatewayTime: null }, 'refused stopped'],
+      [{ gatewayTime: 500 }, 'expired not_after'],
+      [{ gatewayTime: null, hostTime: 1_000 + limits.hostClockLeewayMs }, 'refused stopped'],
       [{ isStopped: false }, 'refused clock_unknown'],
       [{ gatewayTime: 1_000 }, 'refused no_lease'],
       [{ hasLease: true }, 'refused previous_attempt_alive'],
