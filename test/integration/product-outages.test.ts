@@ -30,7 +30,9 @@ autonomy: auto
 guards: { cooldown: 1s, maxRuns: { count: 100, window: 1m } }
 runbook: outage
 `;
-const outageMs = 30_000;
+const killedMs = 30_000;
+/** Longer than any deadline of a call to Temporal, so that calls end on both sides of it. */
+const hangsMs = 12_000;
 
 // Servers that somebody else runs: the product uses them and must leave them running.
 describe('the product on servers that are named by their address', () => {
@@ -86,26 +88,72 @@ describe('the product on servers that are named by their address', () => {
     assert.deepEqual(product.run().pids, pids);
   });
 
-  it('Temporal hangs for 30 s: every webhook is answered 200, and each one is acted on', async () => {
-    const pids = product.run().pids;
+  it('Redis is killed: 503 within a second while it is gone; started again, what was answered 200 is acted on', async () => {
+    const { pids } = product.run();
+    // Without a dispatcher it is sure to be in Redis alone when that is killed.
+    process.kill(product.pidOf('dispatcher'), 'SIGSTOP');
+    try {
+      assert.equal((await post('before-kill')).status, 200);
+      await redis.kill();
+    } finally {
+      process.kill(product.pidOf('dispatcher'), 'SIGCONT');
+    }
+    const answers: (readonly [status: number, tookMs: number])[] = [];
+    for (let at = 0; at < 5; at += 1) {
+      const from = performance.now();
+      const { status } = await post(`while-gone-${at}`);
+      answers.push([status, performance.now() - from]);
+    }
+    await redis.restart();
+
+    for (const [status, tookMs] of answers) {
+      assert.equal(status, 503);
+      assert.ok(tookMs < 1_000, `${tookMs} ms`);
+    }
+    await eventually(async () => assert.equal((await post('after-kill')).status, 200), {
+      withinMs: 20_000,
+      everyMs: 500,
+    });
+    await verified('before-kill');
+    await verified('after-kill');
+    assert.deepEqual(product.run().pids, pids);
+  });
+
+  /** Posts five webhooks in `outageMs`, each answered 200; their names. */
+  const postThrough = async (outageMs: number, name: string): Promise<readonly string[]> => {
     const names: string[] = [];
-    temporal.pause();
     const until = performance.now() + outageMs;
     await eventually(
       async () => {
         if (names.length < 5) {
-          const name = `hung-${names.length}`;
-          assert.equal((await post(name)).status, 200);
-          names.push(name);
+          assert.equal((await post(`${name}-${names.length}`)).status, 200);
+          names.push(`${name}-${names.length}`);
         }
         assert.ok(performance.now() >= until, 'the outage goes on');
       },
       { withinMs: outageMs + 10_000, everyMs: 1_000 },
     );
+    assert.equal(names.length, 5);
+    return names;
+  };
+
+  it('Temporal hangs: every webhook is answered 200, and each one is acted on', async () => {
+    const { pids } = product.run();
+    temporal.pause();
+    const names = await postThrough(hangsMs, 'hung');
     temporal.resume();
 
     for (const name of names) await verified(name);
-    assert.equal(names.length, 5);
+    assert.deepEqual(product.run().pids, pids);
+  });
+
+  it('Temporal is killed and gone for 30 s: every webhook is answered 200, and each one is acted on', async () => {
+    const { pids } = product.run();
+    await temporal.kill();
+    const names = await postThrough(killedMs, 'gone');
+    await temporal.restart();
+
+    for (const name of names) await verified(name);
     assert.deepEqual(product.run().pids, pids);
   });
 
