@@ -39,6 +39,7 @@ export type PresenceDeps = {
   readonly lockOf: (agentId: string) => AgentView['lock'];
   readonly agentLateMs: number;
   readonly agentOfflineMs: number;
+  readonly linkSilentMs: number;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -143,7 +144,7 @@ export class Presence {
     for (let from = 0; from < sessions.length; from += limits.sliceJobsMax) {
       const heard = new Map<string, number>();
       for (const session of sessions.slice(from, from + limits.sliceJobsMax)) {
-        if (this.#stateOf(session.silentMs) === 'offline') session.end('silent', silentRetryMs);
+        if (session.silentMs >= this.#deps.linkSilentMs) session.end('silent', silentRetryMs);
         if (session.lastSeenAt !== session.flushedAt) {
           heard.set(session.agentId, session.lastSeenAt);
           session.flushedAt = session.lastSeenAt;

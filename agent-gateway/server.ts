@@ -168,9 +168,11 @@ function partsOf(of: GatewayOptions) {
   });
   const output = new JobOutput(background);
   const reports = new JobReports({ jobs, output, metrics, crash, clock, log });
-  const { agentLateMs, agentOfflineMs, pingMs, startLeaseMs, callbackRetryMs } = clocks;
+  const { agentLateMs, agentOfflineMs, linkSilentMs, pingMs, startLeaseMs, callbackRetryMs } =
+    clocks;
   const presence = new Presence({
     ...{ registry, sessions: new Sessions(request), gatewayId, agentLateMs, agentOfflineMs },
+    linkSilentMs,
     ...{ lockOf: (agentId: string) => gate.lockOf(agentId) },
     ...{ alive: (ids) => gateways.alive(ids), clock, log },
   });

@@ -135,6 +135,8 @@ export const defaultClocks = {
   leaseWaitMs: 2_000,
   /** No ping for this long: the agent is late. */
   agentLateMs: 15_000,
+  /** Nothing heard on a link for this long: it is half open, and ended; below the 30 s that are promised. */
+  linkSilentMs: 25_000,
   /** No ping for this long: the agent is offline. */
   agentOfflineMs: 60_000,
   /** Between two signs of life of a gateway, and its looks at what it was not woken for. */

@@ -14,7 +14,7 @@ describe('the agent link', () => {
   before(async () => {
     host = await GatewayHost.start({
       agents: 2,
-      clocks: { agentLateMs: 300, agentOfflineMs: 1_500 },
+      clocks: { agentLateMs: 300, agentOfflineMs: 1_500, linkSilentMs: 1_500 },
     });
   });
   after(() => host.stop());

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import {
   encodeOutput,
@@ -78,7 +79,24 @@ export class FakeAgent {
   }
 
   say(frame: unknown): void {
-    this.#socket.send(JSON.stringify(frame));
+    this.text(JSON.stringify(frame));
+  }
+
+  /** Sends a text frame as the test has it. */
+  text(text: string): void {
+    this.#socket.send(text);
+  }
+
+  /** Writes bytes below the WebSocket, as a peer does that keeps no rule of it. */
+  raw(bytes: Buffer): void {
+    // The library hides its socket; there is no other way to break the framing.
+    (this.#socket as unknown as { readonly _socket: Duplex })._socket.write(bytes);
+  }
+
+  /** Stops reading, or goes on. */
+  pause(isPaused: boolean): void {
+    if (isPaused) this.#socket.pause();
+    else this.#socket.resume();
   }
 
   /** Says ping and awaits its pong. */

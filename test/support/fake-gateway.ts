@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { issueCertificate, type KeyPair } from '../../agent-gateway/certificates.ts';
 import {
@@ -97,6 +98,12 @@ export class FakeGateway {
 
   sendRaw(data: string | Buffer): void {
     this.#current?.send(data);
+  }
+
+  /** Writes bytes below the WebSocket, as a peer does that keeps no rule of it. */
+  raw(bytes: Buffer): void {
+    // The library hides its socket; there is no other way to break the framing.
+    (this.#current as unknown as { readonly _socket: Duplex })._socket.write(bytes);
   }
 
   /** Gives a job to the agent, signed as whoever submitted it would have. */

@@ -30,6 +30,7 @@ describe('presence', () => {
     registry.add(session);
     const presence = new Presence({
       ...{ registry, clock, gatewayId: 'g', agentLateMs: 15_000, agentOfflineMs: 60_000 },
+      linkSilentMs: 25_000,
       lockOf: () => null,
       sessions: { heard: async () => {}, read: async () => [null], owners: async () => [null] },
       alive: async () => new Map(),
