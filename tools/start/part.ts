@@ -30,7 +30,8 @@ export type PartDeps = {
 
 const backoffFirstMs = 500;
 const backoffLastMs = 30_000;
-const steadyMs = 60_000;
+// Nothing that keeps ending lives this long: most parts are ready in 3 s.
+const steadyMs = 5_000;
 const shownLines = 8;
 const reapMs = 1_000;
 
