@@ -1,125 +1,111 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { sha256Hex } from '../../platform/digest.ts';
-import { aBody, anEntry } from '../support/alertmanager-posts.ts';
+import { ChaosRig } from '../support/chaos/chaos-rig.ts';
+import { allPoints, hosts, inWords, pairPlan } from '../support/chaos/faults.ts';
+import { SeededRandom } from '../support/chaos/random.ts';
+import { roundInWords, tell } from '../support/chaos/rounds.ts';
+import { type StoryName, stories, storyOf } from '../support/chaos/stories.ts';
 import { eventually } from '../support/eventually.ts';
-import { type RunningProduct, startProduct } from '../support/product.ts';
 
-// Every start of the script leaves a line on its host: the evidence that the engine's own books
-// are compared with. A start that was never recorded is found, and so is one that was repeated.
-const runbook = `
-apiVersion: fixpoint/v1
-kind: Runbook
-name: evidence
-steps:
-  - name: act
-    script:
-      interpreter: sh
-      inline: |
-        echo "$1 $FIXPOINT_JOB_ID" >> "$DEMO_DIR/starts"
-        for _ in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done
-        echo done
-      args: ["\${labels.case}"]
-    timeout: 10s
-    contract: repeatable
-    retry: { attempts: 3, backoff: 500ms, on: [unreachable, unknown] }
-verify:
-  probe: { script: { interpreter: sh, inline: 'grep -q "^$1 " "$DEMO_DIR/starts"', args: ["\${labels.case}"] }, timeout: 5s }
-  within: 30s
-`;
-const policy = `
-apiVersion: fixpoint/v1
-kind: Policy
-name: evidence
-match: { source: alertmanager, matchers: ['alertname="Chaos"'] }
-group: { by: [case], wait: 0s }
-targets: { from: { label: instance, strip: port, by: hostname } }
-autonomy: auto
-guards: { cooldown: 1s, maxRuns: { count: 100, window: 1m } }
-runbook: evidence
-`;
+const pairSeed = 14;
+const pairs = 10;
+const pairLanes = 3;
+const kills = ['api', 'dispatcher', 'workflows', 'activities', 'gateway', 'agent-2'] as const;
 
-/** Which part dies where. Each is killed by SIGKILL just after the boundary, once. */
-const deaths = [
-  { program: 'api', point: 'after-append' },
-  { program: 'dispatcher', point: 'after-signal' },
-  { program: 'workflows', point: 'after-start' },
-  { program: 'activities', point: 'after-submit' },
-  { program: 'gateway', point: 'after-submit' },
-  { program: 'gateway', point: 'before-callback' },
-  { program: 'agent', point: 'after-intent' },
-  { program: 'agent', point: 'while-running' },
-  { program: 'agent', point: 'before-result' },
-] as const;
+type Point = (typeof allPoints)[number];
 
-/** Killed from outside while the script runs. */
-const bystanders = ['api', 'dispatcher', 'workflows', 'activities', 'gateway'] as const;
+/** One of each program in turn: a program that has just been started again is left alone a while. */
+function inTurn(points: readonly Point[]): readonly Point[] {
+  const lanes = [...Map.groupBy(points, ({ program }) => program).values()];
+  const longest = Math.max(...lanes.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, at) => lanes.flatMap((lane) => lane[at] ?? [])).flat();
+}
 
-describe('whatever dies, a script starts once and the repair ends by itself', () => {
-  let product: RunningProduct;
+const isSlow = ({ program, point }: Point) => storyOf(program, point) === 'long';
+const isAgent = ({ program }: Point) => program === 'agent';
+const isWorker = ({ program }: Point) => program === 'workflows' || program === 'activities';
+const servers = allPoints.filter((point) => !isAgent(point) && !isSlow(point));
+const lanes = {
+  'servers of people, agents and the intake': inTurn(servers.filter((point) => !isWorker(point))),
+  workers: inTurn(servers.filter(isWorker)),
+  agents: allPoints.filter(isAgent),
+  'what takes long': allPoints.filter(isSlow),
+};
+
+describe('whatever dies, every host ends in a provable state', () => {
+  let rig: ChaosRig;
+  let startedAt: number;
+  const ends: { readonly name: string; readonly due: string; readonly end: Promise<string> }[] = [];
   before(async () => {
-    product = await startProduct({
-      policies: { 'evidence.yaml': policy },
-      runbooks: { 'evidence.yaml': runbook },
-    });
+    startedAt = Date.now();
+    rig = await ChaosRig.start();
   });
   after(async () => {
-    await product?.stop();
+    await Promise.all(ends.map(({ end }) => end));
+    await rig?.stop();
   });
 
-  const startsOf = (name: string): string[] => {
-    const file = join(product.demoFolder('agent-2'), 'starts');
-    if (!existsSync(file)) return [];
-    return readFileSync(file, 'utf8')
-      .split('\n')
-      .filter((line) => line.startsWith(`${name} `));
+  /** Begins a story; its end is looked at when all of them have begun. */
+  const begin = (name: string, story: StoryName, at: number) => {
+    const host = hosts[at % hosts.length] ?? hosts[0];
+    const end = stories[story]({ rig, name, host }).then(String, String);
+    ends.push({ name, due: story === 'cancel' ? 'cancelled' : 'verified', end });
   };
 
-  /** Sends as Alertmanager does: again until it hears 200. */
-  const send = (name: string) =>
-    eventually(
-      async () => {
-        const labels = { alertname: 'Chaos', instance: 'agent-2:1', case: name };
-        const answer = await product.webhook(
-          aBody([anEntry({ labels, fingerprint: sha256Hex(name).slice(0, 16) })]),
-        );
-        assert.equal(answer.status, 200);
-      },
-      { withinMs: 30_000, everyMs: 200 },
-    );
+  describe('each alone', { concurrency: Object.keys(lanes).length }, () => {
+    for (const [lane, points] of Object.entries(lanes)) {
+      describe(lane, { concurrency: 1 }, () => {
+        for (const [at, fault] of points.entries()) {
+          const { program, point } = fault;
+          it(`${inWords(fault)} and is back`, async () => {
+            rig.arm(program, point);
+            begin(`${program}-${point}`, storyOf(program, point), at);
 
-  const endOf = async (name: string) => {
-    const row = await product.ended(({ group }) => group.startsWith(`${name}~`), 90_000);
-    assert.equal(row.state, 'verified', JSON.stringify(await product.progress(row.id)));
-    assert.equal(startsOf(name).length, 1, startsOf(name).join('\n'));
-  };
+            await eventually(() => assert.ok(rig.hasDied(program, point), 'nobody died'), {
+              withinMs: 60_000,
+            });
+            await rig.isBack(program);
+          });
+        }
+      });
+    }
+  });
 
-  for (const { program, point } of deaths) {
-    it(`${program} dies ${point}: one start, and the repair is verified`, async () => {
-      const name = `${program}-${point}`;
-      product.arm(program, point);
+  describe('killed while a script runs', () => {
+    for (const [at, part] of kills.entries()) {
+      it(`${part} is back`, async () => {
+        const name = `${part}-killed`;
+        begin(name, 'resolve', at);
 
-      await send(name);
-      await endOf(name);
+        await eventually(() => assert.ok(rig.starts(name).length > 0), { withinMs: 60_000 });
+        assert.ok(rig.signal(part, 'SIGKILL'), `${part} does not run`);
+        await rig.isBack(part);
+      });
+    }
+  });
 
-      assert.ok(
-        existsSync(join(product.crashFolder, `${name.replace('-', '.')}.died`)),
-        'nobody died',
-      );
-    });
-  }
+  describe(`pairs of seed ${pairSeed}`, { concurrency: pairLanes }, () => {
+    const random = new SeededRandom(pairSeed);
+    for (let number = 1; number <= pairs; number++) {
+      const plan = pairPlan(random, `pair-${number}`);
+      it(`${plan.faults.map(inWords).join(' and ')}: every repair ends`, async () => {
+        const round = await tell(rig, plan);
 
-  for (const program of bystanders) {
-    it(`${program} is killed while the script runs: one start, and the repair is verified`, async () => {
-      const name = `${program}-killed`;
+        assert.deepEqual(round.violations, [], roundInWords(round));
+        assert.ok(round.hits > 0, 'nobody died');
+      });
+    }
+  });
 
-      await send(name);
-      await eventually(() => assert.equal(startsOf(name).length, 1), { withinMs: 30_000 });
-      process.kill(product.pidOf(program), 'SIGKILL');
+  it('every repair that met one death ends as if nothing had happened', async () => {
+    const wrong: string[] = [];
+    for (const { name, due, end } of ends) {
+      if ((await end) !== due) wrong.push(`${name} is due ${due}: ${await end}`);
+    }
+    assert.deepEqual(wrong, []);
+  });
 
-      await endOf(name);
-    });
-  }
+  it('the independent checker finds no violation in all of it', async () => {
+    assert.deepEqual(await rig.check(startedAt), []);
+  });
 });

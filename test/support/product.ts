@@ -29,6 +29,8 @@ export type ProductOptions = {
   readonly runbooks?: Readonly<Record<string, string>>;
   readonly clocks?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another clone than this one. */
+  readonly root?: string;
 };
 
 /** The whole product as `npm start` runs it, in folders and on ports of its own. */
@@ -135,13 +137,13 @@ export class RunningProduct {
     );
   }
 
-  /** Ctrl-C, and what `npm start` then exits with. */
-  async stop(): Promise<number | null> {
+  /** Ctrl-C, and what `npm start` then exits with. Its folders go, unless they are to be kept. */
+  async stop(of: { readonly keep?: boolean } = {}): Promise<number | null> {
     if (this.#process.exitCode === null) {
       this.#process.kill('SIGINT');
       await ended(this.#process);
     }
-    rmSync(this.folder, { recursive: true, force: true });
+    if (!of.keep) rmSync(this.folder, { recursive: true, force: true });
     return this.#process.exitCode;
   }
 }
@@ -151,8 +153,9 @@ export async function startProduct(options: ProductOptions = {}): Promise<Runnin
   const folder = mkdtempSync(join(tmpdir(), 'fixpoint-product-'));
   const output: string[] = [];
   const environment = { ...(await environmentIn(folder, options)), ...options.env };
-  const child = spawn(process.execPath, [join(clone, 'tools', 'start.ts')], {
-    cwd: clone,
+  const root = options.root ?? clone;
+  const child = spawn(process.execPath, [join(root, 'tools', 'start.ts')], {
+    cwd: root,
     env: { ...inherited(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,0 +1,45 @@
+import { evidenceLine } from '../checker/host-records.ts';
+
+/** Repairs whose every start, also of a probe, leaves a line on its host. */
+export const evidenceRunbook = `
+apiVersion: fixpoint/v1
+kind: Runbook
+name: evidence
+steps:
+  - name: act
+    script:
+      interpreter: sh
+      inline: |
+        ${evidenceLine('act')}
+        sleep "$2"
+        echo done
+      args: ["\${labels.case}", "\${labels.seconds}"]
+    timeout: 30s
+    contract: repeatable
+    retry: { attempts: 5, backoff: 500ms, on: [unreachable, unknown] }
+verify:
+  probe:
+    script:
+      interpreter: sh
+      inline: |
+        ${evidenceLine('probe')}
+        grep -q "^act $1 " "$DEMO_DIR/starts"
+      args: ["\${labels.case}"]
+    timeout: 5s
+  within: 60s
+`;
+
+export const evidencePolicy = `
+apiVersion: fixpoint/v1
+kind: Policy
+name: evidence
+match: { source: alertmanager, matchers: ['alertname="Chaos"'] }
+group: { by: [case], wait: 0s }
+targets: { from: { label: instance, strip: port, by: hostname } }
+autonomy: auto
+guards: { cooldown: 1s, maxRuns: { count: 100, window: 1m } }
+runbook: evidence
+`;
+
+/** Short enough that a job can run out of its queueing time, and a poll comes, while it runs. */
+export const evidenceClocks = { notAfter: '6s', submitTry: '3s' };
