@@ -59,11 +59,13 @@ export class Client {
     return { status: response.status, body: await this.#json(response) };
   }
 
-  /** The bytes of an answer. */
-  async bytes(path: string): Promise<Uint8Array> {
+  /** The bytes of an answer, with what its headers say of them. */
+  async bytes(
+    path: string,
+  ): Promise<{ readonly bytes: Uint8Array; readonly headers: Response['headers'] }> {
     const response = await this.#fetch({ path, headers: { accept: 'application/octet-stream' } });
     if (!response.ok) throw this.#refusal(response, await this.#json(response));
-    return new Uint8Array(await response.arrayBuffer());
+    return { bytes: new Uint8Array(await response.arrayBuffer()), headers: response.headers };
   }
 
   async #fetch(call: Call): Promise<Response> {

@@ -9,11 +9,9 @@ import { agentNames, idOfAgent } from '../agent-names.ts';
 import { jobsPage } from '../answers.ts';
 import type { Client } from '../client.ts';
 import { fieldsOf, type OutputFormat, tableOf } from '../output.ts';
-import { plainJson, plainLine, plainText } from '../plain-text.ts';
+import { plainJson, plainLine } from '../plain-text.ts';
 import { type CliDeps, examples, outputOption, selfOf, serversOf } from '../session.ts';
-
-/** Bytes of one output read; the gateway gives at most this much at once. */
-const readBytes = 512 * 1024;
+import { printOutput } from '../task-output.ts';
 
 /** `fixpoint task …`: what the gateway knows of one attempt at one batch. */
 export function taskCommand(deps: CliDeps): Command {
@@ -34,16 +32,14 @@ export function taskCommand(deps: CliDeps): Command {
     .argument('<task>', what)
     .argument('[agent]', 'name or id; needed where the task has several hosts')
     .option('--stderr', 'the error output instead')
+    .option('--follow', 'go on until the job has ended')
     .addHelpText(
       'after',
       examples('fixpoint task output tabcdefghijklmnopqrstuvwxy agent-2 --stderr'),
     )
     .action((given: string, agent: string | undefined, options, command: Command) =>
-      output({
-        deps,
-        gateway: serversOf(deps, command).gateway,
-        given,
-        agent,
+      output(deps, serversOf(deps, command).gateway, {
+        ...{ given, agent, follow: options.follow === true },
         stream: options.stderr ? 'stderr' : 'stdout',
       }),
     );
@@ -128,28 +124,20 @@ async function show(of: {
   }
 }
 
-async function output(of: {
-  readonly deps: CliDeps;
-  readonly gateway: Client;
-  readonly given: string;
-  readonly agent: string | undefined;
-  readonly stream: 'stdout' | 'stderr';
-}): Promise<void> {
-  const id = taskOf(of.given);
-  const agent = await idOfAgent(of.gateway, of.agent ?? (await onlyAgentOf(of.gateway, id)));
-  const { terminal } = of.deps;
-  const decoder = new TextDecoder();
-  let offset = 0;
-  for (;;) {
-    const bytes = await of.gateway.bytes(
-      `/v1/tasks/${id}/jobs/${agent}/output?stream=${of.stream}&offset=${offset}&limit=${readBytes}`,
-    );
-    offset += bytes.length;
-    if (terminal.isTty)
-      terminal.out(plainText(decoder.decode(bytes, { stream: bytes.length > 0 })));
-    else terminal.outBytes(bytes);
-    if (bytes.length === 0) return;
-  }
+async function output(
+  deps: CliDeps,
+  gateway: Client,
+  of: {
+    readonly given: string;
+    readonly agent: string | undefined;
+    readonly stream: 'stdout' | 'stderr';
+    readonly follow: boolean;
+  },
+): Promise<void> {
+  const taskId = taskOf(of.given);
+  const agentId = await idOfAgent(gateway, of.agent ?? (await onlyAgentOf(gateway, taskId)));
+  const { stream, follow } = of;
+  await printOutput(deps, gateway, { taskId, agentId, stream, follow });
 }
 
 async function onlyAgentOf(gateway: Client, id: string): Promise<string> {

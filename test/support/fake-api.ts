@@ -12,6 +12,7 @@ export type Answer = {
   readonly status?: number;
   /** An object is sent as JSON, bytes as they are. */
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 };
 
 /** An HTTP server that answers as it is told, by `METHOD /path` without the query; else 404. */
@@ -54,13 +55,18 @@ export class FakeApi {
     };
     this.asked.push(asked);
     const route = `${asked.method} ${asked.path.replace(/\?.*$/, '')}`;
-    const { status = 200, body } = this.#answers.get(route)?.(asked) ?? {
+    const {
+      status = 200,
+      body,
+      headers,
+    } = this.#answers.get(route)?.(asked) ?? {
       status: 404,
       body: { code: 'not_found', message: `nothing at ${route}` },
     };
     const isBytes = body instanceof Uint8Array;
     response.writeHead(status, {
       'content-type': isBytes ? 'application/octet-stream' : jsonTypeOf(status),
+      ...headers,
     });
     response.end(isBytes ? body : JSON.stringify(body ?? null));
   }
