@@ -154,6 +154,9 @@ export class Agent {
       case 'trust':
         this.#trust.take(frame.bundle);
         break;
+      case 'output-get':
+        this.#desk.onOutputGet(frame);
+        break;
     }
   }
 

@@ -2,6 +2,7 @@ import { WebSocket } from 'ws';
 import {
   type AgentFrame,
   encodeOutput,
+  encodeOutputAnswer,
   type GatewayFrame,
   gatewayFrame,
 } from '../contracts/frames.ts';
@@ -222,6 +223,9 @@ function linkOver(socket: WebSocket): Link {
     send: (frame) => sendFrame(socket, frame),
     sendOutput(frame) {
       if (socket.readyState === WebSocket.OPEN) socket.send(encodeOutput(frame));
+    },
+    sendAnswer(answer) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(encodeOutputAnswer(answer));
     },
   };
 }

@@ -262,6 +262,7 @@ export class ProcessExecutor implements Executor {
       ending,
       startedAt: started?.startedAt ?? null,
       sizes: sealed.sizes,
+      isCut: sealed.isCut,
       note: sealed.note,
     });
     await this.#end(jobId, report);

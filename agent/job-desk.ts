@@ -111,6 +111,10 @@ export class JobDesk {
     this.#deps.crashAt('after-stored');
   }
 
+  onOutputGet(frame: Extract<GatewayFrame, { type: 'output-get' }>): void {
+    this.#spool?.answer(frame);
+  }
+
   onOutput(jobId: string): void {
     this.#spool?.pump(jobId);
   }

@@ -34,6 +34,7 @@ export function outcomeOf(of: {
   readonly ending: Ending;
   readonly startedAt: number | null;
   readonly sizes: OutputSizes;
+  readonly isCut: boolean;
   readonly note: string | null;
 }): JobReport {
   return {
@@ -42,6 +43,7 @@ export function outcomeOf(of: {
     finishedAt: of.ending.at,
     stdoutBytes: of.sizes.stdout,
     stderrBytes: of.sizes.stderr,
+    ...(of.isCut ? { outputCut: true } : {}),
     note: of.note,
   };
 }

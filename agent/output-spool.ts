@@ -1,30 +1,34 @@
-import type { AgentFrame, OutputFrame, OutputStream } from '../contracts/frames.ts';
+import type {
+  AgentFrame,
+  GatewayFrame,
+  OutputAnswer,
+  OutputFrame,
+  OutputStream,
+} from '../contracts/frames.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
-import type { Executor } from './executor.ts';
-import type { JobFolder, OutputSizes } from './job-folder.ts';
-import type { Journal } from './job-journal.ts';
-import type { AgentState } from './state-directory.ts';
+import type { OutputSizes } from './job-folder.ts';
+import { JobOutput, type JobOutputDeps, type Readable, tailStarts } from './job-output.ts';
 
 /** The open session as those who speak see it. */
 export type Link = {
   readonly isOpen: boolean;
   send(frame: AgentFrame): void;
   sendOutput(frame: OutputFrame): void;
+  sendAnswer(answer: OutputAnswer): void;
   /** Bytes handed over that the socket has not taken. */
   readonly backlogBytes: number;
 };
 
-export type SpoolDeps = {
-  readonly journal: Pick<Journal, 'entry'>;
-  readonly state: Pick<AgentState, 'jobFolder'>;
-  readonly executor: Pick<Executor, 'visible'>;
+export type SpoolDeps = JobOutputDeps & {
   readonly clock: Clock;
   readonly log: Log;
   readonly crashAt: CrashPoints<'agent'>;
 };
+
+type OutputGet = Extract<GatewayFrame, { type: 'output-get' }>;
 
 type Sending = {
   readonly jobId: string;
@@ -42,18 +46,20 @@ const backlogLookMs = 20;
 const streams: readonly OutputStream[] = ['stdout', 'stderr'];
 
 /**
- * Sends output and results over one session. Of each job all output comes before its result, each
- * stream in order and without gaps, from the offset that the gateway named. Files are the store:
- * a spool holds offsets only.
+ * Sends output and results over one session: while a job runs the head of each stream, from the
+ * offset that the gateway named; at its end the tails and then the result (rule X11). What lies
+ * between is sent when it is asked for. Files are the store: a spool holds offsets only.
  */
 export class OutputSpool {
   readonly #deps: SpoolDeps;
   readonly #link: Link;
+  readonly #output: JobOutput;
   readonly #sendings = new Map<string, Sending>();
 
   constructor(deps: SpoolDeps, link: Link) {
     this.#deps = deps;
     this.#link = link;
+    this.#output = new JobOutput(deps);
   }
 
   /** Whether the job's output is being sent, or its result was, on this session. */
@@ -118,39 +124,60 @@ export class OutputSpool {
     }
   }
 
-  /** Sends one piece; false if there is none by now. */
+  /** Answers at once from the disk. A gateway that asks faster than the link takes is told to wait. */
+  answer(question: OutputGet): void {
+    this.#link.sendAnswer(this.#answerTo(question));
+  }
+
+  #answerTo({ id, jobId, stream, offset, limit }: OutputGet): OutputAnswer {
+    if (this.#link.backlogBytes > backlogBytesMax) return { kind: 'busy', id };
+    const readable = this.#output.readable(jobId);
+    if (readable === null) return { kind: 'gone', id };
+    try {
+      const data = this.#output.read(jobId, { readable, stream, offset, bytes: limit });
+      return { kind: 'piece', id, offset, total: readable.sizes[stream], data };
+    } catch (error) {
+      this.#deps.log.error({ error, jobId }, 'output cannot be read');
+      return { kind: 'gone', id };
+    }
+  }
+
+  /** Sends one piece; false if there is none to send by now. */
   #sendPiece(sending: Sending): boolean {
     const { jobId } = sending;
-    const report = this.#deps.journal.entry(jobId)?.report;
-    const sizes =
-      report === undefined
-        ? this.#deps.executor.visible(jobId)
-        : { stdout: report.stdoutBytes, stderr: report.stderrBytes };
-    if (sizes === null) return false;
-    const folder = this.#deps.state.jobFolder(jobId);
+    const readable = this.#output.readable(jobId);
+    if (readable === null) return false;
     for (const stream of streams) {
-      const data = this.#read(folder, {
-        stream,
-        offset: sending[stream],
-        bytes: limits.outputFrameBytes,
-        size: sizes[stream],
-        isSealed: report !== undefined,
-      });
+      const { offset, bytes } = nextPiece(sending[stream], { readable, stream });
+      const data = this.#read(jobId, { readable, stream, offset, bytes });
       if (data.length === 0) continue;
-      this.#link.sendOutput({ jobId, stream, offset: sending[stream], data });
-      sending[stream] += data.length;
+      this.#link.sendOutput({ jobId, stream, offset, data });
+      sending[stream] = offset + data.length;
       return true;
     }
     return false;
   }
 
-  #read(folder: JobFolder, of: Parameters<JobFolder['read']>[0]): Buffer {
+  #read(jobId: string, of: Parameters<JobOutput['read']>[1]): Buffer {
     try {
-      return folder.read(of);
+      return this.#output.read(jobId, of);
     } catch (error) {
       // Output that is gone from the disk must not keep the result from being told.
-      this.#deps.log.error({ error, jobId: folder.jobId }, 'output cannot be read');
+      this.#deps.log.error({ error, jobId }, 'output cannot be read');
       return Buffer.alloc(0);
     }
   }
+}
+
+/** What follows `sent`: the rest of the head, or, once the job has ended, of the tail. */
+function nextPiece(
+  sent: number,
+  of: { readonly readable: Readable; readonly stream: OutputStream },
+): { readonly offset: number; readonly bytes: number } {
+  const { outputHeadBytes, outputFrameBytes } = limits;
+  const left = outputHeadBytes - sent;
+  if (left > 0) return { offset: sent, bytes: left };
+  const { sizes, isEnded } = of.readable;
+  if (!isEnded) return { offset: sent, bytes: 0 };
+  return { offset: Math.max(sent, tailStarts(sizes)[of.stream]), bytes: outputFrameBytes };
 }

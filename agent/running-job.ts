@@ -209,6 +209,7 @@ export class RunningJob {
       ending,
       startedAt: this.#started.startedAt,
       sizes: sealed.sizes,
+      isCut: sealed.isCut,
       note: sealed.note,
     });
     this.#deps.crashAt('before-finished');

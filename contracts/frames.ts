@@ -7,8 +7,8 @@ import { trustEnvelope } from './trust.ts';
  * The agent link (design 5.7): JSON text frames for control, binary frames for output. A peer
  * ignores unknown fields and refuses unknown types by name. The version moves when a frame
  * changes in a way the other side would misread; N and N−1 are accepted by gateways, which are
- * therefore upgraded before the agents. Frames that version 1 does not know (`trust`) go only to
- * sessions whose hello said 2 or more.
+ * therefore upgraded before the agents. Frames that version 1 does not know (`trust`,
+ * `output-get`) go only to sessions whose hello said 2 or more.
  */
 export const protocolVersion = 2;
 export const protocolVersions: readonly number[] = [2, 1];
@@ -85,6 +85,17 @@ export const cancel = z.object({
   reason: z.enum(['operator', 'resolved', 'stop']),
 });
 
+/** Asks for a piece of a job's output that lies on the host; answered by an `OutputAnswer` of its `id`. From version 2 on. */
+export const outputGet = z.object({
+  type: z.literal('output-get'),
+  id: z.int().min(1).max(0xffff_ffff),
+  jobId,
+  stream: z.enum(['stdout', 'stderr']),
+  /** Both in bytes. */
+  offset: z.int().min(0).max(limits.outputBytes),
+  limit: z.int().min(1).max(limits.outputGetBytes),
+});
+
 /** The gateway stored the result; the agent need not send it again. */
 export const resultStored = z.object({ type: z.literal('stored'), jobId });
 
@@ -106,6 +117,7 @@ export const gatewayFrame = z.discriminatedUnion('type', [
   cancel,
   resultStored,
   trust,
+  outputGet,
   gatewayBye,
 ]);
 export type GatewayFrame = z.infer<typeof gatewayFrame>;
@@ -114,7 +126,11 @@ export const jobText = job;
 
 export type OutputStream = 'stdout' | 'stderr';
 
-/** One piece of a job's output. Pieces of a stream come in order, without gaps. */
+/**
+ * One piece of a job's output. While the job runs come the pieces of its head, in order and without
+ * gaps; at its end, before the result, the tail, which may leave a gap after the whole head. An agent
+ * of version 1 sends everything, without gaps.
+ */
 export type OutputFrame = {
   readonly jobId: string;
   readonly stream: OutputStream;
@@ -153,4 +169,50 @@ export function decodeOutput(bytes: Buffer): OutputFrame | null {
     offset: Number(offset),
     data: bytes.subarray(headerBytes + idLength),
   };
+}
+
+/** A host's answer to `output-get`. `gone`: it keeps none of that job; `busy`: ask again later. */
+export type OutputAnswer =
+  | {
+      readonly kind: 'piece';
+      readonly id: number;
+      /** As it was asked for; fewer bytes than asked end where the output ends by now. */
+      readonly offset: number;
+      /** Bytes of the stream that can be read by now. */
+      readonly total: number;
+      readonly data: Buffer;
+    }
+  | { readonly kind: 'gone' | 'busy'; readonly id: number };
+
+// Header: version (2), kind (1), question (4), offset (8), total (8), all big endian; then the bytes.
+const answerHeaderBytes = 22;
+const answerKinds = ['piece', 'gone', 'busy'] as const;
+
+/** Whether a binary frame answers `output-get` rather than being a piece of a job's output. */
+export const isOutputAnswer = (bytes: Buffer): boolean => bytes[0] === 2;
+
+/** An answer as a binary frame. */
+export function encodeOutputAnswer(answer: OutputAnswer): Buffer {
+  const header = Buffer.alloc(answerHeaderBytes);
+  header.writeUInt8(2, 0);
+  header.writeUInt8(answerKinds.indexOf(answer.kind), 1);
+  header.writeUInt32BE(answer.id, 2);
+  if (answer.kind !== 'piece') return header;
+  header.writeBigUInt64BE(BigInt(answer.offset), 6);
+  header.writeBigUInt64BE(BigInt(answer.total), 14);
+  return Buffer.concat([header, answer.data]);
+}
+
+/** The answer in `bytes`, or null if they are none. Never throws. */
+export function decodeOutputAnswer(bytes: Buffer): OutputAnswer | null {
+  if (bytes.length < answerHeaderBytes || !isOutputAnswer(bytes)) return null;
+  const kind = answerKinds[bytes.readUInt8(1)];
+  const id = bytes.readUInt32BE(2);
+  if (kind === undefined) return null;
+  if (kind !== 'piece') return { kind, id };
+  const [offset, total] = [bytes.readBigUInt64BE(6), bytes.readBigUInt64BE(14)];
+  const data = bytes.subarray(answerHeaderBytes);
+  const most = BigInt(limits.outputBytes);
+  if (offset > most || total > most || data.length > limits.outputGetBytes) return null;
+  return { kind, id, offset: Number(offset), total: Number(total), data };
 }

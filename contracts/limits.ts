@@ -68,8 +68,24 @@ export const limits = {
   stepsMax: 20,
   /** Attempts of a step, for its failed hosts only. */
   attemptsMax: 10,
-  /** Output kept of one job, stdout and stderr together (issue: whole in Redis until stage 2). */
+  /** Output kept of one job on its host, stdout and stderr together; what is over it is cut (rule X11). */
   outputBytes: 5 * 1024 * 1024,
+  /**
+   * First bytes of each stream that Redis keeps: 16 KiB of both (rule X11). Fixed halves, so that a
+   * flood on one stream never costs the other its beginning.
+   */
+  outputHeadBytes: 8 * 1024,
+  /**
+   * Last bytes that Redis keeps of both streams together (rule X11): each may have half of it and
+   * what the other leaves.
+   */
+  outputTailBytes: 48 * 1024,
+  /** How long Redis keeps it after its last piece (rule X11); the host keeps all of it for longer. */
+  outputKeptMs: 86_400_000,
+  /** Bytes of one answer from a host: on a link of 1 Mbit/s a ping behind it waits 2 s. */
+  outputGetBytes: 256 * 1024,
+  /** Questions for output under way with one agent; each is answered from its disk in order. */
+  outputGetsMax: 4,
   /** Bytes of one output read. */
   outputReadBytes: 1024 * 1024,
   /** Bytes of output in one binary frame. */
@@ -163,6 +179,8 @@ export const defaultClocks = {
   callbackRetryMs: 86_400_000,
   /** A stream entry another dispatcher left unacknowledged is claimed after this (rule R2). */
   intakeClaimMs: 60_000,
+  /** How long an agent is waited for that was asked for output. */
+  outputGetMs: 5_000,
   /** Between two looks of the janitor at tasks of closed workflows (rule R9). */
   janitorMs: 60_000,
   /** Between two looks of the janitor at the control cache (rule R6). */

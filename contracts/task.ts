@@ -177,6 +177,8 @@ export const jobReport = z.object({
   finishedAt: z.int().nullable(),
   stdoutBytes: z.int(),
   stderrBytes: z.int(),
+  /** The job wrote more than its limit, and the rest is gone; absent if not, or from older agents. */
+  outputCut: z.boolean().optional(),
   /** What an operator should know beside the reason; no secrets, at most 500 characters. */
   note: z.string().max(500).nullable(),
 });

@@ -105,6 +105,7 @@ export class SimulatedExecutor implements Executor {
       ending: { kind: 'exit', status, at: this.#deps.clock.now() },
       startedAt: running.startedAt,
       sizes: nothingWritten,
+      isCut: false,
       note: null,
     });
     await this.#end(jobId, report);

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { agentFrame, decodeOutput, encodeOutput, gatewayFrame } from '../../contracts/frames.ts';
+import {
+  agentFrame,
+  decodeOutput,
+  decodeOutputAnswer,
+  encodeOutput,
+  encodeOutputAnswer,
+  gatewayFrame,
+} from '../../contracts/frames.ts';
 import { limits } from '../../contracts/limits.ts';
 import { schemaCases } from '../support/schema-cases.ts';
 
@@ -137,6 +144,16 @@ describe('frames of the agent link', () => {
     valid: [{ type: 'stored', jobId }],
     refused: [['jobId', '']],
   });
+  schemaCases('output-get', gatewayFrame, {
+    valid: [{ type: 'output-get', id: 1, jobId, stream: 'stderr', offset: 0, limit: 1 }],
+    refused: [
+      ['id', 0],
+      ['jobId', ''],
+      ['stream', 'stdlog'],
+      ['offset', limits.outputBytes + 1],
+      ['limit', limits.outputGetBytes + 1],
+    ],
+  });
   schemaCases('a gateway’s bye', gatewayFrame, {
     valid: [{ type: 'bye', reason: 'drain', retryAfterMs: 0 }],
     refused: [['retryAfterMs', -1]],
@@ -164,5 +181,34 @@ describe('frames of the agent link', () => {
     ]) {
       assert.equal(decodeOutput(damaged), null);
     }
+  });
+
+  it('an answer to output-get comes back as it went, and any damage to its head is none', () => {
+    const data = Buffer.from('日本');
+    const piece = { kind: 'piece' as const, id: 4_000_000_000, offset: 1_234, total: 9_999, data };
+    const bytes = encodeOutputAnswer(piece);
+    const at = (index: number, value: number) => {
+      const damaged = Buffer.from(bytes);
+      damaged.writeUInt8(value, index);
+      return damaged;
+    };
+
+    assert.deepEqual(decodeOutputAnswer(bytes), piece);
+    for (const kind of ['gone', 'busy'] as const) {
+      assert.deepEqual(decodeOutputAnswer(encodeOutputAnswer({ kind, id: 5 })), { kind, id: 5 });
+    }
+    const long = { ...piece, data: Buffer.alloc(limits.outputGetBytes + 1) };
+    for (const damaged of [
+      Buffer.alloc(0),
+      bytes.subarray(0, 21),
+      at(0, 1),
+      at(1, 3),
+      at(6, 1),
+      at(14, 1),
+      encodeOutputAnswer(long),
+    ]) {
+      assert.equal(decodeOutputAnswer(damaged), null);
+    }
+    assert.equal(decodeOutput(bytes), null);
   });
 });

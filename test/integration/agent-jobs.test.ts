@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { systemProcesses } from '../../agent/process-table.ts';
 import { createAuthority, type KeyPair } from '../../agent-gateway/certificates.ts';
+import { limits } from '../../contracts/limits.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { AgentHost } from '../support/agent-host.ts';
 import { eventually } from '../support/eventually.ts';
@@ -40,6 +41,19 @@ describe('an agent’s jobs', () => {
     return { jobId, report, stdout: gateway.output(jobId, 'stdout').toString('utf8') };
   };
 
+  /** All of a job's output, by as many questions as it takes. */
+  const wholeOf = async (jobId: string) => {
+    const pieces: Buffer[] = [];
+    for (let offset = 0; ; ) {
+      const asked = { jobId, stream: 'stdout', offset, limit: limits.outputGetBytes } as const;
+      const answer = await gateway.ask(asked);
+      assert.equal(answer.kind, 'piece');
+      if (answer.kind !== 'piece' || answer.data.length === 0) return Buffer.concat(pieces);
+      pieces.push(answer.data);
+      offset += answer.data.length;
+    }
+  };
+
   it('exit 7 is a failure with its exit code', async () => {
     await host.start(gateway.url);
     await gateway.connected();
@@ -52,28 +66,32 @@ describe('an agent’s jobs', () => {
     assert.equal(gateway.output(jobId, 'stdout').toString(), 'out\n');
     assert.equal(gateway.output(jobId, 'stderr').toString(), 'err\n');
     assert.equal(report.stdoutBytes, 4);
+    assert.equal(report.outputCut, undefined);
     assert.ok(report.startedAt !== null && report.finishedAt !== null);
     const states = gateway.acks.filter((ack) => ack.jobId === jobId).map((ack) => ack.state);
     assert.deepEqual(states, ['acked', 'running']);
   });
 
-  it('3 MB of CJK and emoji arrive byte for byte, before the result', async () => {
+  it('of 3 MB the ends come before the result, and all of it byte for byte when it is asked for', async () => {
     await host.start(gateway.url);
     await gateway.connected();
     const line = '修復が終わりました 🛠️ 完了';
     const content = 'i=0\nwhile [ $i -lt 12 ]; do cat "$FILE"; i=$((i + 1)); done\n';
     host.write('text', Buffer.from(`${line}\n`.repeat(6_500)));
-    const expected = readFileSync(join(host.root, 'text')).toString().repeat(12);
+    const expected = Buffer.from(readFileSync(join(host.root, 'text')).toString().repeat(12));
 
     const { jobId, report } = await run(
       host.order(content, { env: { FILE: join(host.root, 'text') } }),
     );
 
     assert.equal(report.state, 'succeeded');
-    assert.ok(report.stdoutBytes > 3_000_000);
-    assert.ok(gateway.output(jobId, 'stdout').equals(Buffer.from(expected)));
-    const result = gateway.results.find((each) => each.jobId === jobId);
-    assert.equal(result?.outputBytes, report.stdoutBytes);
+    assert.equal(report.stdoutBytes, expected.length);
+    const head = gateway.output(jobId, 'stdout');
+    const tail = gateway.tails.get(`${jobId} stdout`);
+    assert.ok(head.equals(expected.subarray(0, limits.outputHeadBytes)));
+    assert.ok(tail?.data.equals(expected.subarray(-limits.outputTailBytes)));
+    assert.equal(tail?.offset, expected.length - limits.outputTailBytes);
+    assert.ok((await wholeOf(jobId)).equals(expected));
   });
 
   it('output is streamed while the script runs', async () => {
@@ -143,7 +161,8 @@ describe('an agent’s jobs', () => {
     assert.equal(report.state, 'failed');
     assert.equal(report.reason, 'output_overflow');
     assert.equal(report.stdoutBytes, 100_000);
-    assert.equal(gateway.output(jobId, 'stdout').length, 100_000);
+    assert.equal(report.outputCut, true);
+    assert.equal((await wholeOf(jobId)).toString(), 'y\n'.repeat(50_000));
     assert.equal(statSync(join(host.root, 'jobs', jobId, 'stdout')).size, 100_000);
   });
 

@@ -8,9 +8,14 @@ import {
   type AgentFrame,
   agentFrame,
   decodeOutput,
+  decodeOutputAnswer,
   type GatewayFrame,
+  isOutputAnswer,
+  type OutputAnswer,
+  type OutputFrame,
   type OutputStream,
 } from '../../contracts/frames.ts';
+import { limits } from '../../contracts/limits.ts';
 import type { Job, JobReport } from '../../contracts/task.ts';
 import { jobIdOf } from '../../domain/ids.ts';
 import { jobBytes } from '../../domain/job-bytes.ts';
@@ -18,6 +23,7 @@ import { systemClock } from '../../platform/clock.ts';
 import { eventually } from './eventually.ts';
 import { signedBy, testKey } from './signing.ts';
 
+type OutputGet = Extract<GatewayFrame, { type: 'output-get' }>;
 type Hello = Extract<AgentFrame, { type: 'hello' }>;
 
 /** What this gateway says to a ping; a test changes it at will. */
@@ -30,12 +36,18 @@ export class FakeGateway {
   readonly acks: Extract<AgentFrame, { type: 'ack' }>[] = [];
   readonly results: { jobId: string; report: JobReport; outputBytes: number }[] = [];
   readonly goodbyes: string[] = [];
+  readonly answers: OutputAnswer[] = [];
+  /** Of all frames together. */
+  bytesTaken = 0;
+  /** By `{jobId} {stream}`: what came behind a gap. */
+  readonly tails = new Map<string, OutputFrame>();
   /** Whether results are told to be stored. */
   isStoring = true;
   readonly #server: Server;
   readonly #sockets = new Set<WebSocket>();
   readonly #output = new Map<string, Buffer>();
   #current: WebSocket | undefined;
+  #questions = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -141,6 +153,18 @@ export class FakeGateway {
     return this.#output.get(`${jobId} ${stream}`) ?? Buffer.alloc(0);
   }
 
+  /** Asks for output that lies on the host, and awaits the answer. */
+  ask(of: Omit<OutputGet, 'type' | 'id'>): Promise<OutputAnswer> {
+    this.#questions += 1;
+    const id = this.#questions;
+    this.send({ type: 'output-get', id, ...of });
+    return eventually(() => {
+      const answer = this.answers.find((each) => each.id === id);
+      if (answer === undefined) throw new Error('no answer yet');
+      return answer;
+    });
+  }
+
   forgetOutput(): void {
     this.#output.clear();
   }
@@ -149,6 +173,7 @@ export class FakeGateway {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('message', (data: Buffer, isBinary) => {
+      this.bytesTaken += data.length;
       if (isBinary) this.#takeOutput(data);
       else this.#take(socket, agentFrame.parse(JSON.parse(data.toString('utf8'))));
     });
@@ -196,10 +221,17 @@ export class FakeGateway {
   }
 
   #takeOutput(data: Buffer): void {
+    const answer = decodeOutputAnswer(data);
+    if (answer !== null) this.answers.push(answer);
+    if (isOutputAnswer(data)) return;
     const frame = decodeOutput(data);
     if (frame === null) throw new Error('the agent sent an output frame that is none');
     const held = this.output(frame.jobId, frame.stream);
-    if (frame.offset > held.length) throw new Error('the agent left a gap in the output');
+    if (frame.offset > held.length) {
+      if (held.length < limits.outputHeadBytes) throw new Error('the agent left a gap in the head');
+      this.tails.set(`${frame.jobId} ${frame.stream}`, frame);
+      return;
+    }
     const fresh = frame.data.subarray(held.length - frame.offset);
     this.#output.set(`${frame.jobId} ${frame.stream}`, Buffer.concat([held, fresh]));
   }
