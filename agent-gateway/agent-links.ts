@@ -11,6 +11,7 @@ import type { GatewayPeers } from './gateway-peers.ts';
 import { type Hello, openLink } from './handshake.ts';
 import type { Inventory } from './inventory.ts';
 import type { JobReports } from './job-reports.ts';
+import type { OutputGets } from './output-gets.ts';
 import { dismiss, Session } from './session.ts';
 import { SessionFrames } from './session-frames.ts';
 import type { SessionRegistry } from './session-registry.ts';
@@ -21,6 +22,7 @@ export type AgentLinksDeps = {
   readonly registry: SessionRegistry;
   readonly dispatcher: Dispatcher;
   readonly reports: JobReports;
+  readonly outputGets: OutputGets;
   readonly gate: ControlGate;
   readonly sessions: {
     opened(
@@ -102,6 +104,7 @@ export class AgentLinks {
     socket.on('close', () => {
       registry.remove(session);
       this.#release(session);
+      this.#deps.outputGets.closed(session);
       log.info({ agentId, sessionId }, 'an agent is gone');
     });
     session.send({
@@ -159,6 +162,7 @@ export class AgentLinks {
       clock,
       isCurrent: () => (registry.get(agentId) ?? session) === session,
       onPing: (id) => this.#pong(session, id),
+      onAnswer: (answer) => this.#deps.outputGets.answered(session, answer),
       onFrame: (frame) => reports.take(session, frame),
       onBadFrame: () => {
         metrics.frameRefused('bad_frame');

@@ -27,6 +27,7 @@ import { GatewayPeers } from './gateway-peers.ts';
 import { httpServer } from './http-server.ts';
 import { Inventory } from './inventory.ts';
 import { JobReports } from './job-reports.ts';
+import { OutputGets } from './output-gets.ts';
 import { OutputReader } from './output-reader.ts';
 import { Presence } from './presence.ts';
 import { SessionRegistry } from './session-registry.ts';
@@ -168,11 +169,9 @@ function partsOf(of: GatewayOptions) {
   });
   const output = new JobOutput(background);
   const reports = new JobReports({ jobs, output, metrics, crash, clock, log });
-  const { agentLateMs, agentOfflineMs, linkSilentMs, pingMs, startLeaseMs, callbackRetryMs } =
-    clocks;
+  const outputGets = outputGetsOf(of, registry);
   const presence = new Presence({
-    ...{ registry, sessions: new Sessions(request), gatewayId, agentLateMs, agentOfflineMs },
-    linkSilentMs,
+    ...{ ...clocks, registry, sessions: new Sessions(request), gatewayId },
     ...{ lockOf: (agentId: string) => gate.lockOf(agentId) },
     ...{ alive: (ids) => gateways.alive(ids), clock, log },
   });
@@ -181,8 +180,8 @@ function partsOf(of: GatewayOptions) {
     onChange: (bundle) => links.tellAll(bundle),
   });
   const links = new AgentLinks({
-    ...{ inventory, trust, registry, dispatcher, reports, gate, sessions, peers, gatewayId },
-    ...{ pingMs, startLeaseMs, metrics, clock, log },
+    ...{ inventory, trust, registry, dispatcher, reports, outputGets, gate, sessions, peers },
+    ...{ ...clocks, gatewayId, metrics, clock, log },
   });
   const read = (taskId: string) => tasks.read(taskId);
   const online = (agentIds: readonly string[]) => presence.online(agentIds);
@@ -194,12 +193,13 @@ function partsOf(of: GatewayOptions) {
   const stream = new Outbox({ redis: background, blocking, gatewayId });
   const { callbackSecret: secret } = of;
   const outbox = new CallbackOutbox({
-    ...{ outbox: stream, read, secret, callbackRetryMs },
+    ...{ ...clocks, outbox: stream, read, secret },
     ...{ metrics, crash, clock, log },
   });
   const draining = { isOn: false };
   const readiness = readinessOf(of, inventory, draining);
-  const http = httpOf(of, { inventory, presence, dispatcher, bodies, peers, metrics, readiness });
+  const served = { inventory, presence, dispatcher, bodies, peers, outputGets, readiness };
+  const http = httpOf(of, { ...served, metrics });
   gaugesOf(of, { registry, inventory, gate });
   return {
     metrics,
@@ -245,6 +245,7 @@ function peersOf(
   });
 }
 
+/** Gauges ask by the connection that fails at once: a scrape does not wait for Redis. */
 function gaugesOf(
   { metrics, redis, gatewayId, clock }: GatewayOptions,
   parts: {
@@ -263,6 +264,13 @@ function gaugesOf(
     now: () => clock.now(),
   });
 }
+
+const outputGetsOf = ({ clocks, clock }: GatewayOptions, registry: SessionRegistry): OutputGets =>
+  new OutputGets({
+    session: (agentId) => registry.get(agentId),
+    outputGetMs: clocks.outputGetMs,
+    clock,
+  });
 
 const inventoryOf = ({ redis, registerFile, clock, log }: GatewayOptions): Inventory =>
   new Inventory({
@@ -293,6 +301,7 @@ function httpOf(
     readonly dispatcher: Dispatcher;
     readonly bodies: TaskBodies;
     readonly peers: GatewayPeers;
+    readonly outputGets: OutputGets;
     readonly metrics: GatewayMetrics;
     readonly readiness: Readiness;
   },
@@ -300,6 +309,10 @@ function httpOf(
   const tasks = new Tasks(of.redis.request);
   const { egressAllow, crash, clock, log, tokens, metrics: scrape } = of;
   const service = new TaskService({ ...parts, tasks, egressAllow, crash, clock, log });
-  const output = new OutputReader(new JobOutput(of.redis.request));
+  const store = new JobOutput(of.redis.request);
+  const output = new OutputReader({
+    kept: (which) => store.kept(which),
+    ask: (agentId, range) => parts.outputGets.ask(agentId, range),
+  });
   return httpServer({ ...parts, service, tasks, output, tokens, scrape, log });
 }

@@ -3,6 +3,9 @@ import {
   type AgentFrame,
   agentFrame,
   decodeOutput,
+  decodeOutputAnswer,
+  isOutputAnswer,
+  type OutputAnswer,
   type OutputFrame,
 } from '../contracts/frames.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -20,6 +23,8 @@ export type SessionFramesDeps = {
   readonly isCurrent: () => boolean;
   /** Answers at once, whatever else waits: a start lease depends on it (rule R10). */
   readonly onPing: (id: number) => void;
+  /** Takes an answer to a question, at once; false if nothing of the kind was asked. */
+  readonly onAnswer: (answer: OutputAnswer) => boolean;
   /** May reject when it should be tried again. */
   readonly onFrame: (frame: OrderedFrame) => Promise<void>;
   readonly onBadFrame: () => void;
@@ -48,13 +53,22 @@ export class SessionFrames {
   }
 
   #take(data: Buffer, isBinary: boolean): void {
-    const ordered = isBinary ? outputOf(data) : this.#textFrame(data);
+    const ordered = isBinary ? this.#binaryFrame(data) : this.#textFrame(data);
     if (ordered === 'bad') this.#deps.onBadFrame();
     if (ordered === 'bad' || ordered === 'done') return;
     this.#waiting.push({ frame: ordered, bytes: data.length });
     this.#waitingBytes += data.length;
     if (this.#waitingBytes > waitingMaxBytes) this.#deps.socket.pause();
     if (!this.#isWorking) void this.#work();
+  }
+
+  #binaryFrame(data: Buffer): OrderedFrame | 'bad' | 'done' {
+    if (isOutputAnswer(data)) {
+      const answer = decodeOutputAnswer(data);
+      return answer !== null && this.#deps.onAnswer(answer) ? 'done' : 'bad';
+    }
+    const frame = decodeOutput(data);
+    return frame === null ? 'bad' : { kind: 'output', frame };
   }
 
   #textFrame(data: Buffer): OrderedFrame | 'bad' | 'done' {
@@ -98,11 +112,6 @@ export class SessionFrames {
       return false;
     }
   }
-}
-
-function outputOf(data: Buffer): OrderedFrame | 'bad' {
-  const frame = decodeOutput(data);
-  return frame === null ? 'bad' : { kind: 'output', frame };
 }
 
 function parsed(data: Buffer): AgentFrame | null {

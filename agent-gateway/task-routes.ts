@@ -33,6 +33,8 @@ const outputQuery = z.object({
   stream: z.enum(['stdout', 'stderr']).default('stdout'),
   offset: whole(limits.outputBytes).default(0),
   limit: whole(limits.outputReadBytes).default(limits.outputReadBytes),
+  /** `skip`: go on behind what cannot be had now. */
+  gap: z.enum(['refuse', 'skip']).default('refuse'),
 });
 const cancelBody = z.object({
   reason: z.enum(['operator', 'resolved', 'stop']).default('operator'),
@@ -71,14 +73,17 @@ export function taskRoutes(app: FastifyInstance, deps: TaskRoutesDeps): void {
 
   app.get('/v1/tasks/:id/jobs/:agent/output', async (request, reply) => {
     const { id, agent } = checked(outputParams, request.params);
-    const asked = checked(outputQuery, request.query);
+    const { gap, ...range } = checked(outputQuery, request.query);
     const agentId = deps.inventory.find(agent)?.id ?? agent;
     const task = await service.stored(id);
     const job = task.jobs.find((row) => row.agentId === agentId);
     if (job === undefined) throw new FixpointError('not_found', `the task has no host ${agent}`);
-    const which = { taskId: id, agentId, ...asked };
-    if (!wantsBytes(request)) return deps.output.text(which, job.report.state);
-    const bytes = await deps.output.bytes(which);
+    const asked = { taskId: id, agentId, ...range, skip: gap === 'skip' };
+    if (!wantsBytes(request)) return deps.output.text(asked, job.report);
+    const { bytes, ...place } = await deps.output.bytes(asked, job.report);
+    for (const [name, value] of Object.entries(place)) {
+      reply.header(`fixpoint-output-${name}`, String(value));
+    }
     return reply.header('content-type', 'application/octet-stream').send(bytes);
   });
 }

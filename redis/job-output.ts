@@ -8,18 +8,23 @@ import { guarded } from './unavailable.ts';
 
 const append = script('job-output');
 
-/** `gap`: bytes before the piece are missing, so it was not taken. */
+/** `gap`: bytes of the head before the piece are missing, so it was not taken. */
 export type OutputTaken =
   | { readonly kind: 'added'; readonly bytes: number }
   | { readonly kind: 'gone' | 'foreign' | 'gap' };
 
-type Which = {
-  readonly taskId: string;
-  readonly agentId: string;
-  readonly stream: OutputStream;
+/** What is kept of one stream. Between the head's end and `tailFrom` there may be a gap. */
+export type KeptOutput = {
+  readonly head: Buffer;
+  /** Byte offset of the tail's first byte. */
+  readonly tailFrom: number;
+  readonly tail: Buffer;
 };
 
-/** What jobs wrote, as bytes, kept whole up to the job's limit (both streams together). */
+/**
+ * Head and tail of what jobs wrote, as bytes (rule X11): at most `outputHeadBytes` a stream and
+ * `outputTailBytes` of both, whatever an agent sends, for `outputKeptMs` after the last piece.
+ */
 export class JobOutput {
   readonly #redis: Redis;
 
@@ -27,7 +32,7 @@ export class JobOutput {
     this.#redis = redis;
   }
 
-  /** Adds a piece at its offset. A repeated piece adds nothing; what is beyond the limit is cut. */
+  /** Adds a piece at its offset. A repeated piece adds nothing; what is beyond the job's limit is cut. */
   append(frame: OutputFrame): Promise<OutputTaken> {
     const parts = partsOfJobId(frame.jobId);
     if (parts === null) return Promise.resolve({ kind: 'foreign' });
@@ -36,13 +41,11 @@ export class JobOutput {
     return guarded(async () => {
       const answer = await append(
         this.#redis,
+        [keys.task.task(taskId), keys.task.jobs(taskId), keys.task.output({ taskId, agentId })],
         [
-          keys.task.task(taskId),
-          keys.task.jobs(taskId),
-          keys.task.output({ taskId, agentId, stream: frame.stream }),
-          keys.task.output({ taskId, agentId, stream: other }),
+          ...[agentId, frame.stream, other, frame.offset, frame.data, limits.outputKeptMs],
+          ...[limits.outputHeadBytes, limits.outputTailBytes],
         ],
-        [agentId, frame.offset, frame.data, limits.taskKeptMs],
       );
       if (answer === -1) return { kind: 'gone' };
       if (answer === -2) return { kind: 'foreign' };
@@ -50,17 +53,22 @@ export class JobOutput {
     });
   }
 
-  /** Bytes `[start, end)`, fewer at the end of what is there, and how many there are in all. */
-  read(
-    of: Which & { readonly start: number; readonly end: number },
-  ): Promise<{ readonly bytes: Buffer; readonly total: number }> {
-    const key = keys.task.output(of);
+  /** What is kept of a stream; all of it empty for a job that wrote nothing or is not known. */
+  kept(of: {
+    readonly taskId: string;
+    readonly agentId: string;
+    readonly stream: OutputStream;
+  }): Promise<KeptOutput> {
+    const { stream } = of;
     return guarded(async () => {
-      const [total, bytes] = await Promise.all([
-        this.#redis.strlen(key),
-        of.end > of.start ? this.#redis.getrangeBuffer(key, of.start, of.end - 1) : Buffer.alloc(0),
-      ]);
-      return { bytes, total };
+      const [head, tail, from] = await this.#redis.hmgetBuffer(
+        ...([keys.task.output(of), `${stream}:head`, `${stream}:tail`, `${stream}:from`] as const),
+      );
+      return {
+        head: head ?? Buffer.alloc(0),
+        tailFrom: Number(from ?? 0),
+        tail: tail ?? Buffer.alloc(0),
+      };
     });
   }
 }

@@ -95,8 +95,7 @@ export class Jobs {
         [
           ...[keys.task.task(taskId), keys.task.jobs(taskId)],
           ...of.agentIds.flatMap((agentId) => [
-            keys.task.output({ taskId, agentId, stream: 'stdout' }),
-            keys.task.output({ taskId, agentId, stream: 'stderr' }),
+            keys.task.output({ taskId, agentId }),
             keys.agent.pending(agentId),
           ]),
         ],

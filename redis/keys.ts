@@ -26,8 +26,8 @@ export const keys = {
   task: {
     task: (taskId: string) => `fx:{t:${taskId}}:task`,
     jobs: (taskId: string) => `fx:{t:${taskId}}:jobs`,
-    output: (of: { taskId: string; agentId: string; stream: 'stdout' | 'stderr' }) =>
-      `fx:{t:${of.taskId}}:out:${of.agentId}${of.stream === 'stdout' ? '' : ':stderr'}`,
+    /** Head and tail of both streams of a job, a hash. */
+    output: (of: { taskId: string; agentId: string }) => `fx:{t:${of.taskId}}:output:${of.agentId}`,
     /** Task ids that are not finished, by time of submit. */
     open: 'fx:tasks:open',
   },

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import {
   encodeOutput,
+  encodeOutputAnswer,
   type GatewayFrame,
   gatewayFrame,
   protocolVersion,
@@ -25,14 +26,19 @@ type Frame<T extends GatewayFrame['type']> = Extract<GatewayFrame, { type: T }>;
 export class FakeAgent {
   readonly frames: GatewayFrame[] = [];
   readonly #socket: WebSocket;
+  readonly #files = new Map<string, Buffer>();
   #pings = 0;
   isClosed = false;
+  /** Whether questions for output are answered. */
+  isAnswering = true;
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
-    socket.on('message', (data) =>
-      this.frames.push(gatewayFrame.parse(JSON.parse(String(data as Buffer)))),
-    );
+    socket.on('message', (data) => {
+      const frame = gatewayFrame.parse(JSON.parse(String(data as Buffer)));
+      this.frames.push(frame);
+      if (frame.type === 'output-get' && this.isAnswering) this.#answer(frame);
+    });
     socket.on('close', () => {
       this.isClosed = true;
     });
@@ -117,6 +123,29 @@ export class FakeAgent {
 
   output(of: Parameters<typeof encodeOutput>[0]): void {
     this.#socket.send(encodeOutput(of));
+  }
+
+  /** What lies on the host of a job's output, to be asked for. */
+  holds(of: { readonly jobId: string; readonly stream: string; readonly data: Buffer }): void {
+    this.#files.set(`${of.jobId} ${of.stream}`, of.data);
+  }
+
+  #answer({ id, jobId, stream, offset, limit }: Frame<'output-get'>): void {
+    const whole = this.#files.get(`${jobId} ${stream}`);
+    this.sayBytes(
+      encodeOutputAnswer(
+        whole === undefined
+          ? { kind: 'gone', id }
+          : {
+              ...{ kind: 'piece', id, offset, total: whole.length },
+              data: whole.subarray(offset, offset + limit),
+            },
+      ),
+    );
+  }
+
+  sayBytes(bytes: Buffer): void {
+    this.#socket.send(bytes);
   }
 
   result(jobId: string, report: Partial<JobReport> = {}): void {

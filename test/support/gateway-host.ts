@@ -170,8 +170,8 @@ export class GatewayHost {
     return agent;
   }
 
-  connect(number: number, gatewayId = this.#first): Promise<FakeAgent> {
-    return FakeAgent.connect(this.agentPortOf(gatewayId), this.agent(number));
+  connect(number: number, gatewayId = this.#first, protocol?: number): Promise<FakeAgent> {
+    return FakeAgent.connect(this.agentPortOf(gatewayId), this.agent(number), protocol);
   }
 
   async startGateway(gatewayId = this.#first, clocks: Partial<Clocks> = {}): Promise<void> {

@@ -23,6 +23,7 @@ describe('frames of a session', () => {
       clock,
       isCurrent: () => isCurrent,
       onPing: () => {},
+      onAnswer: () => true,
       onFrame: async (frame) => {
         tried.push(frame);
         throw new Error('Redis is away');
