@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { AlertRef } from '../../contracts/temporal.ts';
+import { EpisodeBook } from '../../domain/episode.ts';
 import {
   aBody,
   anEntry,
@@ -10,6 +11,8 @@ import {
   postOk,
   type Scrape,
   scrape,
+  scrapeAllTheTime,
+  scrapeSettled,
 } from '../support/alertmanager-posts.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestApi, startTestDispatcher, temporalClient } from '../support/intake-product.ts';
@@ -24,6 +27,7 @@ describe('fates of alerts, from the webhook to the mailbox', () => {
   let client: ReturnType<typeof temporalClient>;
   let api: Awaited<ReturnType<typeof startTestApi>>;
   let dispatcher: Awaited<ReturnType<typeof startTestDispatcher>>;
+  let scraping: ReturnType<typeof scrapeAllTheTime>;
 
   before(async () => {
     [redis, temporal] = await Promise.all([startRedis(), startTemporal()]);
@@ -40,8 +44,14 @@ describe('fates of alerts, from the webhook to the mailbox', () => {
     const of = { redisUrl: redis.url, client: client.client, policies };
     api = await startTestApi(of);
     dispatcher = await startTestDispatcher(of);
+    scraping = scrapeAllTheTime(api.url);
   });
   after(async () => {
+    const { scrapes, withBacklog } = await scraping.stop();
+    assert.ok(
+      scrapes > 500 && withBacklog > 10,
+      `${scrapes} scrapes, ${withBacklog} with a backlog`,
+    );
     await dispatcher.stop();
     await api.stop();
     await client.stop();
@@ -53,11 +63,7 @@ describe('fates of alerts, from the webhook to the mailbox', () => {
   const fatesOf = async (work: () => Promise<unknown>): Promise<Scrape['fates']> => {
     const before = await scrape(api.url);
     await work();
-    const now = await eventually(async () => {
-      const found = await scrape(api.url);
-      assert.equal(found.backlog, 0);
-      return found;
-    });
+    const now = await scrapeSettled(api.url);
     return Object.fromEntries(
       Object.entries(now.fates)
         .map(([fate, count]) => [fate, count - (before.fates[fate] ?? 0)] as const)
@@ -94,24 +100,15 @@ describe('fates of alerts, from the webhook to the mailbox', () => {
     assert.equal(view['state'], 'handed');
   });
 
-  it('two senders at once, 100 rounds: one each, and every scrape adds up', async () => {
-    let isDone = false;
-    const scraping = (async () => {
-      let scrapes = 0;
-      for (; !isDone; scrapes += 1) await scrape(api.url);
-      return scrapes;
-    })();
-
+  it('two senders at once, 100 rounds: one each', async () => {
     const fates = await fatesOf(async () => {
       for (let round = 0; round < 100; round += 1) {
         const body = aBody([entryOf('both', { fingerprint: `round-${round}` })]);
         await Promise.all([postOk(api.url, body), postOk(api.url, body)]);
       }
     });
-    isDone = true;
 
     assert.deepEqual(fates, { handed: 100, duplicate: 100 });
-    assert.ok((await scraping) > 50);
     const [mailbox] = await signalsOf('both');
     const fingerprints = mailbox?.alerts.map(({ fingerprint }) => fingerprint) ?? [];
     assert.equal(new Set(fingerprints).size, 100);
@@ -125,6 +122,7 @@ describe('fates of alerts, from the webhook to the mailbox', () => {
 
     const first = await fatesOf(() => postOk(api.url, aBody([resolved])));
     const second = await fatesOf(() => postOk(api.url, aBody([entryOf('late', { startsAt })])));
+    await signalsOf('late', 0);
     const third = await fatesOf(() =>
       postOk(api.url, aBody([entryOf('late', { startsAt: endsAt })])),
     );
@@ -132,6 +130,73 @@ describe('fates of alerts, from the webhook to the mailbox', () => {
     assert.deepEqual(first, { recorded: 1 });
     assert.deepEqual(second, { 'suppressed(resolved)': 1 });
     assert.deepEqual(third, { handed: 1 }, 'an end is not before a start of the same nanosecond');
+  });
+
+  it('a startsAt moved backwards while the mailbox is open is handed to it, not to a second one', async () => {
+    const at = (startsAt: string) => aBody([entryOf('back', { startsAt })]);
+
+    const fates = await fatesOf(async () => {
+      await postOk(api.url, at('2026-01-01T00:00:10Z'));
+      await signalsOf('back');
+      await postOk(api.url, at('2026-01-01T00:00:05Z'));
+    });
+
+    assert.deepEqual(fates, { handed: 2 });
+    const [mailbox] = await signalsOf('back');
+    assert.deepEqual(
+      mailbox?.alerts.map(({ startsAt, late }) => [startsAt, late]),
+      [
+        ['2026-01-01T00:00:10Z', false],
+        ['2026-01-01T00:00:05Z', false],
+      ],
+    );
+    const book = new EpisodeBook(undefined);
+    for (const alert of mailbox?.alerts ?? []) book.fold(alert);
+    assert.equal(book.open().length, 1, 'both are one episode');
+  });
+
+  it('firing, resolved, then an older firing: the open mailbox hears of the first two alone', async () => {
+    const startsAt = '2026-01-01T00:00:10Z';
+    const endsAt = '2026-01-01T00:00:20Z';
+    const post = (over: Readonly<Record<string, unknown>>) =>
+      fatesOf(() => postOk(api.url, aBody([entryOf('over', { startsAt, ...over })])));
+
+    const firing = await post({});
+    const resolved = await post({ status: 'resolved', endsAt });
+    const older = await post({ startsAt: '2026-01-01T00:00:05Z' });
+
+    assert.deepEqual(firing, { handed: 1 });
+    assert.deepEqual(resolved, { handed: 1 });
+    assert.deepEqual(older, { 'suppressed(resolved)': 1 });
+    const [mailbox] = await signalsOf('over');
+    assert.deepEqual(
+      mailbox?.alerts.map(({ status }) => status),
+      ['firing', 'resolved'],
+    );
+  });
+
+  it('of a body with flaws the good entries reach their mailbox, and each bad one is quarantined', async () => {
+    const { labels } = entryOf('mixed');
+    const text = JSON.stringify(
+      aBody([
+        entryOf('mixed', { fingerprint: 'good1' }),
+        entryOf('mixed', { labels: undefined }),
+        entryOf('mixed', { labels: { ...labels, note: 'x'.repeat(100_000) } }),
+        entryOf('mixed', { fingerprint: 'good2', labels: { ...labels, PROTO: 'legal' } }),
+      ]),
+    ).replace('PROTO', '__proto__');
+
+    const fates = await fatesOf(() => postOk(api.url, text));
+
+    assert.deepEqual(fates, { handed: 2, quarantined: 2 });
+    const [mailbox] = await signalsOf('mixed');
+    assert.deepEqual(
+      mailbox?.alerts.map((alert) => [alert.fingerprint, new Map(alert.labels).get('__proto__')]),
+      [
+        ['good1', undefined],
+        ['good2', 'legal'],
+      ],
+    );
   });
 
   it('a body whose list was cut is held, whatever it says', async () => {

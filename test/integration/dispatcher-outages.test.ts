@@ -5,7 +5,14 @@ import { defaultClocks } from '../../contracts/limits.ts';
 import type { PolicySet } from '../../platform/policy-files.ts';
 import { IntakeEntries } from '../../redis/intake-entries.ts';
 import { keys } from '../../redis/keys.ts';
-import { aBody, anEntry, postOk, type Scrape, scrape } from '../support/alertmanager-posts.ts';
+import {
+  aBody,
+  anEntry,
+  postOk,
+  type Scrape,
+  scrape,
+  scrapeSettled,
+} from '../support/alertmanager-posts.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTestApi, startTestDispatcher, temporalClient } from '../support/intake-product.ts';
 import { mailboxesOf } from '../support/mailbox-history.ts';
@@ -61,19 +68,14 @@ describe('what a dispatcher does while parts are away', () => {
   const bodyOf = (service: string, over: Readonly<Record<string, unknown>> = {}) =>
     aBody([anEntry({ labels: { alertname: 'Down', service }, fingerprint: service, ...over })]);
   /** Fates added since the test began, once nothing waits any more. */
-  const settled = (withinMs = 20_000) =>
-    eventually(
-      async () => {
-        const { backlog, fates } = await scrape(api.url);
-        assert.equal(backlog, 0);
-        return Object.fromEntries(
-          Object.entries(fates)
-            .map(([fate, count]) => [fate, count - (fatesBefore[fate] ?? 0)] as const)
-            .filter(([, count]) => count !== 0),
-        );
-      },
-      { withinMs },
+  const settled = async (withinMs?: number) => {
+    const { fates } = await scrapeSettled(api.url, withinMs);
+    return Object.fromEntries(
+      Object.entries(fates)
+        .map(([fate, count]) => [fate, count - (fatesBefore[fate] ?? 0)] as const)
+        .filter(([, count]) => count !== 0),
     );
+  };
   const alertsOf = async (service: string) =>
     (await mailboxesOf(client.client, `:${service}~`)).flatMap(({ alerts }) => alerts);
   /** A dispatcher that took everything and died before it handled any of it. */

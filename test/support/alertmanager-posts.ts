@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type WebhookAnswer, webhookAnswer } from '../../contracts/http.ts';
+import { eventually } from './eventually.ts';
 import { operatorToken, webhookSecret } from './intake-product.ts';
 
 /** One alert of a webhook body, as Alertmanager writes it. */
@@ -62,10 +63,51 @@ export const operate = (
   });
 
 export type Scrape = {
+  /** Whether Redis answered; without it there is nothing to add up, and that is equal. */
+  readonly isUp: boolean;
   readonly received: number;
   readonly backlog: number;
   readonly fates: Readonly<Record<string, number>>;
 };
+
+/**
+ * Scrapes once nothing waits any more. Only that is waited for: a sum that is not equal fails at
+ * once, at whichever scrape it is.
+ */
+export async function scrapeSettled(url: string, withinMs = 20_000): Promise<Scrape> {
+  const answer = await eventually(
+    async () => {
+      const found = await scrape(url).catch((error: unknown) => ({ error }));
+      if (!('error' in found)) assert.deepEqual([found.isUp, found.backlog], [true, 0]);
+      return found;
+    },
+    { withinMs },
+  );
+  if ('error' in answer) throw answer.error;
+  return answer;
+}
+
+/** Scrapes without a pause until it is stopped, which then throws for the first sum that was not equal. */
+export function scrapeAllTheTime(url: string): {
+  stop(): Promise<{ readonly scrapes: number; readonly withBacklog: number }>;
+} {
+  let isDone = false;
+  const scraping = (async () => {
+    let withBacklog = 0;
+    let scrapes = 0;
+    for (; !isDone; scrapes += 1) {
+      if ((await scrape(url)).backlog > 0) withBacklog += 1;
+    }
+    return { scrapes, withBacklog };
+  })();
+  scraping.catch(() => {}); // Told when it is stopped.
+  return {
+    stop() {
+      isDone = true;
+      return scraping;
+    },
+  };
+}
 
 /** The intake's metrics of one moment; asserts that every received entry is accounted for. */
 export async function scrape(url: string): Promise<Scrape> {
@@ -84,5 +126,5 @@ export async function scrape(url: string): Promise<Scrape> {
   }
   const sum = Object.values(fates).reduce((total, count) => total + count, 0);
   assert.equal(received, sum + backlog, `received ${received}, fates ${sum}, backlog ${backlog}`);
-  return { received, backlog, fates };
+  return { isUp: /^fixpoint_intake_up 1$/m.test(text), received, backlog, fates };
 }
