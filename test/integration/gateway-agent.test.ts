@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '../../platform/clock.ts';
 import { AgentHost } from '../support/agent-host.ts';
@@ -38,6 +39,29 @@ describe('the gateway with a real agent', () => {
   const outputOf = async (taskId: string) =>
     ((await host.call({ path: `/v1/tasks/${taskId}/jobs/real/output` })).body as { text: string })
       .text;
+
+  it('one key and body posted 1,000 times at once is one task, and one start on the host', async () => {
+    const { agentId, journalId } = machine;
+    const task = host.task({ slot: 'key-real-parallel', targets: [{ agentId, journalId }] });
+    const content = `echo started >> ${machine.evidence}; sleep 1`;
+    const body = { ...task, action: { ...task.action, content } };
+
+    const answers = await Promise.all(
+      Array.from({ length: 1_000 }, () => host.submitSigned('key-real-parallel', body)),
+    );
+    const ids = answers.map((answer) => (answer.body as { taskId: string }).taskId);
+    await host.letters(ids[0] ?? '', 's');
+    const late = await host.submitSigned('key-real-parallel', body);
+    const other = await host.submitSigned('key-real-parallel', { ...body, attempt: 2 });
+
+    assert.equal(answers.filter(({ status }) => status === 201).length, 1);
+    assert.equal(answers.filter(({ status }) => status === 200).length, 999);
+    assert.equal(new Set(ids).size, 1);
+    assert.equal(late.status, 200);
+    assert.equal(other.status, 409);
+    assert.equal(machine.starts(), 1);
+    rmSync(machine.evidence);
+  });
 
   it('exit 7 is failed, 7, with its output', async () => {
     const taskId = await submit('key-real-exit', 'echo 修复 😀; exit 7');
