@@ -110,16 +110,19 @@ describe('an agent’s jobs', () => {
     assert.equal(gateway.output(jobId, 'stdout').toString(), 'first\nlast\n');
   });
 
-  it('a timeout kills a group that ignores TERM, and leaves nothing of it', async () => {
+  it('sleep 600 with a timeout of 2 s and a child that ignores TERM: timed out, nothing of the group left', async () => {
     await host.start(gateway.url);
     await gateway.connected();
-    const content = '(trap "" TERM; sleep 600) &\ntrap "" TERM\necho $$\nsleep 600\n';
+    const content = '(trap "" TERM; echo child; sleep 600; sleep 600) &\nsleep 600\n';
 
-    const order = host.order(content, { limits: { timeoutMs: 500, outputBytes: 1_000 } });
-    const { report, jobId } = await run(order);
+    const order = host.order(content, { limits: { timeoutMs: 2_000, outputBytes: 1_000 } });
+    const { report, jobId, stdout } = await run(order);
 
     assert.equal(report.state, 'timed_out');
     assert.equal(report.reason, 'job_timeout');
+    assert.equal(stdout, 'child\n', 'the child ran');
+    const ranMs = (report.finishedAt ?? 0) - (report.startedAt ?? 0);
+    assert.ok(ranMs >= 1_900 && ranMs < 10_000, `${ranMs} ms`);
     const helper = Number(readFileSync(join(host.root, 'jobs', jobId, 'pid'), 'utf8'));
     assert.equal(systemProcesses.isGroupAlive(helper), false);
   });
