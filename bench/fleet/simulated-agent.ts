@@ -19,7 +19,7 @@ export function simulatedAgent(
   of: {
     readonly identity: Identity;
     readonly trust: AgentTrust;
-    readonly journal: SharedJournal;
+    readonly journal: Pick<SharedJournal, 'of'>;
     readonly behaviour: Behaviour;
     readonly counter: StartCounter;
   },

@@ -1,90 +1,73 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { Fleet } from '../../bench/fleet/fleet.ts';
-import { issueShards, readIdentities } from '../../bench/fleet/identity-shards.ts';
-import type { TaskReport } from '../../contracts/task.ts';
-import { systemClock } from '../../platform/clock.ts';
 import { eventually } from '../support/eventually.ts';
-import { GatewayHost } from '../support/gateway-host.ts';
-import { aTrust } from '../support/signing.ts';
+import { FleetHost } from '../support/fleet-host.ts';
 
 const count = 200;
+const startLeaseMs = 2_000;
 
 describe('a fleet of simulated agents on a real gateway', () => {
-  let host: GatewayHost;
-  let fleet: Fleet;
-  let targets: { agentId: string; journalId: string }[];
-  const directory = mkdtempSync(join(tmpdir(), 'fixpoint-shards-'));
+  let fleet: FleetHost;
 
   before(async () => {
-    host = await GatewayHost.start({ agents: 0 });
-    const { authority } = host;
-    const shards = await issueShards({
-      ...{ directory, authority, count, clock: systemClock },
-      ...{ prefix: 'sim', say: () => {} },
-    });
-    const identities = readIdentities(shards, { from: 0, count });
-    for (const { record } of identities) await host.register(record);
-    targets = identities.map(({ record }) => record);
-    const trustFile = join(directory, 'trust.json');
-    writeFileSync(trustFile, JSON.stringify(await aTrust()));
-    fleet = await Fleet.start(systemClock, {
-      ...{ shards, count, mode: 'whole', authority: authority.certificate, trustFile },
-      gateways: [`wss://127.0.0.1:${host.agentPort}`],
+    fleet = await FleetHost.start({
+      agents: count,
       behaviour: { seed: 7, durationMs: 50, failureRate: 0.1, exitCode: 3 },
+      clocks: { startLeaseMs, pingMs: 500 },
     });
-    await fleet.connected(count, { withinMs: 30_000 });
   });
-  after(async () => {
-    await fleet.stop();
-    await host.stop();
-    rmSync(directory, { recursive: true, force: true });
-  });
-
-  const finished = (taskId: string): Promise<TaskReport> =>
-    eventually(
-      async () => {
-        const report = await host.report(taskId);
-        if (report.state !== 'finished') throw new Error(`the letters are ${report.letters}`);
-        return report;
-      },
-      { withinMs: 30_000 },
-    );
+  after(() => fleet.stop());
 
   it('every host of a task reports once, and nothing starts twice', async () => {
-    const answer = await host.submitSigned('fleet/once', host.task({ targets }));
-    const { taskId } = answer.body as TaskReport;
+    const taskId = await fleet.submit('fleet/once');
 
-    const { letters } = await finished(taskId);
+    const { letters } = await fleet.finished(taskId);
 
     assert.match(letters, /^[sf]{200}$/);
     const failed = [...letters].filter((letter) => letter === 'f').length;
     assert.ok(failed > 5 && failed < 40, `${failed} of 200 failed, at a rate of 0.1`);
+    const stored: number[] = [];
     await eventually(async () => {
-      const { startedAt, storedAt } = await fleet.timesOf(taskId);
-      assert.deepEqual([startedAt.length, storedAt.length], [count, count]);
+      stored.push(...(await fleet.fleet.timesOf(taskId)).storedAt);
+      assert.equal(stored.length, count);
     });
-    const { jobs, startedTwice } = await fleet.status();
+    const { jobs, startedTwice } = await fleet.fleet.status();
     assert.deepEqual({ jobs, startedTwice }, { jobs: count, startedTwice: 0 });
   });
 
   it('a gateway that restarts in the middle of a task loses none and starts none again', async () => {
-    const before = await fleet.status();
-    const answer = await host.submitSigned(
-      'fleet/restart',
-      host.task({ targets, slot: 'other/step' }),
-    );
-    const { taskId } = answer.body as TaskReport;
+    const before = await fleet.fleet.status();
+    const taskId = await fleet.submit('fleet/restart');
 
-    await host.stopGateway();
-    await host.startGateway();
+    await fleet.host.stopGateway();
+    await fleet.host.startGateway();
 
-    const { letters } = await finished(taskId);
+    const { letters } = await fleet.finished(taskId);
     assert.match(letters, /^[sf]{200}$/);
-    const { jobs, startedTwice } = await fleet.status();
+    const { jobs, startedTwice } = await fleet.fleet.status();
     assert.deepEqual({ jobs, startedTwice }, { jobs: before.jobs + count, startedTwice: 0 });
+    await fleet.fleet.connected(count, { withinMs: 20_000 });
+  });
+
+  it('the kill switch stops a queue within a start lease, and its end starts the rest once', async () => {
+    const before = await fleet.fleet.status();
+    const stoppedAt = Date.now();
+    const [taskId] = await Promise.all([fleet.submit('fleet/stopped'), fleet.host.stopAll()]);
+
+    // Nothing starts for a whole second once the last lease from before is over.
+    const { jobs } = await eventually(async () => {
+      const status = await fleet.fleet.status();
+      assert.ok(Date.now() - stoppedAt > startLeaseMs + 1_000);
+      return status;
+    });
+    const started = (await fleet.fleet.timesOf(taskId)).startedAt;
+    await fleet.host.allow();
+    const { letters } = await fleet.finished(taskId);
+
+    assert.equal(started.length, jobs - before.jobs);
+    assert.ok(started.every((at) => at - stoppedAt < startLeaseMs));
+    // A job that an agent had already and could not start any more is refused; the others run.
+    assert.match(letters, /^[sfr]{200}$/);
+    assert.equal((await fleet.fleet.status()).startedTwice, 0);
   });
 });

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
@@ -128,6 +128,12 @@ export class GatewayHost {
   trust(bundle: TrustEnvelope | string): Promise<void> {
     const text = typeof bundle === 'string' ? bundle : JSON.stringify(bundle);
     return writeFile(join(this.#directory, 'trust.json'), text);
+  }
+
+  /** The same for many, in one write; before any of them connects. */
+  async registerAll(records: readonly IssueRecord[]): Promise<void> {
+    const lines = records.map((record) => `${JSON.stringify(record)}\n`);
+    await appendFile(join(this.#directory, 'issued.jsonl'), lines.join(''));
   }
 
   /** The files that a gateway in a process of its own reads. */
