@@ -13,6 +13,7 @@ import { type Log, silentLog } from '../../platform/log.ts';
 import { AgentHost } from '../support/agent-host.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeGateway } from '../support/fake-gateway.ts';
+import { aTrust } from '../support/signing.ts';
 
 let authority: KeyPair;
 let host: AgentHost;
@@ -83,6 +84,21 @@ describe('an agent’s link', () => {
     await eventually(() => assert.ok(lines.filter((each) => each === 'not connected').length >= 2));
 
     assert.equal(gateway.hellos.length, 0);
+  });
+
+  it('trusts gateways of an authority that its trust bundle names beside its own', async () => {
+    const next = await createAuthority(systemClock);
+    const own = await issueCertificate({
+      ...{ authority: next, subject: { kind: 'gateway' }, clock: systemClock },
+    });
+    const tls = { ca: authority.certificate, cert: own.certificate, key: own.key };
+    const gateway = await started(FakeGateway.startWith(tls));
+    const bundle = await aTrust({ authorities: [authority.certificate, next.certificate] });
+    host.write('trust.json', JSON.stringify(bundle));
+
+    await host.start(gateway.url);
+
+    assert.equal((await gateway.connected()).agentId, host.agentId);
   });
 
   it('comes back after a gateway is gone, and finds another one', async () => {

@@ -124,10 +124,9 @@ export class GatewayHost {
     return appendIssue(join(this.#directory, 'issued.jsonl'), { ...of, issuedAt });
   }
 
-  /** Writes the trust bundle that the gateway hands on, or a text that is none. */
-  trust(bundle: TrustEnvelope | string): Promise<void> {
-    const text = typeof bundle === 'string' ? bundle : JSON.stringify(bundle);
-    return writeFile(join(this.#directory, 'trust.json'), text);
+  /** Writes the trust bundle that the gateway hands on. */
+  trust(bundle: TrustEnvelope): Promise<void> {
+    return writeFile(join(this.#directory, 'trust.json'), JSON.stringify(bundle));
   }
 
   /** The same for many, in one write; before any of them connects. */
