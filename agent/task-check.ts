@@ -54,7 +54,7 @@ export type Reader = {
 };
 
 const hostClockNote =
-  'by this host’s own clock the job is over since more than an hour; the gateway says otherwise';
+  'by this host’s own clock the job has been over for more than an hour; the gateway says otherwise';
 const refused = (reason: string) => plainReport('refused', reason);
 
 /**

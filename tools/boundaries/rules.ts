@@ -28,6 +28,7 @@ type ImportRule = {
 
 const inFolder = (folder: string) => (file: string) => folderOf(file) === folder;
 
+// Trust is among them because nobody between may judge a signature for the agent.
 const agentMayUse =
   /^(agent\/.*|contracts\/(task|frames|trust|events|limits)\.ts|domain\/(ids|errors|job)\.ts|platform\/(log|clock|shutdown|digest|trust-bundle|crash-point)\.ts)$/;
 const agentPackages = ['ws', 'yaml', 'zod'];
