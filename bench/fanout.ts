@@ -1,8 +1,10 @@
 import { atMost, type Bar, exactly } from './bars.ts';
+import type { BenchGateway } from './bench-gateway.ts';
 import { connectedFleet, instant } from './connected-fleet.ts';
 import { CpuMeter } from './cpu-meter.ts';
 import { type BareEcho, measureBareEcho } from './echo/bare-echo.ts';
 import { type Figures, figuresOf, rounded } from './figures.ts';
+import type { Fleet } from './fleet/fleet.ts';
 import type { FleetMode } from './fleet/fleet-messages.ts';
 import { type BenchDeps, type FleetRig, startFleetRig } from './fleet-rig.ts';
 import { benchTask, runTask, type TaskTimes } from './fleet-task.ts';
@@ -67,37 +69,11 @@ async function measureOne(
   rig: FleetRig,
   of: Pick<FanoutOptions, 'rounds' | 'profile'> & { agents: number; mode: FleetMode },
 ): Promise<Fanout> {
-  const { clock } = deps;
   const [gateway] = rig.gateways;
   if (gateway === undefined) throw new Error('there is no gateway');
   const empty = await gateway.ask({ kind: 'figures' });
   const { fleet, connectMs } = await connectedFleet(deps, rig, { ...of, behaviour: instant });
-  const run = (round: number) =>
-    runTask(
-      { rig, fleet, clock },
-      taskOf(rig, of.mode, `bench/${of.mode}/${of.agents}/${round}`),
-      of.agents,
-    );
-  await run(0);
-  await clock.sleep(1_000);
-  await gateway.ask({ kind: 'reset' });
-  if (of.profile) await gateway.ask({ kind: 'profile-start' });
-  const parts = { gateway: gateway.pid, redis: rig.redis.pid, bench: process.pid };
-  const agents = Object.fromEntries(fleet.pids.map((pid, index) => [`agents ${index + 1}`, pid]));
-  const rounds: TaskTimes[] = [];
-  const cpuMs: Record<string, number> = {};
-  for (let round = 1; round <= of.rounds; round += 1) {
-    const meter = new CpuMeter({ clock, pids: { ...parts, ...agents } });
-    rounds.push(await run(round));
-    for (const [name, ms] of Object.entries(meter.use().parts))
-      cpuMs[name] = (cpuMs[name] ?? 0) + ms;
-    await clock.sleep(500);
-  }
-  if (of.profile) {
-    const file = `fanout-${of.mode}-${of.agents}.cpuprofile`;
-    await gateway.ask({ kind: 'profile-stop', file });
-    deps.say(`profile of the gateway: ${file}`);
-  }
+  const { rounds, cpuMs } = await runRounds(deps, { ...of, rig, fleet, gateway });
   const after = await gateway.ask({ kind: 'figures' });
   const status = await fleet.status();
   await fleet.stop();
@@ -118,6 +94,45 @@ async function measureOne(
     loopDelayMaxMs: rounded(after.loopDelayMaxMs),
     startedTwice: status.startedTwice,
   };
+}
+
+/** One round to warm up, then those that count, with the CPU that each process used in them. */
+async function runRounds(
+  { clock, say }: BenchDeps,
+  of: Pick<FanoutOptions, 'rounds' | 'profile'> & {
+    readonly agents: number;
+    readonly mode: FleetMode;
+    readonly rig: FleetRig;
+    readonly fleet: Fleet;
+    readonly gateway: BenchGateway;
+  },
+): Promise<{ readonly rounds: readonly TaskTimes[]; readonly cpuMs: Record<string, number> }> {
+  const { rig, fleet, gateway, mode, agents } = of;
+  const run = (round: number) =>
+    runTask({ rig, fleet, clock }, taskOf(rig, mode, `bench/${mode}/${agents}/${round}`), agents);
+  await run(0);
+  await clock.sleep(1_000);
+  await gateway.ask({ kind: 'reset' });
+  if (of.profile) await gateway.ask({ kind: 'profile-start' });
+  const pids = {
+    ...{ gateway: gateway.pid, redis: rig.redis.pid, bench: process.pid },
+    ...Object.fromEntries(fleet.pids.map((pid, index) => [`agents ${index + 1}`, pid])),
+  };
+  const rounds: TaskTimes[] = [];
+  const cpuMs: Record<string, number> = {};
+  for (let round = 1; round <= of.rounds; round += 1) {
+    const meter = new CpuMeter({ clock, pids });
+    rounds.push(await run(round));
+    const { parts } = meter.use();
+    for (const [name, ms] of Object.entries(parts)) cpuMs[name] = (cpuMs[name] ?? 0) + ms;
+    await clock.sleep(500);
+  }
+  if (of.profile) {
+    const file = `fanout-${mode}-${agents}.cpuprofile`;
+    await gateway.ask({ kind: 'profile-stop', file });
+    say(`profile of the gateway: ${file}`);
+  }
+  return { rounds, cpuMs };
 }
 
 const taskOf = (rig: FleetRig, mode: FleetMode, key: string) =>

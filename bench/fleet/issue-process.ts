@@ -1,5 +1,5 @@
-// A process of its own, because issuing is CPU alone and there are two cores: takes its work from
-// argv as JSON and writes one shard of identities, whole or not at all.
+// A process of its own, because issuing is CPU alone and there are two cores: takes its work from one
+// message and writes one shard of identities, whole or not at all.
 
 import { renameSync, writeFileSync } from 'node:fs';
 import type { KeyPair } from '../../agent-gateway/certificates.ts';
