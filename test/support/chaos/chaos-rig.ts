@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import type { RemediationRow } from '../../../contracts/http.ts';
 import { aBody, anEntry } from '../alertmanager-posts.ts';
 import { check } from '../checker/checker.ts';
 import { readStarts, type Start } from '../checker/host-records.ts';
@@ -23,6 +24,7 @@ export type Sent = {
 
 const patient = { withinMs: 120_000, everyMs: 200 };
 const lateMs = 25_000;
+const listEveryMs = 400;
 
 /** A whole product with hosts that keep evidence, and a sender that remembers what it was told. */
 export class ChaosRig {
@@ -31,6 +33,8 @@ export class ChaosRig {
   readonly #agents: readonly { readonly name: string; readonly agentId: string }[];
   readonly #posts: Post[] = [];
   readonly #startsAt = new Map<string, string>();
+  #listedAt = 0;
+  #listing: Promise<readonly RemediationRow[]> = Promise.resolve([]);
 
   private constructor(of: {
     readonly product: RunningProduct;
@@ -94,9 +98,31 @@ export class ChaosRig {
   }
 
   /** The state in which the one repair of a case ended. */
-  async endOf(name: string): Promise<string> {
-    const { withinMs } = patient;
-    return (await this.product.ended(({ group }) => group.startsWith(`${name}~`), withinMs)).state;
+  endOf(name: string): Promise<string> {
+    return eventually(async () => {
+      const row = await this.repairOf(name);
+      assert.ok(row.endedAt !== null, `${row.id} is ${row.state}`);
+      return row.state;
+    }, patient);
+  }
+
+  /** The one repair of a case as it stands; rejects if there is none, or more. */
+  async repairOf(name: string): Promise<RemediationRow> {
+    const found = (await this.#repairs()).filter(({ group }) => group.startsWith(`${name}~`));
+    const [row] = found;
+    if (row === undefined || found.length > 1) {
+      throw new Error(`${name} has ${found.length} repairs`);
+    }
+    return row;
+  }
+
+  /** One listing for all who ask at a time: dozens of cases may be waiting. */
+  #repairs(): Promise<readonly RemediationRow[]> {
+    if (performance.now() - this.#listedAt > listEveryMs) {
+      this.#listedAt = performance.now();
+      this.#listing = this.product.remediations();
+    }
+    return this.#listing;
   }
 
   /** All starts of a case on any host. */

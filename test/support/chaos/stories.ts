@@ -88,10 +88,6 @@ function startedRepair({ rig, name }: StoryOf): Promise<string> {
       rig.starts(name).some(({ kind }) => kind === 'act'),
       `${name} has not started`,
     );
-    const row = (await rig.product.remediations()).find(({ group }) =>
-      group.startsWith(`${name}~`),
-    );
-    assert.ok(row, `${name} has no repair`);
-    return row.id;
+    return (await rig.repairOf(name)).id;
   }, patient);
 }
