@@ -6,6 +6,7 @@ import type { Log } from '../platform/log.ts';
 import type { Trust } from '../platform/trust-bundle.ts';
 import type { ControlGate } from './control-gate.ts';
 import type { Dispatcher } from './dispatch.ts';
+import { FrameBacklog } from './frame-backlog.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPeers } from './gateway-peers.ts';
 import { type Hello, openLink } from './handshake.ts';
@@ -61,6 +62,7 @@ const sliceSessions = 256;
 /** From a link to a session, and what a session does. */
 export class AgentLinks {
   readonly #deps: AgentLinksDeps;
+  readonly #backlog = new FrameBacklog();
 
   constructor(deps: AgentLinksDeps) {
     this.#deps = deps;
@@ -158,8 +160,7 @@ export class AgentLinks {
     const { clock, metrics, registry, reports, log } = this.#deps;
     const { agentId } = session;
     new SessionFrames({
-      socket,
-      clock,
+      ...{ socket, clock, backlog: this.#backlog },
       isCurrent: () => (registry.get(agentId) ?? session) === session,
       onPing: (id) => this.#pong(session, id),
       onAnswer: (answer) => this.#deps.outputGets.answered(session, answer),

@@ -6,10 +6,9 @@ import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
+import { ReportBatches, type Reported } from './report-batches.ts';
 import type { Session } from './session.ts';
 import type { OrderedFrame } from './session-frames.ts';
-
-type Reported = 'applied' | 'late' | 'foreign' | 'gone' | 'replaced';
 
 /** What agents report goes to here. Both reject when it should be tried again. */
 export type JobStore = {
@@ -49,9 +48,12 @@ export type JobReportsDeps = {
  */
 export class JobReports {
   readonly #deps: JobReportsDeps;
+  readonly #batches: ReportBatches;
 
   constructor(deps: JobReportsDeps) {
     this.#deps = deps;
+    const { jobs, clock } = deps;
+    this.#batches = new ReportBatches((batch) => jobs.report({ ...batch, now: clock.now() }));
   }
 
   /** Handles one frame. Rejects only when it should be tried again; handling it twice is harmless. */
@@ -88,8 +90,7 @@ export class JobReports {
     session: Session,
     frame: { jobId: string; state: 'acked' | 'running' },
   ): Promise<void> {
-    const ackedMs = session.acked(frame.jobId);
-    if (ackedMs !== undefined) this.#deps.metrics.acked(ackedMs);
+    this.#heard(session, frame.jobId);
     const { sessionId } = session;
     const report = plainReport(frame.state, null);
     const word = await this.#report({ jobId: frame.jobId, report, sessionId });
@@ -100,6 +101,7 @@ export class JobReports {
     if (!isFinal(frame.report.state)) return this.#deps.metrics.frameRefused('not_final');
     const { jobId, report } = frame;
     const { sessionId } = session;
+    this.#heard(session, jobId);
     this.#deps.crash('before-report');
     const word = await this.#report({ jobId, report, sessionId });
     this.#deps.crash('after-report');
@@ -109,22 +111,24 @@ export class JobReports {
     // The newer session hears of it: it is given the same job, and the agent answers again.
     if (word === 'replaced') return;
     session.ended(frame.jobId);
-    session.send({ type: 'stored', jobId: frame.jobId });
+    session.sendText(`{"type":"stored","jobId":"${jobId}"}`);
     this.#deps.crash('after-stored');
   }
 
-  async #report(of: {
+  /** The first word on a job says how long its dispatch took. */
+  #heard(session: Session, jobId: string): void {
+    const ackedMs = session.acked(jobId);
+    if (ackedMs !== undefined) this.#deps.metrics.acked(ackedMs);
+  }
+
+  #report(of: {
     readonly jobId: string;
     readonly report: JobReport;
     readonly sessionId: string;
   }): Promise<Reported> {
     const parts = partsOfJobId(of.jobId);
-    if (parts === null) return 'foreign';
-    const [word] = await this.#deps.jobs.report({
-      taskId: parts.taskId,
-      reports: [{ agentId: parts.agentId, report: of.report, sessionId: of.sessionId }],
-      now: this.#deps.clock.now(),
-    });
-    return word ?? 'foreign';
+    if (parts === null) return Promise.resolve('foreign');
+    const { report, sessionId } = of;
+    return this.#batches.add(parts.taskId, { agentId: parts.agentId, report, sessionId });
   }
 }

@@ -1,14 +1,16 @@
 import type { WebSocket } from 'ws';
 import {
   type AgentFrame,
-  agentFrame,
   decodeOutput,
   decodeOutputAnswer,
   isOutputAnswer,
   type OutputAnswer,
   type OutputFrame,
 } from '../contracts/frames.ts';
+import { limits } from '../contracts/limits.ts';
 import type { Clock } from '../platform/clock.ts';
+import { readAgentFrame } from './agent-frame-reader.ts';
+import type { FrameBacklog } from './frame-backlog.ts';
 
 /** What is handled in the order of arrival, one after the other. */
 export type OrderedFrame =
@@ -19,6 +21,8 @@ export type OrderedFrame =
 export type SessionFramesDeps = {
   readonly socket: WebSocket;
   readonly clock: Clock;
+  /** What waits of all sessions together. */
+  readonly backlog: FrameBacklog;
   /** False once a newer session of the agent took over. */
   readonly isCurrent: () => boolean;
   /** Answers at once, whatever else waits: a start lease depends on it (rule R10). */
@@ -31,7 +35,6 @@ export type SessionFramesDeps = {
   readonly onRetry: (error: unknown) => void;
 };
 
-const waitingMaxBytes = 8 * 1024 * 1024;
 const retryMs = 500;
 
 /**
@@ -39,7 +42,8 @@ const retryMs = 500;
  * a result is stored only after the output before it, and each until it succeeds or the link is
  * closed: then the agent sends again what it was not told to be stored. What waits when a newer
  * session takes over is dropped, because that session is given the same jobs: a refusal left behind
- * by the older one must not end a job that the newer one started. Reading pauses while too much waits.
+ * by the older one must not end a job that the newer one started. An ack that the next word on its job
+ * has overtaken is dropped: states only go forward. Reading pauses while too much waits.
  */
 export class SessionFrames {
   readonly #deps: SessionFramesDeps;
@@ -58,8 +62,17 @@ export class SessionFrames {
     if (ordered === 'bad' || ordered === 'done') return;
     this.#waiting.push({ frame: ordered, bytes: data.length });
     this.#waitingBytes += data.length;
-    if (this.#waitingBytes > waitingMaxBytes) this.#deps.socket.pause();
-    if (!this.#isWorking) void this.#work();
+    this.#deps.backlog.add(data.length);
+    if (this.#isTooMuch(limits.sessionWaitingBytes)) this.#deps.socket.pause();
+    if (this.#isWorking) return;
+    this.#isWorking = true;
+    // After the other frames of this moment, of which some may have overtaken each other.
+    queueMicrotask(() => void this.#work());
+  }
+
+  /** While all sessions together hold too much, each may hold one frame. */
+  #isTooMuch(waitingBytes: number): boolean {
+    return this.#waitingBytes > (this.#deps.backlog.isFull ? 0 : waitingBytes);
   }
 
   #binaryFrame(data: Buffer): OrderedFrame | 'bad' | 'done' {
@@ -72,7 +85,7 @@ export class SessionFrames {
   }
 
   #textFrame(data: Buffer): OrderedFrame | 'bad' | 'done' {
-    const frame = parsed(data);
+    const frame = readAgentFrame(data.toString('utf8'));
     if (frame === null || frame.type === 'hello') return 'bad';
     if (frame.type === 'bye') return 'done';
     if (frame.type === 'ping') {
@@ -84,23 +97,29 @@ export class SessionFrames {
 
   /** Never rejects. */
   async #work(): Promise<void> {
-    this.#isWorking = true;
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (!this.#deps.isCurrent()) {
-        this.#waiting.length = 0;
-      } else if (await this.#handled(next.frame)) {
-        this.#waiting.shift();
-        this.#waitingBytes -= next.bytes;
-        if (this.#deps.socket.isPaused && this.#waitingBytes < waitingMaxBytes / 2) {
-          this.#deps.socket.resume();
-        }
-      } else if (this.#deps.socket.readyState === this.#deps.socket.OPEN) {
+      if (!this.#deps.isCurrent()) this.#drop();
+      else if (isOvertaken(next.frame, this.#waiting[1]?.frame)) this.#done();
+      else if (await this.#handled(next.frame)) this.#done();
+      else if (this.#deps.socket.readyState === this.#deps.socket.OPEN) {
         await this.#deps.clock.sleep(retryMs);
-      } else {
-        this.#waiting.length = 0;
-      }
+      } else this.#drop();
     }
     this.#isWorking = false;
+  }
+
+  #done(): void {
+    const bytes = this.#waiting.shift()?.bytes ?? 0;
+    this.#waitingBytes -= bytes;
+    this.#deps.backlog.remove(bytes);
+    const { socket } = this.#deps;
+    if (socket.isPaused && !this.#isTooMuch(limits.sessionWaitingBytes / 2)) socket.resume();
+  }
+
+  #drop(): void {
+    this.#waiting.length = 0;
+    this.#deps.backlog.remove(this.#waitingBytes);
+    this.#waitingBytes = 0;
   }
 
   async #handled(frame: OrderedFrame): Promise<boolean> {
@@ -114,10 +133,7 @@ export class SessionFrames {
   }
 }
 
-function parsed(data: Buffer): AgentFrame | null {
-  try {
-    return agentFrame.parse(JSON.parse(data.toString('utf8')));
-  } catch {
-    return null; // The session ends with `bad_frame`; its content is of no further use.
-  }
+function isOvertaken({ kind, frame }: OrderedFrame, next: OrderedFrame | undefined): boolean {
+  if (kind !== 'ack' || next?.frame.jobId !== frame.jobId) return false;
+  return next.kind === 'result' || (next.kind === 'ack' && next.frame.state === 'running');
 }

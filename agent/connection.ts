@@ -12,6 +12,7 @@ import type { Log } from '../platform/log.ts';
 import { Backoff } from './backoff.ts';
 import type { Link } from './output-spool.ts';
 import type { Identity } from './state-directory.ts';
+import { WordLine } from './word-line.ts';
 
 type Welcome = Extract<GatewayFrame, { type: 'welcome' }>;
 type SessionFrame = Exclude<GatewayFrame, { type: 'welcome' } | { type: 'bye' }>;
@@ -213,6 +214,7 @@ function sendFrame(socket: WebSocket, frame: AgentFrame): void {
 }
 
 function linkOver(socket: WebSocket): Link {
+  const words = new WordLine((frame) => sendFrame(socket, frame));
   return {
     get isOpen() {
       return socket.readyState === WebSocket.OPEN;
@@ -220,7 +222,7 @@ function linkOver(socket: WebSocket): Link {
     get backlogBytes() {
       return socket.bufferedAmount;
     },
-    send: (frame) => sendFrame(socket, frame),
+    send: (frame) => words.send(frame),
     sendOutput(frame) {
       if (socket.readyState === WebSocket.OPEN) socket.send(encodeOutput(frame));
     },

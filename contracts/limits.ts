@@ -100,6 +100,10 @@ export const limits = {
   trustBytes: 512 * 1024,
   /** Bytes unsent on one agent's link; beyond it the slow agent is cut off. */
   linkBacklogBytes: 16 * 1024 * 1024,
+  /** Bytes of one agent's frames that wait to be handled; beyond it its link is not read. */
+  sessionWaitingBytes: 8 * 1024 * 1024,
+  /** The same of all agents of a gateway together; beyond it each may have one frame waiting. */
+  gatewayWaitingBytes: 256 * 1024 * 1024,
   /** Jobs that one step marks and writes, then others have their turn: 10,000 writes block 0.3 s. */
   sliceJobsMax: 256,
   /** Tasks whose jobs are being written or wait for it; what is beyond is found at the next look. */

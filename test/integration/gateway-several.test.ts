@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type AgentView, agentView, type TaskSubmit } from '../../contracts/task.ts';
 import { taskIdOf } from '../../domain/ids.ts';
@@ -9,8 +12,9 @@ import { Jobs } from '../../redis/jobs.ts';
 import { Tasks } from '../../redis/tasks.ts';
 import { AgentHost } from '../support/agent-host.ts';
 import { eventually } from '../support/eventually.ts';
-import type { FakeAgent } from '../support/fake-agent.ts';
+import { FakeAgent } from '../support/fake-agent.ts';
 import { GatewayHost } from '../support/gateway-host.ts';
+import { GatewayProcess } from '../support/gateway-process.ts';
 
 const [one, two] = ['gateway-1', 'gateway-2'];
 
@@ -34,7 +38,7 @@ describe('two gateways on one Redis', () => {
       }),
     });
   const submit = async (key: string, task: TaskSubmit): Promise<string> => {
-    const { status, body } = await host.submit(key, task);
+    const { status, body } = await host.submitSigned(key, task);
     assert.equal(status, 201, JSON.stringify(body));
     return (body as { taskId: string }).taskId;
   };
@@ -206,8 +210,29 @@ describe('two gateways on one Redis', () => {
     await agent.cut();
   });
 
-  it('one that stops is not ready, and its agents move to the other with what they run', async () => {
+  it('one that dies between the mark and the write: the other writes the job, once', async () => {
+    const marker = join(mkdtempSync(join(tmpdir(), 'fixpoint-mark-')), 'died');
+    const crashPoint = `after-mark@${marker}`;
+    const dying = await GatewayProcess.start(host, { gatewayId: 'gateway-3', crashPoint });
+    const agent = await FakeAgent.connect(dying.agentPort, host.agent(1));
+    await eventually(async () => assert.equal((await viewOf('agent-1')).gatewayId, 'gateway-3'));
+
+    const taskId = await submit('key-after-mark', taskFor(1));
+    await dying.gone();
+    await agent.gone();
+    assert.equal(agent.all('dispatch').length, 0);
+    const again = await host.connect(1, two);
+    await succeed(again);
+
+    await host.letters(taskId, 's');
+    assert.equal(again.all('dispatch').length, 1);
+    await again.cut();
+    rmSync(dirname(marker), { recursive: true });
+  });
+
+  it('one that stops is not ready, and its agents move to the other with what they run', async (t) => {
     const local = await AgentHost.create(host.authority);
+    t.after(() => local.remove());
     await host.register({
       ...{ agentId: local.agentId, name: 'local', labels: {}, journalId: local.journalId },
       ...{ serial: '1', notAfter: systemClock.now() + 60_000 },
@@ -240,6 +265,5 @@ describe('two gateways on one Redis', () => {
     });
     assert.equal((await viewOf('local', other)).gatewayId, other);
     assert.equal(local.starts(), 1);
-    await local.remove();
   });
 });

@@ -34,6 +34,8 @@ export class FleetHost {
     readonly agents: number;
     readonly behaviour: Behaviour;
     readonly clocks?: Partial<Clocks>;
+    /** Starts more gateways once the agents are registered, and names their addresses. */
+    readonly beside?: (host: GatewayHost) => Promise<readonly string[]>;
   }): Promise<FleetHost> {
     const { agents: count, behaviour, clocks = {} } = of;
     const directory = mkdtempSync(join(tmpdir(), 'fixpoint-shards-'));
@@ -49,7 +51,7 @@ export class FleetHost {
     writeFileSync(trustFile, JSON.stringify(await aTrust()));
     const fleet = await Fleet.start(systemClock, {
       ...{ shards, count, mode: 'whole', authority: authority.certificate, trustFile, behaviour },
-      gateways: [`wss://127.0.0.1:${host.agentPort}`],
+      gateways: [`wss://127.0.0.1:${host.agentPort}`, ...((await of.beside?.(host)) ?? [])],
     });
     await fleet.connected(count, { withinMs: 60_000 });
     return new FleetHost({ host, fleet, targets, directory });

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
+import { FrameBacklog } from '../../../agent-gateway/frame-backlog.ts';
 import { type OrderedFrame, SessionFrames } from '../../../agent-gateway/session-frames.ts';
 import { plainReport } from '../../../domain/job.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -20,7 +21,7 @@ describe('frames of a session', () => {
     let isCurrent = true;
     new SessionFrames({
       socket: socket as unknown as WebSocket, // What frames use of one, and no more.
-      clock,
+      ...{ clock, backlog: new FrameBacklog() },
       isCurrent: () => isCurrent,
       onPing: () => {},
       onAnswer: () => true,
@@ -39,5 +40,32 @@ describe('frames of a session', () => {
     await setImmediate();
 
     assert.equal(tried.length, 1);
+  });
+
+  it('an ack that the result has overtaken in the same moment is not stored for itself', async () => {
+    const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1, isPaused: false });
+    const taken: string[] = [];
+    new SessionFrames({
+      socket: socket as unknown as WebSocket, // What frames use of one, and no more.
+      ...{ clock: new ManualClock(), backlog: new FrameBacklog() },
+      isCurrent: () => true,
+      onPing: () => {},
+      onAnswer: () => false,
+      onFrame: async ({ kind }) => void taken.push(kind),
+      onBadFrame: () => {},
+      onRetry: () => {},
+    });
+    const say = (frame: unknown) =>
+      socket.emit('message', Buffer.from(JSON.stringify(frame)), false);
+
+    say({ type: 'ack', jobId, state: 'acked' });
+    say({ type: 'ack', jobId, state: 'running' });
+    say({ ...refusal, report: plainReport('succeeded', null) });
+    await setImmediate();
+    say({ type: 'ack', jobId, state: 'acked' });
+    say({ type: 'ack', jobId: jobId.replace('ab', 'cd'), state: 'running' });
+    await setImmediate();
+
+    assert.deepEqual(taken, ['result', 'ack', 'ack']);
   });
 });
