@@ -26,6 +26,8 @@ export type DeadlineSweepDeps = {
     }): Promise<readonly string[]>;
   };
   readonly read: (taskId: string) => Promise<{ readonly jobs: readonly AgentReport[] } | null>;
+  /** Finishes a task of which some jobs were never told again after Redis had lost it. */
+  readonly giveUp: (taskId: string, now: number) => Promise<unknown>;
   /** Those to which a job could be written now, by any gateway. */
   readonly online: (agentIds: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly isLocked: (agentId: string) => boolean;
@@ -77,7 +79,9 @@ export class DeadlineSweep {
 
   async #settle(due: Due, now: number): Promise<void> {
     const task = await this.#deps.read(due.taskId);
-    const open = (task?.jobs ?? []).filter(({ report }) => !isFinal(report.state));
+    const open = (task?.jobs ?? []).filter(
+      ({ agentId, report }) => agentId !== '' && !isFinal(report.state),
+    );
     const isQueue = due.kind === 'queue';
     const ending = open
       .filter(({ report }) => !isQueue || report.state === 'queued')
@@ -99,6 +103,7 @@ export class DeadlineSweep {
         if (words[at] === 'applied') this.#deps.metrics.jobEnded(report);
       }
     }
+    if (!isQueue) await this.#deps.giveUp(due.taskId, now);
     this.#deps.crash('after-settle');
     await this.#deps.jobs.settled(due);
   }

@@ -23,6 +23,7 @@ export class GatewayMetrics {
   readonly #refusals;
   readonly #late;
   readonly #frames;
+  readonly #texts;
   readonly #callbacks;
   readonly #output;
   readonly #toAck;
@@ -45,6 +46,11 @@ export class GatewayMetrics {
     this.#frames = metrics.counter(
       'fixpoint_agent_frames_refused_total',
       'Frames of agents that were not taken.',
+      ['reason'],
+    );
+    this.#texts = metrics.counter(
+      'fixpoint_job_texts_refused_total',
+      'Texts of jobs that did not make a lost task known again.',
       ['reason'],
     );
     this.#callbacks = metrics.counter('fixpoint_callback_attempts_total', 'Callbacks tried.', [
@@ -83,6 +89,10 @@ export class GatewayMetrics {
 
   frameRefused(reason: RefusedFrame): void {
     this.#frames.inc({ reason });
+  }
+
+  textRefused(reason: string): void {
+    this.#texts.inc({ reason });
   }
 
   callbackTried(result: 'delivered' | 'gone' | 'failed' | 'dead'): void {

@@ -5,10 +5,12 @@ import { isFinal, plainReport } from '../domain/job.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
+import type { Trust } from '../platform/trust-bundle.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { ReportBatches, type Reported } from './report-batches.ts';
 import type { Session } from './session.ts';
 import type { OrderedFrame } from './session-frames.ts';
+import { type Recreation, recreationOf } from './task-recreation.ts';
 
 /** What agents report goes to here. Both reject when it should be tried again. */
 export type JobStore = {
@@ -32,7 +34,17 @@ export type OutputStore = {
   >;
 };
 
+type JobText = Extract<OrderedFrame, { kind: 'text' }>['frame'];
+
+// Nobody waits longer for the end of a job: callbacks are given up then.
+const textKeptMs = 86_400_000;
+
 export type JobReportsDeps = {
+  readonly tasks: { recreate(task: Recreation, now: number): Promise<void> };
+  /** Whom agents trust to sign jobs; null while there is no bundle. */
+  readonly trust: () => Trust | null;
+  /** How long what has not reported is waited for after its last possible end. */
+  readonly graceMs: number;
   readonly jobs: JobStore;
   readonly output: OutputStore;
   readonly metrics: GatewayMetrics;
@@ -67,6 +79,7 @@ export class JobReports {
     }
     if (kind === 'output') return this.#output(frame);
     if (kind === 'ack') return this.#ack(session, frame);
+    if (kind === 'text') return this.#recreate(session, frame);
     return this.#result(session, frame);
   }
 
@@ -95,6 +108,7 @@ export class JobReports {
     const report = plainReport(frame.state, null);
     const word = await this.#report({ jobId: frame.jobId, report, sessionId });
     if (word === 'foreign') this.#deps.metrics.frameRefused('no_such_job');
+    if (word === 'gone') this.#askText(session, frame.jobId);
   }
 
   async #result(session: Session, frame: { jobId: string; report: JobReport }): Promise<void> {
@@ -106,13 +120,44 @@ export class JobReports {
     const word = await this.#report({ jobId, report, sessionId });
     this.#deps.crash('after-report');
     if (word === 'foreign') return this.#deps.metrics.frameRefused('no_such_job');
+    // Its text comes and makes the task again, and then the result comes once more.
+    if (word === 'gone' && this.#askText(session, jobId)) return;
     if (word === 'applied') this.#deps.metrics.jobEnded(frame.report);
     else this.#deps.metrics.reportDropped(word);
     // The newer session hears of it: it is given the same job, and the agent answers again.
     if (word === 'replaced') return;
-    session.ended(frame.jobId);
-    session.sendText(`{"type":"stored","jobId":"${jobId}"}`);
+    this.#stored(session, jobId);
     this.#deps.crash('after-stored');
+  }
+
+  #stored(session: Session, jobId: string): void {
+    session.ended(jobId);
+    session.sendText(`{"type":"stored","jobId":"${jobId}"}`);
+  }
+
+  /** Without a trust bundle no text can be believed, so none is asked for. */
+  #askText(session: Session, jobId: string): boolean {
+    return this.#deps.trust() !== null && session.askText(jobId);
+  }
+
+  /** Redis has lost the job's task: it is made again from what the submitter signed (rule R6). */
+  async #recreate(session: Session, frame: JobText): Promise<void> {
+    const { trust, tasks, metrics, clock, log, graceMs } = this.#deps;
+    const bundle = trust();
+    if (bundle === null || !session.isAsked(frame.jobId)) return;
+    const now = clock.now();
+    const of = { trust: bundle, now, graceMs, keptMs: textKeptMs };
+    const recreated = recreationOf(frame, of);
+    const { agentId } = session;
+    if (recreated.kind === 'task') await tasks.recreate(recreated.task, now);
+    session.textCame(frame.jobId);
+    if (recreated.kind === 'task') {
+      return log.info({ agentId, jobId: frame.jobId }, 'a task that Redis had lost is known again');
+    }
+    metrics.textRefused(recreated.reason);
+    log.warn({ agentId, jobId: frame.jobId, reason: recreated.reason }, 'a task stays lost');
+    // Otherwise the agent would tell of it for ever. If it is submitted again, so is the job.
+    this.#stored(session, frame.jobId);
   }
 
   /** The first word on a job says how long its dispatch took. */

@@ -168,7 +168,10 @@ function partsOf(of: GatewayOptions) {
     keep: (owned) => sessions.keep(owned),
   });
   const output = new JobOutput(background);
-  const reports = new JobReports({ jobs, output, metrics, crash, clock, log });
+  const reports = new JobReports({
+    ...{ jobs, tasks, output, graceMs: clocks.batchGraceMs, trust: () => trust.trust },
+    ...{ metrics, crash, clock, log },
+  });
   const outputGets = outputGetsOf(of, registry);
   const presence = new Presence({
     ...{ ...clocks, registry, sessions: new Sessions(request), gatewayId },
@@ -184,12 +187,7 @@ function partsOf(of: GatewayOptions) {
     ...{ ...clocks, gatewayId, metrics, clock, log },
   });
   const read = (taskId: string) => tasks.read(taskId);
-  const online = (agentIds: readonly string[]) => presence.online(agentIds);
-  const isLocked = (agentId: string) => gate.lockOf(agentId) !== null;
-  const sweep = new DeadlineSweep({
-    ...{ jobs, read, online, isLocked },
-    ...{ metrics, crash, clock, log },
-  });
+  const sweep = sweepOf(of, { jobs, tasks, presence, gate, metrics });
   const stream = new Outbox({ redis: background, blocking, gatewayId });
   const { callbackSecret: secret } = of;
   const outbox = new CallbackOutbox({
@@ -218,6 +216,26 @@ function partsOf(of: GatewayOptions) {
     readiness,
     http,
   };
+}
+
+function sweepOf(
+  { crash, clock, log }: GatewayOptions,
+  parts: {
+    readonly jobs: Jobs;
+    readonly tasks: Tasks;
+    readonly presence: Presence;
+    readonly gate: ControlGate;
+    readonly metrics: GatewayMetrics;
+  },
+): DeadlineSweep {
+  const { jobs, tasks, presence, gate, metrics } = parts;
+  return new DeadlineSweep({
+    ...{ jobs, metrics, crash, clock, log },
+    read: (taskId) => tasks.read(taskId),
+    giveUp: (taskId, now) => tasks.giveUp(taskId, now),
+    online: (agentIds) => presence.online(agentIds),
+    isLocked: (agentId) => gate.lockOf(agentId) !== null,
+  });
 }
 
 function peersOf(

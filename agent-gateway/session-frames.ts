@@ -16,7 +16,8 @@ import type { FrameBacklog } from './frame-backlog.ts';
 export type OrderedFrame =
   | { readonly kind: 'output'; readonly frame: OutputFrame }
   | { readonly kind: 'ack'; readonly frame: Extract<AgentFrame, { type: 'ack' }> }
-  | { readonly kind: 'result'; readonly frame: Extract<AgentFrame, { type: 'result' }> };
+  | { readonly kind: 'result'; readonly frame: Extract<AgentFrame, { type: 'result' }> }
+  | { readonly kind: 'text'; readonly frame: Extract<AgentFrame, { type: 'job-text' }> };
 
 export type SessionFramesDeps = {
   readonly socket: WebSocket;
@@ -38,7 +39,7 @@ export type SessionFramesDeps = {
 const retryMs = 500;
 
 /**
- * Takes the frames of one session. Output, acks and results are handled strictly in order, because
+ * Takes the frames of one session. Output, acks, results and texts of jobs are handled strictly in order, because
  * a result is stored only after the output before it, and each until it succeeds or the link is
  * closed: then the agent sends again what it was not told to be stored. What waits when a newer
  * session takes over is dropped, because that session is given the same jobs: a refusal left behind
@@ -92,6 +93,7 @@ export class SessionFrames {
       this.#deps.onPing(frame.id);
       return 'done';
     }
+    if (frame.type === 'job-text') return { kind: 'text', frame };
     return frame.type === 'ack' ? { kind: 'ack', frame } : { kind: 'result', frame };
   }
 

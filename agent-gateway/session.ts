@@ -55,6 +55,8 @@ export class Session {
   readonly #clock: Clock;
   readonly #given = new Map<string, Given>();
   readonly #cancelled = new Map<string, string>();
+  /** Jobs whose text the agent was asked for and has not sent. */
+  readonly #asked = new Set<string>();
   /** What Redis has of this session while it is its agent's newest; null until it was written. */
   owner: string | null = null;
   /** The `lastSeenAt` that was last written to Redis. */
@@ -156,6 +158,27 @@ export class Session {
     this.sendText(of.text);
     const reason = of.cancelled ?? this.#cancelled.get(jobId);
     if (reason !== undefined) this.cancel(jobId, reason);
+  }
+
+  /**
+   * Asks for the text of a job whose task is not known. False if this agent cannot be asked: it
+   * speaks an older version, or was asked for more than it has answered.
+   */
+  askText(jobId: string): boolean {
+    if (this.protocol < 2 || this.#asked.size >= limits.textsAskedMax) return false;
+    this.#asked.add(jobId);
+    this.send({ type: 'resync', jobId });
+    return true;
+  }
+
+  /** Whether the job's text was asked for and is still to come. */
+  isAsked(jobId: string): boolean {
+    return this.#asked.has(jobId);
+  }
+
+  /** The text came and needs no second look. */
+  textCame(jobId: string): void {
+    this.#asked.delete(jobId);
   }
 
   /** Asks the agent to end a job. May be repeated; the agent keeps the first reason. */

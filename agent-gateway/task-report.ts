@@ -20,7 +20,7 @@ export const taskReportOf = ({ taskId, key, state, jobs }: Task): TaskReport => 
   letters: jobs.map(({ report }) => letterOf(report.state)).join(''),
   failures: jobs
     .flatMap(({ agentId, report }) =>
-      isFinal(report.state) && report.state !== 'succeeded'
+      isFinal(report.state) && report.state !== 'succeeded' && agentId !== ''
         ? { agentId, state: report.state, reason: report.reason, exitCode: report.exitCode }
         : [],
     )
@@ -35,6 +35,8 @@ export function jobsPageOf(
   const rows = task.jobs
     .map(({ agentId, report }, at) => ({ agentId, report, at }))
     .slice(of.from)
+    // A job of which nobody has told since Redis lost its task has no host to show.
+    .filter(({ agentId }) => agentId !== '')
     .filter(({ report }) => of.state === undefined || report.state === of.state);
   const following = rows[of.count];
   return {

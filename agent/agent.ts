@@ -148,6 +148,9 @@ export class Agent {
       case 'cancel':
         this.#desk.onCancel(frame);
         break;
+      case 'resync':
+        this.#desk.onResync(frame.jobId);
+        break;
       case 'stored':
         void this.#desk.onStored(frame.jobId);
         break;

@@ -115,6 +115,15 @@ export class JobDesk {
     this.#spool?.answer(frame);
   }
 
+  /** The gateway does not know the job's task: it is given what it can make the task again from. */
+  onResync(jobId: string): void {
+    const isKnown = this.#deps.journal.entry(jobId) !== undefined;
+    const signed = isKnown ? this.#deps.state.jobFolder(jobId).signed() : null;
+    const [job, signature] = [signed?.text ?? null, signed?.signature ?? null];
+    this.#send({ type: 'job-text', jobId, job, signature });
+    if (isKnown) this.#answer({ jobId, have: { stdout: 0, stderr: 0 } });
+  }
+
   onOutput(jobId: string): void {
     this.#spool?.pump(jobId);
   }
@@ -239,7 +248,7 @@ export class JobDesk {
     return found;
   }
 
-  #answer({ jobId, have }: Dispatch): void {
+  #answer({ jobId, have }: Pick<Dispatch, 'jobId' | 'have'>): void {
     const entry = this.#deps.journal.entry(jobId);
     if (entry?.started !== undefined) this.#send({ type: 'ack', jobId, state: 'running' });
     else this.#send({ type: 'ack', jobId, state: 'acked' });

@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { OutputStream } from '../contracts/frames.ts';
 import { type Intent, intentBody } from './journal-record.ts';
 import { maskBeginning, maskReachBytes, maskSecrets } from './secret-mask.ts';
@@ -26,6 +27,8 @@ type Stdin =
   | { readonly kind: 'none' }
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'file'; readonly path: string };
+
+const signedBody = z.object({ job: z.string(), signature: z.string().nullable() });
 
 const streams: readonly OutputStream[] = ['stdout', 'stderr'];
 
@@ -83,6 +86,19 @@ export class JobFolder {
       return parsed.success ? parsed.data : null;
     } catch {
       // Damage or a crash before it was written: the folder itself still says "never again".
+      return null;
+    }
+  }
+
+  /** The job's text and signature as they came, or null if they cannot be read. */
+  signed(): SignedJob | null {
+    try {
+      const { job, signature } = signedBody.parse(
+        JSON.parse(readFileSync(join(this.path, 'job.json'), 'utf8')),
+      );
+      return { text: job, signature };
+    } catch {
+      // Of an older agent, damaged, or removed after its time: then nobody can make the task again from it.
       return null;
     }
   }

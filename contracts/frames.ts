@@ -7,7 +7,7 @@ import { trustEnvelope } from './trust.ts';
  * The agent link (design 5.7): JSON text frames for control, binary frames for output. A peer
  * ignores unknown fields and refuses unknown types by name. The version moves when a frame
  * changes in a way the other side would misread; N and N−1 are accepted by gateways, which are
- * therefore upgraded before the agents. Frames that version 1 does not know (`trust`,
+ * therefore upgraded before the agents. Frames that version 1 does not know (`trust`, `resync`,
  * `output-get`) go only to sessions whose hello said 2 or more.
  */
 export const protocolVersion = 2;
@@ -37,10 +37,28 @@ export const jobAck = z.object({
 /** The end of a job. Sent again on every connect until the gateway stored it. */
 export const result = z.object({ type: z.literal('result'), jobId, report: jobReport });
 
+/**
+ * Answers `resync`: the job's exact text and signature as they came, both null if the agent does not
+ * have them (any more). After it the agent tells again how the job stands.
+ */
+export const jobTextFrame = z.object({
+  type: z.literal('job-text'),
+  jobId,
+  job: z.string().max(limits.frameBytes).nullable(),
+  signature: signature.nullable(),
+});
+
 export const agentBye = z.object({ type: z.literal('bye'), reason: z.string().max(200) });
 
 /** Everything an agent may send as text. */
-export const agentFrame = z.discriminatedUnion('type', [hello, ping, jobAck, result, agentBye]);
+export const agentFrame = z.discriminatedUnion('type', [
+  hello,
+  ping,
+  jobAck,
+  result,
+  jobTextFrame,
+  agentBye,
+]);
 export type AgentFrame = z.infer<typeof agentFrame>;
 
 export const welcome = z.object({
@@ -102,6 +120,9 @@ export const resultStored = z.object({ type: z.literal('stored'), jobId });
 /** Whom to trust from now on; the agent takes it only if a key that it trusts already says so. */
 export const trust = z.object({ type: z.literal('trust'), bundle: trustEnvelope });
 
+/** The gateway does not know the job's task: Redis has lost it. Asks for the job's text (rule R6). */
+export const resync = z.object({ type: z.literal('resync'), jobId });
+
 export const gatewayBye = z.object({
   type: z.literal('bye'),
   reason: z.string().max(200),
@@ -116,6 +137,7 @@ export const gatewayFrame = z.discriminatedUnion('type', [
   dispatch,
   cancel,
   resultStored,
+  resync,
   trust,
   outputGet,
   gatewayBye,

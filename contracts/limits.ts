@@ -108,6 +108,8 @@ export const limits = {
   sliceJobsMax: 256,
   /** Tasks whose jobs are being written or wait for it; what is beyond is found at the next look. */
   tasksWritingMax: 10_000,
+  /** Texts of unknown jobs that one agent is asked for at once; the others are asked for later. */
+  textsAskedMax: 1_000,
   /** Sessions opening at once that have not said hello yet. */
   handshakesMax: 256,
   /** Agents locked at once: all travel in the control state, which gateways read twice a second. */

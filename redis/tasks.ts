@@ -8,8 +8,13 @@ import { guarded } from './unavailable.ts';
 
 const submit = script('task-submit', 'task-ending');
 const cancel = script('task-cancel', 'task-ending');
+const recreate = script('task-recreate', 'task-ending');
+const giveUp = script('task-give-up', 'task-ending');
 
-/** A task as it stands: its jobs in the order of the submit. Times are Unix milliseconds. */
+/**
+ * A task as it stands: its jobs in the order of the submit. Times are Unix milliseconds. Of a task
+ * that was made again from some of its jobs, those of which nobody told have an empty agent id.
+ */
 export type StoredTask = {
   readonly taskId: string;
   readonly key: string;
@@ -40,8 +45,10 @@ export const endingKeys = (taskId: string): string[] => [
   keys.outbox.callbacks,
 ];
 
+const unknownRow = JSON.stringify(plainReport('unknown', 'deadline'));
 const queuedRow = JSON.stringify(plainReport('queued', null));
 const notEnrolledRow = JSON.stringify(plainReport('not_enrolled', 'not_enrolled'));
+const dispatchedRow = JSON.stringify(plainReport('dispatched', null));
 const openTasksMax = 10_000;
 
 /** Tasks as Redis keeps them (rule R5). Every method rejects with `upstream_unavailable` only. */
@@ -92,21 +99,71 @@ export class Tasks {
       const [, head] = answers?.[0] ?? [];
       const [, rows] = answers?.[1] ?? [];
       const [key, state, agents, callbackUrl, reference] = head as (string | null)[];
-      if (!key || !agents) return null;
+      if (!key) return null;
+      const agentIds = agents?.split(',') ?? (await this.#places(taskId));
       const reports = rows as Record<string, string>;
+      const untold = state === 'finished' ? unknownRow : queuedRow;
       return {
         taskId,
         key,
         state: state === 'finished' ? 'finished' : 'open',
-        jobs: agents.split(',').map((agentId) => ({
+        jobs: agentIds.map((agentId) => ({
           agentId,
           // Written from checked reports by our own scripts: 20,000 rows are not checked once more.
-          report: JSON.parse(reports[agentId] ?? queuedRow) as JobReport,
+          report: JSON.parse(reports[agentId] ?? untold) as JobReport,
         })),
         callbackUrl: callbackUrl || null,
         reference: callbackUrl ? (reference ?? '') : null,
       };
     });
+  }
+
+  /** The agent ids of a task that was made again from some of its jobs; empty where nobody told. */
+  async #places(taskId: string): Promise<readonly string[]> {
+    const fields = await this.#redis.hgetall(keys.task.task(taskId));
+    const size = Number(fields['size'] ?? 0);
+    return Array.from({ length: size }, (_, at) => fields[`at:${at}`] ?? '');
+  }
+
+  /**
+   * Makes a task again, as far as one of its jobs tells of it (rule R6). What is known of the task
+   * or the job stays. May be repeated, with every job of the task and in any order.
+   */
+  async recreate(
+    of: {
+      readonly taskId: string;
+      readonly key: string;
+      readonly agentId: string;
+      readonly size: number;
+      readonly position: number;
+      readonly notAfter: number;
+      readonly deadline: number;
+      readonly outputBytes: number;
+      readonly callback: { readonly url: string; readonly reference: string } | null;
+    },
+    now: number,
+  ): Promise<void> {
+    await guarded(() =>
+      recreate(
+        this.#redis,
+        [...endingKeys(of.taskId), keys.agent.pending(of.agentId)],
+        [
+          ...[of.taskId, now, limits.taskKeptMs, of.key, of.size, of.position, of.agentId],
+          ...[dispatchedRow, of.notAfter, of.deadline],
+          ...[of.callback?.url ?? '', of.callback?.reference ?? '', of.outputBytes],
+        ],
+      ),
+    );
+  }
+
+  /**
+   * Finishes a task that was made again from some of its jobs and of which the others have never
+   * told: those stay unknown. Any other task is left as it is. Answers how many those were.
+   */
+  giveUp(taskId: string, now: number): Promise<number> {
+    return guarded(async () =>
+      Number(await giveUp(this.#redis, endingKeys(taskId), [taskId, now, limits.taskKeptMs])),
+    );
   }
 
   /** The body as it was submitted, with its key; kept until the task finishes. */
@@ -178,8 +235,8 @@ export class Tasks {
   }): Promise<{ readonly inFlight: readonly string[]; readonly ended: number } | null> {
     return guarded(async () => {
       const text = await this.#redis.hget(keys.task.task(of.taskId), 'agents');
-      if (text === null) return null;
-      const agents = text.split(',');
+      const agents = text?.split(',') ?? (await this.#redis.hkeys(keys.task.jobs(of.taskId)));
+      if (agents.length === 0) return null;
       const answer = await cancel(
         this.#redis,
         [...endingKeys(of.taskId), ...agents.map(keys.agent.pending)],

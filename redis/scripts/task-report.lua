@@ -2,11 +2,13 @@
 -- Prelude: task-ending. KEYS[6] owners of agents' sessions  KEYS[7..] the pending queue of each job's agent
 -- ARGV[4] 'any', or 'queued': only what still queues
 -- ARGV[5..] per job: agent id, row (JSON of its report), id of the session that reports it or ''
--- Returns one word per job: 'applied', 'late' (nothing changed), 'foreign' (no such job), 'gone' (no such task),
+-- Returns one word per job: 'applied', 'late' (nothing changed), 'foreign' (no such job), 'gone' (no such task,
+-- or one of which only other jobs have told again, see task-recreate.lua),
 -- 'replaced' (the agent has a newer session: what an older one refuses, the newer may have started).
 local words = {}
 local ended = 0
 local known = redis.call('EXISTS', KEYS[1]) == 1
+local is_partial = redis.call('HEXISTS', KEYS[1], 'partial') == 1
 
 local function is_replaced(agent_id, session_id)
   if session_id == '' then return false end
@@ -22,7 +24,7 @@ for at = 1, (#ARGV - 4) / 3 do
   elseif not known then
     words[at] = 'gone'
   elseif not before then
-    words[at] = 'foreign'
+    words[at] = is_partial and 'gone' or 'foreign'
   else
     local from, to = rank_of(before), rank_of(row)
     if from >= to or (ARGV[4] == 'queued' and from > 0) then

@@ -1,6 +1,7 @@
 -- Keeps a task, once per key, and queues its jobs; a task with no job left to run finishes at once.
 -- One that comes after its own notAfter may have been here before Redis lost it (rule R6): its jobs
 -- are sent until the deadline, because agents know what ran, and start nothing that late.
+-- A task that its own jobs have told of (task-recreate.lua) becomes whole: what they told stays.
 -- Prelude: task-ending. KEYS[6..] the pending queue of each target
 -- ARGV[4] idempotency key  ARGV[5] digest of the body  ARGV[6] body, JSON  ARGV[7] agent ids, commas between
 -- ARGV[8] notAfter  ARGV[9] deadline  ARGV[10] callback url or ''  ARGV[11] reference or ''  ARGV[12] output bytes a job
@@ -9,6 +10,12 @@
 local digest = redis.call('HGET', KEYS[1], 'digest')
 if digest == ARGV[5] then return { 'same', redis.call('HGET', KEYS[1], 'createdAt') } end
 if digest then return { 'conflict' } end
+local told = {}
+if redis.call('HEXISTS', KEYS[1], 'partial') == 1 then
+  local rows = redis.call('HGETALL', KEYS[2])
+  for at = 1, #rows, 2 do told[rows[at]] = rows[at + 1] end
+  redis.call('DEL', KEYS[1], KEYS[2])
+end
 
 local size = (#ARGV - 12) / 2
 local is_again = tonumber(ARGV[2]) > tonumber(ARGV[8])
@@ -23,7 +30,8 @@ if not is_again then redis.call('ZADD', KEYS[4], ARGV[8], 'queue:' .. ARGV[1]) e
 
 local ended = 0
 for at = 1, size do
-  local agent_id, row = ARGV[11 + 2 * at], ARGV[12 + 2 * at]
+  local agent_id = ARGV[11 + 2 * at]
+  local row = told[agent_id] or ARGV[12 + 2 * at]
   redis.call('HSET', KEYS[2], agent_id, row)
   if rank_of(row) == final then
     ended = ended + 1

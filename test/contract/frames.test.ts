@@ -77,6 +77,17 @@ describe('frames of the agent link', () => {
       ['report.state', 'ok'],
     ],
   });
+  schemaCases('job-text', agentFrame, {
+    valid: [
+      { type: 'job-text', jobId, job: '{}', signature },
+      { type: 'job-text', jobId, job: null, signature: null },
+    ],
+    refused: [
+      ['jobId', 'job'],
+      ['job', undefined],
+      ['signature', 'none'],
+    ],
+  });
   schemaCases('an agent’s bye', agentFrame, {
     valid: [{ type: 'bye', reason: 'stopping' }],
     refused: [['reason', 'x'.repeat(201)]],
@@ -115,6 +126,10 @@ describe('frames of the agent link', () => {
       ['content', 'x'.repeat(limits.scriptBytes + 1)],
       ['have.stdout', -1],
     ],
+  });
+  schemaCases('resync', gatewayFrame, {
+    valid: [{ type: 'resync', jobId }],
+    refused: [['jobId', agentId]],
   });
   schemaCases('trust', gatewayFrame, {
     valid: [

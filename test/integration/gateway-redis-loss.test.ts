@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TaskSubmit } from '../../contracts/task.ts';
 import { systemClock } from '../../platform/clock.ts';
+import { AgentHost } from '../support/agent-host.ts';
 import { eventually } from '../support/eventually.ts';
 import { GatewayHost } from '../support/gateway-host.ts';
+import { hang } from '../support/hanging-redis.ts';
 
 describe('a gateway whose Redis lost everything', () => {
   let host: GatewayHost;
@@ -66,5 +68,105 @@ describe('a gateway whose Redis lost everything', () => {
     );
 
     await host.letters(taskId, 'u');
+  });
+
+  it('gives no lease, writes nothing and refuses nothing until the control state is known again', async () => {
+    const agent = await host.connect(1);
+    await host.redis.flushall();
+    await eventually(async () => assert.equal((await agent.ping()).lease, false));
+
+    const taskId = await submit('key-no-control', host.task());
+    const { stopped } = await agent.ping();
+    await agent.ping();
+
+    assert.equal(stopped, false);
+    assert.equal(agent.all('dispatch').length, 0);
+    assert.equal((await host.report(taskId)).letters, '.');
+    await host.allow();
+    const { jobId } = await agent.heard('dispatch');
+    agent.result(jobId);
+    await host.letters(taskId, 's');
+    await agent.cut();
+  });
+
+  it('a restart without its file in mid-task: the same key again, and the agent is asked', async () => {
+    const agent = await host.connect(1);
+    const task = host.task();
+    const taskId = await submit('key-no-file', task);
+    const { jobId } = await agent.heard('dispatch');
+    agent.ack(jobId, 'running');
+
+    await host.redisServer.kill();
+    await host.redisServer.lose();
+    await host.redisServer.restart();
+    await host.allow();
+    await host.isReady();
+    await eventually(async () =>
+      assert.equal((await host.submit('key-no-file', task)).status, 201),
+    );
+    await agent.heard('dispatch', 2);
+    agent.result(jobId);
+
+    await host.letters(taskId, 's');
+    await agent.cut();
+  });
+
+  it('a full Redis: a submit is answered 503, a result waits, and all goes on when there is room', async () => {
+    const agent = await host.connect(1);
+    const taskId = await submit('key-before-full', host.task());
+    const { jobId } = await agent.heard('dispatch');
+
+    await host.redis.config('SET', 'maxmemory', '1mb');
+    const refused = await host.submit('key-full', host.task());
+    agent.result(jobId);
+    await agent.ping();
+    assert.equal(agent.all('stored').length, 0);
+    await host.redis.config('SET', 'maxmemory', '0');
+
+    assert.equal(refused.status, 503);
+    assert.equal((await agent.heard('stored')).jobId, jobId);
+    await host.letters(taskId, 's');
+    assert.equal((await host.submit('key-full', host.task())).status, 201);
+    await agent.cut();
+  });
+
+  it('a Redis that hangs for 8 s in mid-task: the task ends within seconds of its return', async (t) => {
+    const local = await AgentHost.create(host.authority);
+    t.after(() => local.remove());
+    const { agentId, journalId } = local;
+    await host.admit(local, 'local');
+    const task = host.task({ targets: [{ agentId, journalId }] });
+    const content = `echo started >> ${local.evidence}; sleep 1\n`;
+    const signed = { ...task, action: { ...task.action, content } };
+    const { body } = await host.submitSigned('key-hang', signed);
+    await eventually(() => assert.equal(local.starts(), 1));
+
+    await hang(host, 8_000);
+
+    await host.letters((body as { taskId: string }).taskId, 's');
+    assert.equal(local.starts(), 1);
+  });
+
+  it('between two batches: the first is answered from the journal, the second runs, each once', async (t) => {
+    const local = await AgentHost.create(host.authority);
+    t.after(() => local.remove());
+    await host.admit(local, 'batches');
+    const { agentId, journalId } = local;
+    const task = host.task({ targets: [{ agentId, journalId }] });
+    const content = `echo started >> ${local.evidence}; exit 3\n`;
+    const batch = { ...task, action: { ...task.action, content } };
+    const run = async (key: string) => {
+      const { body } = await host.submitSigned(key, batch);
+      const { failures } = await host.letters((body as { taskId: string }).taskId, 'f');
+      return failures[0]?.exitCode;
+    };
+    const first = await run('key-batch-1');
+
+    await loseAll();
+    const again = await run('key-batch-1');
+    const second = await run('key-batch-2');
+
+    assert.deepEqual([first, again, second], [3, 3, 3]);
+    assert.equal(local.starts(), 2);
   });
 });

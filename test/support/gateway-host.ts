@@ -21,6 +21,7 @@ import { silentLog } from '../../platform/log.ts';
 import { Metrics } from '../../platform/metrics.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { controlCache } from '../../redis/control-cache.ts';
+import type { AgentHost } from './agent-host.ts';
 import { eventually } from './eventually.ts';
 import { type AgentCredentials, FakeAgent } from './fake-agent.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
@@ -169,6 +170,19 @@ export class GatewayHost {
     return running.gateway;
   }
 
+  /** Enrols a real agent under a name, starts it and awaits that it has a link. */
+  async admit(agent: AgentHost, name: string): Promise<void> {
+    const { agentId, journalId } = agent;
+    const notAfter = systemClock.now() + 3_600_000;
+    await this.register({ agentId, name, labels: {}, journalId, serial: '1', notAfter });
+    await agent.start(`wss://127.0.0.1:${this.agentPort}`);
+    await eventually(async () => {
+      const { status, body } = await this.call({ path: `/v1/agents/${name}` });
+      const { state } = body as { state?: string };
+      if (status !== 200 || state !== 'online') throw new Error(`${name} is ${state ?? status}`);
+    });
+  }
+
   agent(number: number): AgentCredentials {
     const agent = this.agents[number - 1];
     if (agent === undefined) throw new Error(`there is no agent ${number}`);
@@ -177,6 +191,11 @@ export class GatewayHost {
 
   connect(number: number, gatewayId = this.#first, protocol?: number): Promise<FakeAgent> {
     return FakeAgent.connect(this.agentPortOf(gatewayId), this.agent(number), protocol);
+  }
+
+  /** A link in a protocol of before. */
+  connectAs(protocol: number, number: number): Promise<FakeAgent> {
+    return FakeAgent.connect(this.agentPort, this.agent(number), protocol);
   }
 
   async startGateway(gatewayId = this.#first, clocks: Partial<Clocks> = {}): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -13,6 +13,8 @@ export type RedisServer = {
   resume(): void;
   /** As a power cut; what was answered is on disk. */
   kill(): Promise<void>;
+  /** Takes its data away while it does not run, as a lost disk. */
+  lose(): Promise<void>;
   /** Starts it again with its data, on the same port. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -45,6 +47,10 @@ export async function startRedis(): Promise<RedisServer> {
     pause: () => server.pause(),
     resume: () => server.resume(),
     kill: () => server.end('SIGKILL'),
+    async lose() {
+      await rm(directory, { recursive: true, force: true });
+      await mkdir(directory);
+    },
     restart: start,
     async stop() {
       await server.end('SIGTERM');
