@@ -1,12 +1,12 @@
-import type { TaskReport, TaskSubmit } from '../contracts/task.ts';
-import type { GatewayActivities } from '../contracts/temporal.ts';
+import type { TaskReport } from '../contracts/task.ts';
+import type { GatewayActivities, SubmitInput } from '../contracts/temporal.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { signedTask, type TaskSigner } from './task-signer.ts';
 
 /** The gateway as activities need it. Every call is safe to repeat. */
 export type GatewayClient = {
   /** Throws `conflict` if the key was used with another body, `upstream_unavailable` if nobody answers. */
-  submit(of: { readonly key: string; readonly task: TaskSubmit }): Promise<TaskReport>;
+  submit(of: SubmitInput): Promise<TaskReport>;
   /** `null` if the gateway does not know the key. */
   poll(key: string): Promise<TaskReport | null>;
   cancel(of: { readonly key: string; readonly reason: string }): Promise<void>;
@@ -22,7 +22,7 @@ export function gatewayActivities(deps: {
   const submit: GatewayActivities['submitTask'] = async (input) => {
     const task = await signedTask(signer, input);
     crash('before-submit');
-    const report = await gateway.submit({ key: input.key, task });
+    const report = await gateway.submit({ ...input, task });
     crash('after-submit');
     return report;
   };

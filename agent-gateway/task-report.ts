@@ -7,16 +7,18 @@ type Task = {
   readonly taskId: string;
   readonly key: string;
   readonly state: 'open' | 'finished';
+  readonly isPartial: boolean;
   /** In the order of the submit. */
   readonly jobs: readonly { readonly agentId: string; readonly report: JobReport }[];
 };
 
 /** The task in a byte a host, with the first hosts that did not succeed. Pure. */
-export const taskReportOf = ({ taskId, key, state, jobs }: Task): TaskReport => ({
+export const taskReportOf = ({ taskId, key, state, isPartial, jobs }: Task): TaskReport => ({
   taskId,
   key,
   state,
   size: jobs.length,
+  ...(isPartial ? { partial: true } : {}),
   letters: jobs.map(({ report }) => letterOf(report.state)).join(''),
   failures: jobs
     .flatMap(({ agentId, report }) =>

@@ -20,6 +20,13 @@ export type TaskRoutesDeps = {
 const taskParams = z.object({ id: taskId });
 const outputParams = taskParams.extend({ agent: z.string().max(253) });
 const whole = (max: number) => z.coerce.number().pipe(z.int().min(0).max(max));
+/** `again`: the submitter knows that the task was here before, so its jobs may have been sent. */
+const submitQuery = z.object({
+  again: z
+    .enum(['true', 'false'])
+    .default('false')
+    .transform((text) => text === 'true'),
+});
 const listQuery = z.object({
   state: z.literal('open').default('open'),
   reference: z.string().max(1000).optional(),
@@ -45,7 +52,8 @@ export function taskRoutes(app: FastifyInstance, deps: TaskRoutesDeps): void {
   const { service } = deps;
   app.post('/v1/tasks', { bodyLimit: limits.taskBodyBytes }, async (request, reply) => {
     const key = checked(idempotencyKey, request.headers['idempotency-key'], 'Idempotency-Key');
-    const { isNew, report } = await service.submit({ key, body: request.body });
+    const { again } = checked(submitQuery, request.query);
+    const { isNew, report } = await service.submit({ key, body: request.body, isAgain: again });
     return reply.code(isNew ? 201 : 200).send(report);
   });
 

@@ -47,11 +47,13 @@ export class TaskService {
 
   /**
    * Keeps a task once per key. The same key and body meet the same task, whoever signed it; another
-   * body is a `conflict`. Jobs are written to links once the task is kept, not before.
+   * body is a `conflict`. Jobs are written to links once the task is kept, not before. Jobs of a
+   * task that was here before and was lost count as sent: what became of them only agents know.
    */
   async submit(of: {
     readonly key: string;
     readonly body: unknown;
+    readonly isAgain: boolean;
   }): Promise<{ readonly isNew: boolean; readonly report: TaskReport }> {
     const task = checked(taskSubmit, of.body);
     this.#check(of.key, task);
@@ -61,6 +63,7 @@ export class TaskService {
     const submitted = await this.#deps.tasks.submit({
       ...{ taskId, key: of.key, task, now: this.#deps.clock.now() },
       digest: sha256Hex(canonicalJson(unsigned(task))),
+      isAgain: of.isAgain,
       isEnrolled: (agentId) => enrolled.has(agentId),
     });
     if (submitted.kind === 'conflict') {
@@ -145,7 +148,8 @@ function newReport(of: {
       ? plainReport('queued', null)
       : plainReport('not_enrolled', 'not_enrolled'),
   }));
-  return taskReportOf({ ...of, state: of.enrolled.size > 0 ? 'open' : 'finished', jobs });
+  const state = of.enrolled.size > 0 ? 'open' : 'finished';
+  return taskReportOf({ ...of, state, isPartial: false, jobs });
 }
 
 const notFound = (taskId: string): FixpointError =>

@@ -196,6 +196,8 @@ export const taskReport = z.object({
   key: idempotencyKey,
   state: z.enum(['open', 'finished']),
   size: z.int(),
+  /** The gateway has lost the task and knows of it what some of its jobs told: it is to be submitted again. */
+  partial: z.literal(true).optional(),
   letters: z.string().max(limits.targetsMax),
   /** Up to `limits.reportFailuresMax` hosts that did not succeed, in the submit's order. */
   failures: z

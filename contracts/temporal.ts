@@ -309,12 +309,19 @@ export type CoreActivities = {
   publishControl(state: ControlState): Promise<void>;
 };
 
+export type SubmitInput = {
+  readonly key: string;
+  readonly task: TaskSubmit;
+  /** The gateway had the task before and has lost it: its jobs may have been sent (rule R6). */
+  readonly again?: true;
+};
+
 /** Activities of queue `fixpoint-gateway`. */
 export type GatewayActivities = {
   /** A pure function of its input (rule X1): the same key and body meet the same task. */
-  submitTask(input: { readonly key: string; readonly task: TaskSubmit }): Promise<TaskReport>;
+  submitTask(input: SubmitInput): Promise<TaskReport>;
   /** The same as `submitTask`, named for those who read a run in Temporal UI. */
-  probe(input: { readonly key: string; readonly task: TaskSubmit }): Promise<TaskReport>;
+  probe(input: SubmitInput): Promise<TaskReport>;
   /** The task as it stands; `null` if the gateway does not know it. */
   pollTask(input: { readonly key: string }): Promise<TaskReport | null>;
   cancelTask(input: {

@@ -19,6 +19,8 @@ export type StoredTask = {
   readonly taskId: string;
   readonly key: string;
   readonly state: 'open' | 'finished';
+  /** Open, and known only as far as some of its jobs told of it. */
+  readonly isPartial: boolean;
   readonly jobs: readonly { readonly agentId: string; readonly report: JobReport }[];
   readonly callbackUrl: string | null;
   readonly reference: string | null;
@@ -69,6 +71,8 @@ export class Tasks {
     readonly digest: string;
     readonly task: TaskSubmit;
     readonly isEnrolled: (agentId: string) => boolean;
+    /** It was here before, so its jobs may have been sent: none of them is called unreachable. */
+    readonly isAgain: boolean;
     readonly now: number;
   }): Promise<Submitted> {
     const { task } = of;
@@ -81,6 +85,7 @@ export class Tasks {
           ...[of.taskId, of.now, limits.taskKeptMs, of.key, of.digest, JSON.stringify(task)],
           ...[agents.join(','), task.notAfter, task.deadline],
           ...[task.callback?.url ?? '', task.callback?.reference ?? '', task.limits.outputBytes],
+          ...[of.isAgain ? '1' : '', dispatchedRow],
           ...agents.flatMap((id) => [id, of.isEnrolled(id) ? queuedRow : notEnrolledRow]),
         ],
       )) as ['created' | 'same' | 'conflict', string]; // The script's three words.
@@ -93,12 +98,15 @@ export class Tasks {
     return guarded(async () => {
       const answers = await this.#redis
         .multi()
-        .hmget(keys.task.task(taskId), 'key', 'state', 'agents', 'callbackUrl', 'reference')
+        .hmget(
+          keys.task.task(taskId),
+          ...['key', 'state', 'agents', 'callbackUrl', 'reference', 'partial'],
+        )
         .hgetall(keys.task.jobs(taskId))
         .exec();
       const [, head] = answers?.[0] ?? [];
       const [, rows] = answers?.[1] ?? [];
-      const [key, state, agents, callbackUrl, reference] = head as (string | null)[];
+      const [key, state, agents, callbackUrl, reference, partial] = head as (string | null)[];
       if (!key) return null;
       const agentIds = agents?.split(',') ?? (await this.#places(taskId));
       const reports = rows as Record<string, string>;
@@ -107,6 +115,7 @@ export class Tasks {
         taskId,
         key,
         state: state === 'finished' ? 'finished' : 'open',
+        isPartial: partial !== null && state !== 'finished',
         jobs: agentIds.map((agentId) => ({
           agentId,
           // Written from checked reports by our own scripts: 20,000 rows are not checked once more.

@@ -28,9 +28,10 @@ export function gatewayClient(of: {
 }): GatewayClient & { openTasks(): Promise<readonly OpenTask[]> } {
   const call = (request: Call) => send(of, request);
   return {
-    async submit({ key, task }): Promise<TaskReport> {
+    async submit({ key, task, again }): Promise<TaskReport> {
       const headers = { 'idempotency-key': key };
-      const answer = await call({ method: 'POST', path: '/v1/tasks', headers, body: task });
+      const path = again ? '/v1/tasks?again=true' : '/v1/tasks';
+      const answer = await call({ method: 'POST', path, headers, body: task });
       return taskReport.parse(expectOk(answer));
     },
     async poll(key) {

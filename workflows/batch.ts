@@ -3,6 +3,7 @@ import {
   ApplicationFailure,
   condition,
   isCancellation,
+  patched,
 } from '@temporalio/workflow';
 import type { ScriptAction, TaskReport, TaskSubmit, TaskTarget } from '../contracts/task.ts';
 import { idempotencyKeyOf } from '../domain/ids.ts';
@@ -50,7 +51,13 @@ export async function runAttempt(run: RunState, attempt: Attempt): Promise<Attem
 /** Each wait is three times the one before, so that a run which hears nothing stays below 60 events. */
 const pollGrowth = 3;
 
-type InFlight = { readonly key: string; readonly task: TaskSubmit; readonly attempt: Attempt };
+type InFlight = {
+  readonly key: string;
+  readonly task: TaskSubmit;
+  readonly attempt: Attempt;
+  /** The gateway had it before. */
+  readonly again?: true;
+};
 
 const rowOf = (attempt: Attempt, key: string) => ({
   batch: attempt.batch,
@@ -103,7 +110,10 @@ async function settle(run: RunState, of: InFlight): Promise<AttemptOutcome> {
       { summary: `poll in ${Math.ceil(waitMs / 1_000)} s · ${of.attempt.label}` },
     );
     if (heard || of.task.deadline - Date.now() <= 0) continue;
-    latest = (await pollOrResubmit(run, of)) ?? latest;
+    const polled = await pollOrResubmit(run, of);
+    // A task that was made again knows of no cancel that came before.
+    if (polled.isResubmitted) cancelTold = false;
+    latest = polled.report ?? latest;
     pollAfterMs *= pollGrowth;
   }
 }
@@ -116,25 +126,29 @@ type Submitted =
 async function submit(run: RunState, of: InFlight): Promise<Submitted> {
   const activities = submitting(run.input.clocks, { summary: of.attempt.label });
   try {
-    const report = await activities[of.attempt.activity]({ key: of.key, task: of.task });
+    const { key, task, again } = of;
+    const input = again ? { key, task, again } : { key, task };
+    const report = await activities[of.attempt.activity](input);
     return { kind: 'accepted', report };
   } catch (error) {
     const failure = activityFailure(error);
     const { cause } = failure;
-    // Refused for good by an answer of the gateway itself: the task does not exist.
-    if (cause instanceof ApplicationFailure && cause.nonRetryable) {
-      return { kind: 'refused', code: cause.type ?? 'internal' };
-    }
-    return adopt(run, of);
+    const isRefused = cause instanceof ApplicationFailure && cause.nonRetryable;
+    const refusal: Submitted = isRefused
+      ? { kind: 'refused', code: cause.type ?? 'internal' }
+      : { kind: 'nothing_ran' };
+    // The answer to an earlier try may have been lost, so a refusal of the last one proves nothing.
+    if (isRefused && !patched('ask-before-refused')) return refusal;
+    return adopt(run, of, refusal);
   }
 }
 
-/** The submit ended without an answer: was it accepted? One look tells (rule X3). */
-async function adopt(run: RunState, of: InFlight): Promise<Submitted> {
+/** The submit ended without success: was it accepted all the same? One look tells (rule X3). */
+async function adopt(run: RunState, of: InFlight, otherwise: Submitted): Promise<Submitted> {
   if (run.reports.has(of.key)) return { kind: 'accepted', report: null };
   const seen = await look(run, of, run.input.clocks.submitTryMs);
   if (seen.kind === 'unreachable') return { kind: 'accepted', report: null };
-  return seen.report === null ? { kind: 'nothing_ran' } : { kind: 'accepted', report: seen.report };
+  return seen.report === null ? otherwise : { kind: 'accepted', report: seen.report };
 }
 
 type Look =
@@ -152,14 +166,24 @@ async function look(run: RunState, of: InFlight, withinMs: number): Promise<Look
   }
 }
 
-/** A gateway that has forgotten the task is given the same one again: same key, same answer (R6). */
-async function pollOrResubmit(run: RunState, of: InFlight): Promise<TaskReport | null> {
+type Polled = { readonly report: TaskReport | null; readonly isResubmitted: boolean };
+
+/**
+ * A gateway that has forgotten the task, or a part of it, is given the same one again: same key,
+ * same answer (R6). After a cancel only once nothing of it may start any more: until then a host
+ * that was never reached would run what is called off (rule R9).
+ */
+async function pollOrResubmit(run: RunState, of: InFlight): Promise<Polled> {
   const seen = await look(run, of, run.input.clocks.pollAfterMinMs);
-  if (seen.kind === 'unreachable' || seen.report !== null) {
-    return seen.kind === 'seen' ? seen.report : null;
+  const report = seen.kind === 'seen' ? seen.report : null;
+  const isKnown = report !== null && report.partial !== true;
+  if (seen.kind === 'unreachable' || isKnown) return { report, isResubmitted: false };
+  const mayStart = Date.now() <= of.task.notAfter;
+  if (run.cancelRequest !== null && mayStart && patched('no-resubmit-of-what-is-cancelled')) {
+    return { report: null, isResubmitted: false };
   }
-  const again = await submit(run, of);
-  return again.kind === 'accepted' ? again.report : null;
+  const again = await submit(run, { ...of, again: true });
+  return { report: again.kind === 'accepted' ? again.report : null, isResubmitted: true };
 }
 
 /** The deadline has passed: one more look, and only what that does not answer is unknown (R8). */

@@ -48,6 +48,7 @@ describe('two gateways on one Redis', () => {
     await new Tasks(host.redis).submit({
       ...{ taskId, key, task, digest: key, now: systemClock.now() },
       isEnrolled: () => true,
+      isAgain: false,
     });
     return taskId;
   };

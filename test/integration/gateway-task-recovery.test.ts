@@ -63,6 +63,7 @@ describe('a task that Redis has lost and only its agents know', () => {
     if (!first || !second || !one || !two) throw new Error('two agents were given a job');
     await tell(second, two);
     const half = await host.report(taskId);
+    assert.equal(half.partial, true);
     await tell(first, one);
 
     assert.deepEqual([half.letters, half.state, half.key], ['.s', 'open', 'key-reports']);
@@ -89,6 +90,49 @@ describe('a task that Redis has lost and only its agents know', () => {
     assert.equal(first.all('dispatch').length, 1);
     assert.equal((await host.submit('key-whole', { ...task, attempt: 2 })).status, 409);
     await Promise.all([first.cut(), second.cut()]);
+  });
+
+  it('submitted again while it may still start: a host that is away is unknown, never unreachable', async () => {
+    const agent = await host.connect(1);
+    const notAfter = systemClock.now() + 1_500;
+    const limits = { timeoutMs: 100, outputBytes: 0 };
+    const task = host.task({ notAfter, limits, deadline: notAfter + 500 });
+    const taskId = await submit('key-away', task);
+    await givenTo(agent);
+    await agent.cut();
+    await loseAll();
+
+    assert.equal((await host.submitAgain('key-away', task)).status, 201);
+
+    const { failures } = await host.letters(taskId, 'uu');
+    assert.deepEqual(
+      failures.map(({ state, reason }) => [state, reason]),
+      [
+        ['unknown', 'deadline'],
+        ['unknown', 'deadline'],
+      ],
+    );
+  });
+
+  it('submitted again and cancelled: the wish waits for the host, whose script may run', async () => {
+    const agent = await host.connect(1);
+    const [target] = host.task().targets;
+    const task = host.task({ targets: target ? [target] : [] });
+    const taskId = await submit('key-wish', task);
+    await givenTo(agent);
+    await agent.cut();
+    await loseAll();
+    await host.submitAgain('key-wish', task);
+
+    await host.call({ path: `/v1/tasks/${taskId}/cancel`, body: { reason: 'operator' } });
+
+    assert.equal((await host.report(taskId)).letters, '.');
+    const back = await host.connect(1);
+    const { jobId } = await givenTo(back);
+    await back.heard('cancel');
+    back.result(jobId, { state: 'cancelled', reason: 'operator', exitCode: null });
+    await host.letters(taskId, 'c');
+    await back.cut();
   });
 
   it('ends at its deadline, and what nobody has told of is unknown', async () => {

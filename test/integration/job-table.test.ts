@@ -38,7 +38,7 @@ describe('the table of job states in Redis', () => {
         const key = `job-table/${number}`;
         const taskId = taskIdOf(key, sha256);
         await tasks.submit({
-          ...{ taskId, key, digest: key, now: 1, isEnrolled: () => true },
+          ...{ taskId, key, digest: key, now: 1, isEnrolled: () => true, isAgain: false },
           task: aSubmit({ targets: [{ agentId, journalId: '0'.repeat(26) }] }),
         });
         let model: JobState = 'queued';

@@ -301,6 +301,12 @@ export class GatewayHost {
     return this.submit(key, await signedTask(testSigner, { key, task }));
   }
 
+  /** As a worker does whose poll was answered that the task is not known. */
+  async submitAgain(key: string, task: TaskSubmit): Promise<Answer> {
+    const body = await signedTask(testSigner, { key, task });
+    return this.call({ path: '/v1/tasks?again=true', body, headers: { 'idempotency-key': key } });
+  }
+
   async report(taskId: string): Promise<TaskReport> {
     const answer = await this.call({ path: `/v1/tasks/${taskId}` });
     return answer.body as TaskReport; // What the route promises, and other tests check.

@@ -5,6 +5,7 @@ import {
   type Plan,
   type RemediationInput,
   type RemediationResult,
+  type SubmitInput,
   taskQueues,
   workflowTypes,
 } from '../../contracts/temporal.ts';
@@ -24,6 +25,8 @@ export class ScriptedGateway {
   /** Whether submit already tells the end, as a quick task's does. */
   endsAtOnce = false;
   onSubmit: (key: string, task: TaskSubmit) => Promise<void> = async () => {};
+  /** A task that the submitter says was there before. */
+  onAgain: (key: string) => Promise<void> | void = () => {};
   onPoll: (key: string) => Promise<TaskReport | null> = async (key) => this.reportOf(key);
 
   reportOf(key: string): TaskReport {
@@ -34,7 +37,8 @@ export class ScriptedGateway {
 
   activities(plan: Plan): FakeActivities & { recorded: RemediationResult[] } {
     const recorded: RemediationResult[] = [];
-    const submit = async ({ key, task }: { key: string; task: TaskSubmit }) => {
+    const submit = async ({ key, task, again }: SubmitInput) => {
+      if (again) await this.onAgain(key);
       if (!this.submitted.some((known) => known.key === key)) {
         this.submitted.push({ key, task });
         this.submittedAtMs.push(task.notAfter);

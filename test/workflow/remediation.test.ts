@@ -138,6 +138,83 @@ describe('remediation', () => {
     assert.equal(gateway.submitted.length, 2);
   });
 
+  it('a submit that is refused in the end, but that an earlier try had placed, is adopted', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.onSubmit = async (key) => {
+      if (!key.includes('/restart/')) return;
+      throw ApplicationFailure.nonRetryable('the token is not known', 'unauthenticated');
+    };
+
+    const { result } = await repair({ gateway });
+
+    assert.equal(result.state, 'verified');
+    assert.deepEqual(result.letters['restart'], 'ss');
+  });
+
+  it('a submit that is refused and that the gateway does not know is refused on every host', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.onSubmit = async () => {
+      throw ApplicationFailure.nonRetryable('the task has flaws', 'invalid_payload');
+    };
+    gateway.onPoll = async () => null;
+
+    const { result } = await repair({ gateway });
+
+    assert.equal(result.state, 'failed');
+    assert.deepEqual(result.letters, { restart: 'rr' });
+    assert.equal(gateway.submitted.length, 1);
+  });
+
+  it('a gateway that knows only a part of the task is given it again, as one it had before', async () => {
+    const gateway = new ScriptedGateway();
+    let isWhole = false;
+    const again: string[] = [];
+    gateway.onAgain = (key) => {
+      again.push(key);
+      isWhole = true;
+    };
+    gateway.onPoll = async (key) => {
+      const [submit] = gateway.submitted;
+      if (submit === undefined || isWhole) return gateway.reportOf(key);
+      return { ...aReport(key, submit.task, 's.'), partial: true };
+    };
+
+    const { result } = await repair({ gateway, eventsMax: 90 });
+
+    assert.equal(result.state, 'verified');
+    assert.equal(again.length, 1);
+  });
+
+  it('cancelled, and then forgotten by the gateway: it is given again only once nothing may start', async () => {
+    const gateway = new ScriptedGateway();
+    const againAtMs: number[] = [];
+    gateway.onAgain = async () => {
+      againAtMs.push(await environment.currentTimeMs());
+      gateway.letters = () => 'ce';
+    };
+    gateway.letters = () => '..';
+    gateway.onPoll = async (key) => (againAtMs.length > 0 ? gateway.reportOf(key) : null);
+
+    const { result } = await repair({
+      gateway,
+      eventsMax: 90,
+      during: async (handle) => {
+        await untilSubmitted(gateway);
+        await handle.executeUpdate('cancel', { args: [{ by: 'anna', reason: 'wrong hosts' }] });
+      },
+    });
+
+    assert.equal(result.state, 'cancelled');
+    assert.deepEqual(result.letters, { restart: 'ce' });
+    assert.equal(againAtMs.length, 1);
+    const [first] = gateway.submitted;
+    assert.ok(
+      (againAtMs[0] ?? 0) > (first?.task.notAfter ?? 0),
+      'given again while it could start',
+    );
+    assert.equal(gateway.cancelled.length, 2);
+  });
+
   it('a gateway that forgot the task is given the same key again', async () => {
     const gateway = new ScriptedGateway();
     let submits = 0;
@@ -343,11 +420,9 @@ describe('remediation', () => {
     const { result, timers } = await repair({ gateway, plan: planOf(3), during: waiting });
 
     assert.equal(result.state, 'cancelled');
-    // The wait for the batch, and the one after the cancel was passed on.
-    assert.deepEqual(
-      timers.map((ms) => Math.round(ms / 1_000)),
-      [15, 15],
-    );
+    // The wait for the batch, where the cancel did not come before it, and the one after the cancel.
+    assert.ok(timers.length === 1 || timers.length === 2, `${timers.length} timers`);
+    assert.ok(timers.every((ms) => Math.round(ms / 1_000) === 15));
     assert.equal(result.reason, 'wrong hosts');
     assert.deepEqual(result.letters, { restart: 'scu' });
     assert.deepEqual(gateway.cancelled.length, 1);

@@ -9,6 +9,7 @@ const taskOf = (states: readonly JobState[]) => ({
   taskId: `t${'a'.repeat(25)}`,
   key: 'remediation:x/restart/1/1',
   state: 'open' as const,
+  isPartial: false,
   jobs: states.map((state, at) => ({
     agentId: String(at).padStart(12, '0'),
     report: plainReport(state, null),
