@@ -120,7 +120,8 @@ export class JobReports {
     const word = await this.#report({ jobId, report, sessionId });
     this.#deps.crash('after-report');
     if (word === 'foreign') return this.#deps.metrics.frameRefused('no_such_job');
-    // Its text comes and makes the task again, and then the result comes once more.
+    // Its text comes and makes the task again, and then the result comes once more. It is not called
+    // stored before, also while the text is not asked for yet: the agent would never tell it again.
     if (word === 'gone' && this.#askText(session, jobId)) return;
     if (word === 'applied') this.#deps.metrics.jobEnded(frame.report);
     else this.#deps.metrics.reportDropped(word);
@@ -135,7 +136,7 @@ export class JobReports {
     session.sendText(`{"type":"stored","jobId":"${jobId}"}`);
   }
 
-  /** Without a trust bundle no text can be believed, so none is asked for. */
+  /** Whether the text is to come. Without a trust bundle none can be believed, so none is asked for. */
   #askText(session: Session, jobId: string): boolean {
     return this.#deps.trust() !== null && session.askText(jobId);
   }

@@ -57,6 +57,8 @@ export class Session {
   readonly #cancelled = new Map<string, string>();
   /** Jobs whose text the agent was asked for and has not sent. */
   readonly #asked = new Set<string>();
+  /** Those that are asked for when one of them came. */
+  readonly #toAsk = new Set<string>();
   /** What Redis has of this session while it is its agent's newest; null until it was written. */
   owner: string | null = null;
   /** The `lastSeenAt` that was last written to Redis. */
@@ -161,11 +163,17 @@ export class Session {
   }
 
   /**
-   * Asks for the text of a job whose task is not known. False if this agent cannot be asked: it
-   * speaks an older version, or was asked for more than it has answered.
+   * Asks for the text of a job whose task is not known: at once, or when enough others came. Beyond
+   * `textsWaitingMax` it is not asked for on this link, and the agent tells of the job on its next
+   * one. False if this agent cannot be asked at all, because it speaks an older version.
    */
   askText(jobId: string): boolean {
-    if (this.protocol < 2 || this.#asked.size >= limits.textsAskedMax) return false;
+    if (this.protocol < 2) return false;
+    if (this.#asked.has(jobId)) return true;
+    if (this.#asked.size >= limits.textsAskedMax) {
+      if (this.#toAsk.size < limits.textsWaitingMax) this.#toAsk.add(jobId);
+      return true;
+    }
     this.#asked.add(jobId);
     this.send({ type: 'resync', jobId });
     return true;
@@ -179,6 +187,10 @@ export class Session {
   /** The text came and needs no second look. */
   textCame(jobId: string): void {
     this.#asked.delete(jobId);
+    const [next] = this.#toAsk;
+    if (next === undefined || this.#asked.size >= limits.textsAskedMax) return;
+    this.#toAsk.delete(next);
+    this.askText(next);
   }
 
   /** Asks the agent to end a job. May be repeated; the agent keeps the first reason. */

@@ -110,6 +110,8 @@ export const limits = {
   tasksWritingMax: 10_000,
   /** Texts of unknown jobs that one agent is asked for at once; the others are asked for later. */
   textsAskedMax: 1_000,
+  /** Of those others, how many are remembered for each agent; the rest it tells of on its next link. */
+  textsWaitingMax: 10_000,
   /** Sessions opening at once that have not said hello yet. */
   handshakesMax: 256,
   /** Agents locked at once: all travel in the control state, which gateways read twice a second. */

@@ -73,6 +73,32 @@ describe('session', () => {
     assert.ok(session.hasBeenGiven('job'));
   });
 
+  it('a text beyond those asked for at once is asked for when one of them came', () => {
+    const socket = new SlowSocket();
+    const session = sessionOn(socket);
+    for (let at = 0; at < limits.textsAskedMax; at += 1) session.askText(`job-${at}`);
+
+    assert.equal(session.askText('one more'), true);
+    assert.equal(session.askText('job-0'), true);
+    assert.equal(socket.sent.length, limits.textsAskedMax);
+    session.textCame('job-0');
+
+    assert.equal(socket.sent.at(-1)?.jobId, 'one more');
+    assert.ok(session.isAsked('one more'));
+    assert.equal(socket.sent.length, limits.textsAskedMax + 1);
+  });
+
+  it('texts that wait to be asked for are bounded, and none of them is called unneeded', () => {
+    const session = sessionOn(new SlowSocket());
+    const count = limits.textsAskedMax + limits.textsWaitingMax;
+    for (let at = 0; at < count; at += 1) session.askText(`job-${at}`);
+
+    assert.equal(session.askText('too many'), true);
+    for (let at = 0; at < count; at += 1) session.textCame(`job-${at}`);
+
+    assert.equal(session.isAsked('too many'), false);
+  });
+
   it('a replaced session that closes later does not take the newer one with it', () => {
     const registry = new SessionRegistry();
     const older = sessionOn(new SlowSocket(), 's1');
