@@ -16,6 +16,8 @@ export type FallbackLookDeps = {
   readonly registry: SessionRegistry;
   readonly dispatcher: Pick<Dispatcher, 'begin' | 'cancelGiven'>;
   readonly openTasks: () => Promise<readonly OpenTask[]>;
+  /** Another one is another Redis, which may lack what the one before had been given last. */
+  readonly runId: () => Promise<string>;
   /** By position: whether each session is still its agent's newest. */
   readonly keep: (
     sessions: readonly { readonly agentId: string; readonly entry: string }[],
@@ -36,6 +38,9 @@ export class FallbackLook {
   readonly #deps: FallbackLookDeps;
   /** Open tasks that were begun here: id → what was known of it. */
   #begun = new Map<string, OpenTask>();
+  /** Of the last look; undefined before the first. */
+  #runId: string | undefined;
+  #mayHaveLost = false;
   #rounds: Rounds | undefined;
 
   constructor(deps: FallbackLookDeps) {
@@ -51,9 +56,22 @@ export class FallbackLook {
     await this.#rounds?.stop();
   }
 
+  /**
+   * Redis was away and may come back as a replica that lacks what was written last: a mark, or a
+   * result that the agent was told is stored. So the jobs of all open tasks are sent again at the
+   * next look, and agents answer from their journals (rule R6).
+   */
+  redisReturned(): void {
+    this.#mayHaveLost = true;
+    for (const session of this.#deps.registry.all()) session.doubtGiven();
+  }
+
   /** Looks once. Rejects if Redis is away. */
   async look(): Promise<void> {
+    await this.#lookAtRun();
     await this.#endReplaced();
+    if (this.#mayHaveLost) this.#begun = new Map();
+    this.#mayHaveLost = false;
     const open = await this.#deps.openTasks();
     const before = this.#begun;
     this.#begun = new Map();
@@ -66,6 +84,12 @@ export class FallbackLook {
       }
       this.#begun.set(taskId, task);
     }
+  }
+
+  async #lookAtRun(): Promise<void> {
+    const runId = await this.#deps.runId();
+    if (this.#runId !== undefined && this.#runId !== runId) this.redisReturned();
+    this.#runId = runId;
   }
 
   async #endReplaced(): Promise<void> {

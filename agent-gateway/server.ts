@@ -12,6 +12,7 @@ import { JobOutput } from '../redis/job-output.ts';
 import { Jobs } from '../redis/jobs.ts';
 import { LockWishes } from '../redis/lock-wishes.ts';
 import { Outbox } from '../redis/outbox.ts';
+import { runIdOf } from '../redis/run-id.ts';
 import { Sessions } from '../redis/sessions.ts';
 import { Tasks } from '../redis/tasks.ts';
 import { AgentLinks } from './agent-links.ts';
@@ -96,6 +97,8 @@ export async function startGateway(of: GatewayOptions): Promise<Gateway> {
   parts.presence.start();
   parts.peers.start();
   parts.look.start();
+  const onReady = () => parts.look.redisReturned();
+  of.redis.background.on('ready', onReady);
   parts.sweep.start();
   parts.outbox.start();
   const listener = await listenForAgents({
@@ -112,7 +115,10 @@ export async function startGateway(of: GatewayOptions): Promise<Gateway> {
     agentPort: listener.port,
     httpPort: port,
     readiness: parts.readiness,
-    stop: () => stopAll(of, parts, listener),
+    async stop() {
+      of.redis.background.off('ready', onReady);
+      await stopAll(of, parts, listener);
+    },
   };
 }
 
@@ -165,6 +171,7 @@ function partsOf(of: GatewayOptions) {
   const look = new FallbackLook({
     ...{ registry, dispatcher, gatewayLookMs: clocks.gatewayLookMs, clock, log },
     openTasks: () => tasks.openMarks(),
+    runId: () => runIdOf(background),
     keep: (owned) => sessions.keep(owned),
   });
   const output = new JobOutput(background);

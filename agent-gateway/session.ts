@@ -32,9 +32,12 @@ export function dismiss(
   socket.once('close', () => timer.cancel());
 }
 
+// No task was created then.
+const doubted = -1;
+
 /** A job that was written, or is about to be. */
 type Given = {
-  /** Of its task, Unix milliseconds; 0 while it is not known. Another one is another task. */
+  /** Of its task, Unix milliseconds; 0 while it is not known. Another one is another task, or in doubt. */
   createdAt: number;
   /** Monotonic milliseconds; undefined before it was written and once it was acked. */
   writtenAt: number | undefined;
@@ -140,6 +143,11 @@ export class Session {
     if (isKnown || given?.createdAt === createdAt) return false;
     this.#given.set(jobId, { createdAt, writtenAt: undefined });
     return true;
+  }
+
+  /** Redis may have lost what became of these jobs: each is written once more when its task begins again. */
+  doubtGiven(): void {
+    for (const given of this.#given.values()) given.createdAt = doubted;
   }
 
   /** Lets go of a job that was not written after all. */

@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TaskSubmit } from '../../contracts/task.ts';
+import { plainReport } from '../../domain/job.ts';
 import { systemClock } from '../../platform/clock.ts';
+import { keys } from '../../redis/keys.ts';
 import { AgentHost } from '../support/agent-host.ts';
 import { eventually } from '../support/eventually.ts';
+import { failOver, replicaOf } from '../support/failover.ts';
 import { GatewayHost } from '../support/gateway-host.ts';
 import { hang } from '../support/hanging-redis.ts';
 
 describe('a gateway whose Redis lost everything', () => {
   let host: GatewayHost;
   before(async () => {
-    host = await GatewayHost.start();
+    host = await GatewayHost.start({ clocks: { gatewayLookMs: 1_000 } });
   });
   after(() => host.stop());
 
@@ -24,6 +27,12 @@ describe('a gateway whose Redis lost everything', () => {
     assert.equal(status, 201, JSON.stringify(body));
     return (body as { taskId: string }).taskId;
   };
+
+  const isRunning = (taskId: string) =>
+    eventually(async () => {
+      const rows = await host.redis.hvals(keys.task.jobs(taskId));
+      assert.match(rows.join(), /"state":"running"/);
+    });
 
   it('asks the agent again on the same link, and does not call expired what runs', async () => {
     const agent = await host.connect(1);
@@ -107,6 +116,47 @@ describe('a gateway whose Redis lost everything', () => {
     await agent.heard('dispatch', 2);
     agent.result(jobId);
 
+    await host.letters(taskId, 's');
+    await agent.cut();
+  });
+
+  it('a failover that lost a stored result: the job is sent again on the same link, and told again', async () => {
+    const agent = await host.connect(1);
+    const taskId = await submit('key-failover-result', host.task());
+    const { jobId, job } = await agent.heard('dispatch');
+    agent.ack(jobId, 'running');
+    await isRunning(taskId);
+    const replica = await replicaOf(host.redis);
+    agent.result(jobId);
+    await agent.heard('stored');
+
+    await failOver(host.redis, replica);
+
+    assert.equal((await agent.heard('dispatch', 2)).job, job);
+    agent.result(jobId);
+    await host.letters(taskId, 's');
+    await agent.cut();
+  });
+
+  it('a failover that lost the mark of a job that runs: it is marked again, and not called expired', async () => {
+    const agent = await host.connect(1);
+    const task = host.task({ notAfter: systemClock.now() + 2_500 });
+    const taskId = await submit('key-failover-mark', task);
+    const { jobId } = await agent.heard('dispatch');
+    agent.ack(jobId, 'running');
+    await isRunning(taskId);
+
+    const queued = JSON.stringify(plainReport('queued', null));
+    await host.redis.hset(keys.task.jobs(taskId), host.agent(1).agentId, queued);
+    await failOver(host.redis, await replicaOf(host.redis));
+
+    await agent.heard('dispatch', 2);
+    const queue = `queue:${taskId}`;
+    await eventually(async () =>
+      assert.equal(await host.redis.zscore(keys.deadlines, queue), null),
+    );
+    assert.equal((await host.report(taskId)).letters, '.');
+    agent.result(jobId);
     await host.letters(taskId, 's');
     await agent.cut();
   });
