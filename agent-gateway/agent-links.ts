@@ -175,6 +175,7 @@ export class AgentLinks {
   }
 
   #pong(session: Session, id: number): void {
+    this.#deps.metrics.heartbeat(session.silentMs, this.#deps.pingMs);
     session.heard();
     const { control } = this.#deps.gate;
     session.send({

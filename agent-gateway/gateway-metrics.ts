@@ -11,6 +11,8 @@ export type GatewayGauges = {
   readonly tasksOpen: () => Promise<number>;
   /** Unix milliseconds, null if the outbox is empty. */
   readonly oldestCallback: () => Promise<number | null>;
+  /** Unix milliseconds at which this gateway's certificate ends. */
+  readonly certificateEndsAt: () => number;
   readonly now: () => number;
 };
 
@@ -27,6 +29,7 @@ export class GatewayMetrics {
   readonly #callbacks;
   readonly #output;
   readonly #toAck;
+  readonly #heartbeat;
   readonly #handshakes;
 
   constructor(metrics: Metrics) {
@@ -45,7 +48,7 @@ export class GatewayMetrics {
     );
     this.#frames = metrics.counter(
       'fixpoint_agent_frames_refused_total',
-      'Frames of agents that were not taken.',
+      'Frames of agents that were not taken, by reason.',
       ['reason'],
     );
     this.#texts = metrics.counter(
@@ -53,17 +56,28 @@ export class GatewayMetrics {
       'Texts of jobs that did not make a lost task known again.',
       ['reason'],
     );
-    this.#callbacks = metrics.counter('fixpoint_callback_attempts_total', 'Callbacks tried.', [
-      'result',
-    ]);
-    this.#output = metrics.counter('fixpoint_output_bytes_total', 'Bytes of output kept.');
+    this.#callbacks = metrics.counter(
+      'fixpoint_callback_attempts_total',
+      'Callbacks tried, by result.',
+      ['result'],
+    );
+    this.#output = metrics.counter(
+      'fixpoint_output_bytes_total',
+      'Bytes of output that agents sent and that were new.',
+    );
     this.#toAck = metrics.histogram(
       'fixpoint_dispatch_to_ack_seconds',
       'From writing a job to its first ack.',
     );
-    this.#handshakes = metrics.counter('fixpoint_agent_handshakes_total', 'Links, by outcome.', [
-      'outcome',
-    ]);
+    this.#heartbeat = metrics.histogram(
+      'fixpoint_agent_heartbeat_delay_seconds',
+      'How much later than asked for a ping came; above the start lease, jobs are refused.',
+    );
+    this.#handshakes = metrics.counter(
+      'fixpoint_agent_handshakes_total',
+      'Links of agents, by how they opened.',
+      ['outcome'],
+    );
   }
 
   jobEnded(report: JobReport): void {
@@ -107,6 +121,11 @@ export class GatewayMetrics {
     this.#toAck.observe(ms / 1_000);
   }
 
+  /** `silentMs` since the agent's last word, when its ping comes. */
+  heartbeat(silentMs: number, pingMs: number): void {
+    this.#heartbeat.observe(Math.max(0, silentMs - pingMs) / 1_000);
+  }
+
   handshake(outcome: string): void {
     this.#handshakes.inc({ outcome });
   }
@@ -127,7 +146,7 @@ export function registerGauges(metrics: Metrics, of: GatewayGauges): void {
       },
     });
   };
-  asked('fixpoint_agents_connected', 'Agents with a link.', of.agentsConnected);
+  asked('fixpoint_agents_connected', 'Agents with a link to this gateway.', of.agentsConnected);
   asked('fixpoint_agents_enrolled', 'Agents of the issue register.', of.agentsEnrolled);
   asked('fixpoint_control_stopped', '1 while nothing may start.', () => Number(of.isStopped()));
   asked('fixpoint_tasks_open', 'Tasks that have not finished.', of.tasksOpen);
@@ -135,11 +154,20 @@ export function registerGauges(metrics: Metrics, of: GatewayGauges): void {
     const at = await of.oldestCallback();
     return at === null ? 0 : Math.max(0, of.now() - at) / 1_000;
   });
+  asked(
+    'fixpoint_certificate_days_left',
+    'Days until the certificate of this gateway ends; agents refuse it after that.',
+    () => (of.certificateEndsAt() - of.now()) / 86_400_000,
+  );
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
-  asked('fixpoint_event_loop_delay_seconds', 'p99 since the last read.', () => {
-    const p99 = delay.percentile(99) / 1e9;
-    delay.reset();
-    return Number.isFinite(p99) ? p99 : 0;
-  });
+  asked(
+    'fixpoint_event_loop_delay_seconds',
+    'Delay of the event loop, p99 since the last read.',
+    () => {
+      const p99 = delay.percentile(99) / 1e9;
+      delay.reset();
+      return Number.isFinite(p99) ? p99 : 0;
+    },
+  );
 }

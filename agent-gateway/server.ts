@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Redis } from 'ioredis';
 import type { Clocks } from '../contracts/limits.ts';
@@ -272,7 +273,7 @@ function peersOf(
 
 /** Gauges ask by the connection that fails at once: a scrape does not wait for Redis. */
 function gaugesOf(
-  { metrics, redis, gatewayId, clock }: GatewayOptions,
+  { metrics, redis, gatewayId, tls, clock }: GatewayOptions,
   parts: {
     readonly registry: SessionRegistry;
     readonly inventory: Inventory;
@@ -280,12 +281,14 @@ function gaugesOf(
   },
 ): void {
   const { request, blocking } = redis;
+  const certificateEndsAt = new X509Certificate(tls.certificate).validToDate.getTime();
   registerGauges(metrics, {
     agentsConnected: () => parts.registry.size,
     agentsEnrolled: () => parts.inventory.all().length,
     isStopped: () => parts.gate.control !== 'allowed',
     tasksOpen: () => new Tasks(request).openCount(),
     oldestCallback: () => new Outbox({ redis: request, blocking, gatewayId }).oldest(),
+    certificateEndsAt: () => certificateEndsAt,
     now: () => clock.now(),
   });
 }

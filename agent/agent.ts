@@ -1,8 +1,12 @@
+import { X509Certificate } from 'node:crypto';
 import { type GatewayFrame, protocolVersion } from '../contracts/frames.ts';
 import { limits } from '../contracts/limits.ts';
+import type { FinalJobState } from '../contracts/task.ts';
+import { isFinal } from '../domain/job.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
+import type { AgentHealth } from './agent-metrics.ts';
 import { Connection } from './connection.ts';
 import { type Executor, type ExecutorEvents, ProcessExecutor } from './executor.ts';
 import { JobDesk } from './job-desk.ts';
@@ -53,6 +57,7 @@ export class Agent {
   readonly #executor: Executor;
   readonly #desk: JobDesk;
   readonly #connection: Connection;
+  readonly #ended = new Map<FinalJobState, number>();
   #retire: Timer | undefined;
 
   constructor(deps: AgentDeps, parts: AgentParts) {
@@ -63,7 +68,10 @@ export class Agent {
     this.#lease = new StartLease(deps.clock);
     this.#executor = parts.executor({
       onOutput: (jobId) => this.#desk.onOutput(jobId),
-      onFinished: (jobId) => this.#desk.onFinished(jobId),
+      onFinished: (jobId) => {
+        this.#countEnd(jobId);
+        this.#desk.onFinished(jobId);
+      },
     });
     this.#desk = new JobDesk({
       ...deps,
@@ -121,6 +129,22 @@ export class Agent {
     return this.#connection.isOpen;
   }
 
+  /** How it is now, for its metrics and for `/readyz`. */
+  health(): AgentHealth {
+    const { clock } = this.#deps;
+    const gatewayTime = this.#lease.gatewayTime();
+    return {
+      isConnected: this.isConnected,
+      hasLease: this.#lease.holds(),
+      isStopped: this.#lease.isStopped || this.#state.isStopped(),
+      jobsRunning: this.#executor.running().length,
+      jobsEnded: this.#ended,
+      clockAheadMs: gatewayTime === null ? null : clock.now() - gatewayTime,
+      certificateLeftMs:
+        new X509Certificate(this.#state.identity.certificate).validToDate.getTime() - clock.now(),
+    };
+  }
+
   /** Settles what an earlier agent left open, then connects and goes on connecting. */
   async start(): Promise<void> {
     await this.#executor.recover();
@@ -135,6 +159,13 @@ export class Agent {
     this.#executor.close();
     await this.#journal.close();
     this.#state.close();
+  }
+
+  #countEnd(jobId: string): void {
+    const state = this.#journal.entry(jobId)?.report?.state;
+    if (state !== undefined && isFinal(state)) {
+      this.#ended.set(state, (this.#ended.get(state) ?? 0) + 1);
+    }
   }
 
   #onFrame(frame: Exclude<GatewayFrame, { type: 'welcome' } | { type: 'bye' }>): void {

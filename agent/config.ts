@@ -11,6 +11,8 @@ export type AgentConfig = {
   readonly logLevel: string;
   /** Added to every job's environment; the host's owner says it, not the runbook. */
   readonly jobEnvironment: Readonly<Record<string, string>>;
+  /** Where metrics and health are told; undefined: nowhere. Loopback only: they ask for no token. */
+  readonly metricsListen: { readonly host: string; readonly port: number } | undefined;
   readonly crashPoint: string | undefined;
 };
 
@@ -20,7 +22,10 @@ const gateway = z.url({ protocol: /^wss$/ });
 const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']);
 const fileSchema = z.strictObject({
   jobEnvironment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
+  metricsListen: z.string().optional(),
 });
+type FileSettings = z.infer<typeof fileSchema>;
+const loopback = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/;
 
 /** The agent's settings. Throws `invalid_payload` with every flaw at once. */
 export function loadAgentConfig(environment: Environment): AgentConfig {
@@ -40,7 +45,11 @@ export function loadAgentConfig(environment: Environment): AgentConfig {
       fix: `must be one of ${logLevel.options.join(' ')}`,
     });
   }
-  const jobEnvironment = readFile(environment['FIXPOINT_AGENT_CONFIG'] || undefined, flaws);
+  const file = readFile(environment['FIXPOINT_AGENT_CONFIG'] || undefined, flaws);
+  const metricsListen = listenOf(
+    environment['FIXPOINT_METRICS_LISTEN'] || file.metricsListen,
+    flaws,
+  );
   const stateDirectory = environment['FIXPOINT_AGENT_STATE_DIR'] || '/var/lib/fixpoint-agent';
   const crashPoint = environment['FIXPOINT_CRASH_POINT'] || undefined;
   const refusal = refusalOfCrashPoints({ addresses: gateways, stateDirectory });
@@ -55,12 +64,25 @@ export function loadAgentConfig(environment: Environment): AgentConfig {
     gateways,
     stateDirectory,
     logLevel: level.data,
-    jobEnvironment,
+    jobEnvironment: file.jobEnvironment,
+    metricsListen,
     crashPoint,
   };
 }
 
-function readFile(named: string | undefined, flaws: Flaw[]): Record<string, string> {
+function listenOf(text: string | undefined, flaws: Flaw[]): AgentConfig['metricsListen'] {
+  if (text === undefined) return undefined;
+  const [, host = '', port = ''] = loopback.exec(text) ?? [];
+  if (host !== '' && Number(port) <= 65_535) {
+    return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+  }
+  const fix = 'must be an address of this host alone, such as 127.0.0.1:8470';
+  flaws.push({ field: 'FIXPOINT_METRICS_LISTEN', value: text, fix });
+  return undefined;
+}
+
+function readFile(named: string | undefined, flaws: Flaw[]): FileSettings {
+  const none = { jobEnvironment: {} };
   const path = named ?? 'agent.yaml';
   if (!existsSync(path)) {
     if (named !== undefined) {
@@ -70,11 +92,11 @@ function readFile(named: string | undefined, flaws: Flaw[]): Record<string, stri
         fix: 'names a file that is not there',
       });
     }
-    return {};
+    return none;
   }
   try {
     const parsed = fileSchema.safeParse(parse(readFileSync(path, 'utf8')) ?? {});
-    if (parsed.success) return parsed.data.jobEnvironment;
+    if (parsed.success) return parsed.data;
     for (const issue of parsed.error.issues) {
       flaws.push({ field: `${path}: ${issue.path.join('.')}`, fix: issue.message });
     }
@@ -82,5 +104,5 @@ function readFile(named: string | undefined, flaws: Flaw[]): Record<string, stri
     const fix = error instanceof Error ? error.message : 'cannot be read';
     flaws.push({ field: path, fix });
   }
-  return {};
+  return none;
 }

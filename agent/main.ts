@@ -6,6 +6,7 @@ import { createLog } from '../platform/log.ts';
 import { Shutdown } from '../platform/shutdown.ts';
 import { Agent } from './agent.ts';
 import { loadAgentConfig } from './config.ts';
+import { serveHealth } from './health-server.ts';
 import { systemProcesses } from './process-table.ts';
 
 try {
@@ -24,6 +25,10 @@ try {
   });
   shutdown.add('agent', () => agent.stop());
   shutdown.onSignal();
+  if (config.metricsListen !== undefined) {
+    const health = await serveHealth({ ...config.metricsListen, health: () => agent.health() });
+    shutdown.add('health', () => health.close());
+  }
   await agent.start();
 } catch (error) {
   const isOurs = error instanceof FixpointError;

@@ -40,7 +40,8 @@ An agent reads no file of the servers. It knows the gateways and its own state d
 |---|---|---|
 | \`FIXPOINT_AGENT_GATEWAYS\` | | Addresses of the gateways, separated by commas, tried in random order. |
 | \`FIXPOINT_AGENT_STATE_DIR\` | \`/var/lib/fixpoint-agent\` | Key, certificate, journal and job folders. |
-| \`FIXPOINT_AGENT_CONFIG\` | \`agent.yaml\` | What is special about this host. |
+| \`FIXPOINT_AGENT_CONFIG\` | \`agent.yaml\` | What is special about this host: \`jobEnvironment\`, \`metricsListen\`. |
+| \`FIXPOINT_METRICS_LISTEN\` | none | [Metrics and health](metrics.md) of the agent, on loopback only. |
 
 ## The command line
 

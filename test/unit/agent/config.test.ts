@@ -29,6 +29,7 @@ describe('the agent’s configuration', () => {
       stateDirectory: '/state',
       logLevel: 'info',
       jobEnvironment: { SERVICE: 'web' },
+      metricsListen: undefined,
       crashPoint: undefined,
     });
   });
@@ -46,6 +47,23 @@ describe('the agent’s configuration', () => {
         }),
       /FIXPOINT_AGENT_GATEWAYS.*FIXPOINT_LOG_LEVEL.*jobEnvironment.*allow/s,
     );
+  });
+
+  it('tells metrics to its own host alone, and nowhere unless it is told to', () => {
+    const file = join(folder, 'metrics.yaml');
+    writeFileSync(file, 'metricsListen: 127.0.0.1:8470\n');
+    const listen = (over: Record<string, string>) =>
+      loadAgentConfig({ FIXPOINT_AGENT_GATEWAYS: gateways, ...over }).metricsListen;
+
+    assert.equal(listen({}), undefined);
+    assert.deepEqual(listen({ FIXPOINT_AGENT_CONFIG: file }), { host: '127.0.0.1', port: 8470 });
+    assert.deepEqual(listen({ FIXPOINT_AGENT_CONFIG: file, FIXPOINT_METRICS_LISTEN: '[::1]:0' }), {
+      host: '::1',
+      port: 0,
+    });
+    for (const wrong of ['0.0.0.0:8470', '8470', '127.0.0.1:70000', 'web1:8470']) {
+      assert.throws(() => listen({ FIXPOINT_METRICS_LISTEN: wrong }), /FIXPOINT_METRICS_LISTEN/);
+    }
   });
 
   it('takes a crash point on one host only', () => {
