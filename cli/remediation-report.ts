@@ -1,14 +1,15 @@
 import type { RemediationDetail } from '../contracts/http.ts';
-import { taskReport } from '../contracts/task.ts';
+import { type AgentView, taskReport } from '../contracts/task.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { taskIdOf } from '../domain/ids.ts';
-import { reasonHints } from '../domain/job.ts';
 import { sha256 } from '../platform/digest.ts';
+import { agentsById } from './agent-views.ts';
 import type { Progress } from './answers.ts';
 import { exitOf, isEnded } from './outcome.ts';
 import { fieldsOf, type OutputFormat } from './output.ts';
 import { pictureOf } from './picture.ts';
 import { plainJson, plainLine } from './plain-text.ts';
+import { reasonText } from './reason-text.ts';
 import { type CliDeps, type Servers, selfOf } from './session.ts';
 
 /** Hosts whose failure is explained one by one. */
@@ -45,7 +46,11 @@ export async function showRemediation(of: {
     ]),
   );
   const failures = await failuresOf(servers, progress);
-  for (const failure of failures.slice(0, explainedMax)) explain(deps, progress, failure);
+  const explained = failures.slice(0, explainedMax);
+  const agents = await agentsOf(servers, explained);
+  for (const failure of explained) explain(deps, { progress, failure, agents });
+  const left = progress.hostsFailed - explained.length;
+  if (explained.length > 0 && left > 0) terminal.out(`and ${left} more that did not succeed\n`);
   terminal.out(`next: ${selfOf(deps)} ${nextCommand(progress, failures)}\n`);
 }
 
@@ -84,14 +89,34 @@ function lost(error: unknown): null {
   throw error;
 }
 
-function explain(deps: CliDeps, progress: Progress, failure: Failure): void {
-  const name =
-    progress.targets.find((target) => target.agentId === failure.agentId)?.name ?? failure.agentId;
-  const exit = failure.exitCode === null ? '' : ` (exit status ${failure.exitCode})`;
-  const why = failure.reason === null ? '' : `: ${reasonHints[failure.reason] ?? failure.reason}`;
+/** How the agents are now whose reasons are about themselves. */
+async function agentsOf(
+  { gateway }: Servers,
+  failures: readonly Failure[],
+): Promise<ReadonlyMap<string, AgentView>> {
+  const away = failures.filter(({ reason }) => reason === 'offline' || reason === 'locked');
+  if (away.length === 0) return new Map();
+  const ids = away.map(({ agentId }) => agentId);
+  return (await agentsById(gateway, ids).catch(lost)) ?? new Map();
+}
+
+function explain(
+  deps: CliDeps,
+  of: {
+    readonly progress: Progress;
+    readonly failure: Failure;
+    readonly agents: ReadonlyMap<string, AgentView>;
+  },
+): void {
+  const { progress, failure, agents } = of;
+  const { agentId, step, state, reason, exitCode, taskId } = failure;
+  const name = progress.targets.find((target) => target.agentId === agentId)?.name ?? agentId;
+  const exit = exitCode === null ? '' : ` (exit status ${exitCode})`;
+  const agent = agents.get(agentId);
+  const why = reason === null ? '' : `: ${reasonText(reason, { agent, now: deps.clock.now() })}`;
   deps.terminal.out(
-    `${plainLine(`${name}, step ${failure.step}: ${failure.state}${exit}${why}`)}\n` +
-      `  ${selfOf(deps)} task output ${failure.taskId} ${plainLine(name)} --stderr\n`,
+    `${plainLine(`${name}, step ${step}: ${state}${exit}${why}`)}\n` +
+      `  ${selfOf(deps)} task output ${taskId} ${plainLine(name)} --stderr\n`,
   );
 }
 

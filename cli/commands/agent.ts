@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { pageOf } from '../../contracts/http.ts';
-import { type AgentView, agentId, agentView } from '../../contracts/task.ts';
+import { type AgentView, agentView } from '../../contracts/task.ts';
+import { allAgents, idOfAgent } from '../agent-views.ts';
 import { controlState } from '../answers.ts';
 import { ageOf, fieldsOf, printListing } from '../output.ts';
 import { plainJson, plainLine } from '../plain-text.ts';
@@ -15,15 +15,15 @@ export function agentCommand(deps: CliDeps): Command {
     .addOption(outputOption())
     .addHelpText('after', examples('fixpoint agent ls', 'fixpoint agent ls -o json'))
     .action(async (options, command: Command) => {
-      const { items } = await serversOf(deps, command).gateway.get(
-        '/v1/agents?limit=1000',
-        pageOf(agentView),
-      );
+      const items = await allAgents(serversOf(deps, command).gateway);
       printListing(deps.terminal, {
         format: options.output,
         rows: items,
-        header: ['NAME', 'ID', 'STATE', 'SEEN', 'LABELS'],
-        cells: (row) => [row.name, row.id, row.state, seenOf(deps, row), labelsOf(row)],
+        header: ['NAME', 'ID', 'STATE', 'HEARTBEAT', 'VERSION', 'LABELS'],
+        cells: (row) => [
+          ...[row.name, row.id, row.state, seenOf(deps, row)],
+          ...[row.version ?? '', labelsOf(row)],
+        ],
         empty: 'no agent is enrolled',
       });
     });
@@ -44,7 +44,7 @@ export function agentCommand(deps: CliDeps): Command {
           ['name', found.name],
           ['id', found.id],
           ['state', found.state],
-          ['seen', seenOf(deps, found)],
+          ['heartbeat', seenOf(deps, found)],
           ['labels', labelsOf(found)],
           ['journal', found.journalId],
           ['gateway', found.gatewayId],
@@ -75,9 +75,7 @@ function lockCommand(deps: CliDeps, locked: boolean): Command {
   return command.action(async (name: string, options, self: Command) => {
     const { api, gateway } = serversOf(deps, self);
     // The word is by id: a name may be given to another agent later.
-    const id = agentId.safeParse(name).success
-      ? name
-      : (await gateway.get(`/v1/agents/${encodeURIComponent(name)}`, agentView)).id;
+    const id = await idOfAgent(gateway, name);
     const state = await api.send(
       {
         method: 'PUT',

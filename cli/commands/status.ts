@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { pageOf, readiness, remediationRow } from '../../contracts/http.ts';
-import { agentView } from '../../contracts/task.ts';
 import { FixpointError } from '../../domain/errors.ts';
+import { allAgents } from '../agent-views.ts';
 import { controlState } from '../answers.ts';
 import type { Client } from '../client.ts';
 import { isEnded } from '../outcome.ts';
@@ -66,7 +66,7 @@ async function partRows(name: string, url: string, client: Client): Promise<Row[
 }
 
 async function agentsRow({ gateway }: Servers): Promise<Row> {
-  const { items } = await gateway.get('/v1/agents?limit=1000', pageOf(agentView));
+  const items = await allAgents(gateway);
   const online = items.filter((agent) => agent.state === 'online').length;
   const away = items.filter((agent) => agent.state !== 'online').map((agent) => agent.name);
   const list = away.length === 0 ? '' : `; not online: ${away.slice(0, 5).join(', ')}`;

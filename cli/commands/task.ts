@@ -1,17 +1,22 @@
 import { Command } from 'commander';
 import type { z } from 'zod';
-import { type JobRow, taskReport } from '../../contracts/task.ts';
+import { type AgentView, type JobRow, taskReport } from '../../contracts/task.ts';
 import { FixpointError } from '../../domain/errors.ts';
 import { taskIdOf } from '../../domain/ids.ts';
-import { reasonHints } from '../../domain/job.ts';
+import { isFinal } from '../../domain/job.ts';
 import { sha256 } from '../../platform/digest.ts';
-import { agentNames, idOfAgent } from '../agent-names.ts';
+import { agentsById, idOfAgent } from '../agent-views.ts';
 import { jobsPage } from '../answers.ts';
 import type { Client } from '../client.ts';
 import { fieldsOf, type OutputFormat, tableOf } from '../output.ts';
 import { plainJson, plainLine } from '../plain-text.ts';
+import { reasonText } from '../reason-text.ts';
 import { type CliDeps, examples, outputOption, selfOf, serversOf } from '../session.ts';
 import { printOutput } from '../task-output.ts';
+
+/** Lines of reasons, and hosts named in one, before the rest is only counted. */
+const linesMax = 20;
+const namesMax = 3;
 
 /** `fixpoint task …`: what the gateway knows of one attempt at one batch. */
 export function taskCommand(deps: CliDeps): Command {
@@ -95,7 +100,10 @@ async function show(of: {
     const rows = jobs.map((job) => ({ id: job.jobId, state: job.report.state, ...job }));
     return terminal.out(`${plainJson({ id, ...report, jobs: rows })}\n`);
   }
-  const names = await agentNames(of.gateway);
+  const agents = await agentsById(
+    of.gateway,
+    jobs.map(({ agentId }) => agentId),
+  );
   terminal.out(
     fieldsOf([
       ['task', id],
@@ -108,7 +116,7 @@ async function show(of: {
     tableOf(
       ['AGENT', 'STATE', 'REASON', 'EXIT', 'STDOUT', 'STDERR', 'NOTE'],
       jobs.map(({ agentId, report: job }) => [
-        names.get(agentId) ?? agentId,
+        agents.get(agentId)?.name ?? agentId,
         job.state,
         job.reason ?? '',
         job.exitCode === null ? (job.signal ?? '') : String(job.exitCode),
@@ -118,10 +126,29 @@ async function show(of: {
       ]),
     ),
   );
-  for (const reason of new Set(jobs.map((job) => job.report.reason))) {
-    const hint = reason === null ? undefined : reasonHints[reason];
-    if (hint !== undefined) terminal.err(`${plainLine(`${reason}: ${hint}`)}\n`);
+  for (const line of reasonLines(of.deps, jobs, agents)) terminal.out(`${plainLine(line)}\n`);
+}
+
+/** Why hosts did not succeed, one line a reason; hosts with the same reason share it. */
+function reasonLines(
+  deps: CliDeps,
+  jobs: readonly JobRow[],
+  agents: ReadonlyMap<string, AgentView>,
+): string[] {
+  const hosts = new Map<string, string[]>();
+  for (const { agentId, report } of jobs) {
+    const { state, reason } = report;
+    if (!isFinal(state) || reason === null) continue;
+    const agent = agents.get(agentId);
+    const text = `${state}, ${reason}: ${reasonText(reason, { agent, now: deps.clock.now() })}`;
+    hosts.set(text, [...(hosts.get(text) ?? []), agent?.name ?? agentId]);
   }
+  const lines = [...hosts].slice(0, linesMax).map(([text, names]) => {
+    const more = names.length > namesMax ? ` and ${names.length - namesMax} more` : '';
+    return `${names.slice(0, namesMax).join(', ')}${more}: ${text}`;
+  });
+  const left = hosts.size - lines.length;
+  return left === 0 ? lines : [...lines, `and ${left} more reasons; -o json has them all`];
 }
 
 async function output(

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { plainReport } from '../../../domain/job.ts';
 import { FakeTerminal, runInProcess } from '../../support/cli-run.ts';
 import { FakeApi } from '../../support/fake-api.ts';
 
@@ -38,6 +39,16 @@ const detail = (state: string, letters: string) => ({
   ...row,
   state,
   progress: progress(state, letters),
+});
+const anAgent = (agentId: string, number: number) => ({
+  ...{
+    id: agentId,
+    name: `web-${number}`,
+    state: 'offline',
+    journalId: 'a0b1c2d3e4f5g6h7j8k9m0n1p2',
+  },
+  ...{ labels: { zone: 'a' }, gatewayId: 'gateway-1', sessionId: null },
+  ...{ lastSeenAt: Date.UTC(2026, 2, 4), version: '0.1.0', lock: null },
 });
 const route = `GET /v1/remediations/${encodeURIComponent(id)}`;
 
@@ -275,6 +286,28 @@ describe('a command line', () => {
     assert.match(out, new RegExp(`next: fixpoint task show ${taskId}`));
   });
 
+  it('show says how long an agent has been away that no job could reach', async () => {
+    const { taskIdOf } = await import('../../../domain/ids.ts');
+    const { sha256 } = await import('../../../platform/digest.ts');
+    const taskId = taskIdOf(`${id}/start/1/1`, sha256);
+    const failure = { agentId: '0123456789ab', state: 'unreachable', reason: 'offline' };
+    api.on(route, { body: detail('failed', 'x') });
+    api.on(`GET /v1/tasks/${taskId}`, {
+      body: {
+        ...{ taskId, key: `${id}/start/1/1`, state: 'finished', size: 1, letters: 'x' },
+        failures: [{ ...failure, exitCode: null }],
+      },
+    });
+    api.on('POST /v1/agents/query', { body: { items: [anAgent('0123456789ab', 2)], missing: [] } });
+
+    const { out } = await runInProcess(['rem', 'show', id], { environment });
+
+    assert.match(
+      out,
+      /agent-2, step start: unreachable: agent offline for \d+ d; last seen 2026-03/,
+    );
+  });
+
   it('task output gives a pipe the very bytes, and a terminal harmless text', async () => {
     const taskId = `t${'a'.repeat(25)}`;
     const whole = Buffer.from('漢字\u001b[2J\u0000\n');
@@ -291,6 +324,66 @@ describe('a command line', () => {
 
     assert.deepEqual(pipe.written.bytes, whole);
     assert.equal(screen.written.out, '漢字[2J\n');
+  });
+
+  it('task show says of each host why, with a hint, and hosts with one reason share a line', async () => {
+    const taskId = `t${'b'.repeat(25)}`;
+    const ids = ['0123456789ab', '1123456789ab', '2123456789ab'];
+    const job = (agentId: string, state: string, reason: string | null) => ({
+      ...{ agentId, jobId: `${taskId}.${agentId}` },
+      report: { ...plainReport('queued', null), state, reason },
+    });
+    api.on(`GET /v1/tasks/${taskId}`, {
+      body: {
+        taskId,
+        key: `${id}/start/1/1`,
+        state: 'finished',
+        size: 3,
+        letters: 'xrr',
+        failures: [],
+      },
+    });
+    api.on(`GET /v1/tasks/${taskId}/jobs`, {
+      body: {
+        items: [
+          job(ids[0] ?? '', 'unreachable', 'offline'),
+          job(ids[1] ?? '', 'refused', 'busy'),
+          job(ids[2] ?? '', 'refused', 'busy'),
+        ],
+        next: null,
+      },
+    });
+    api.on('POST /v1/agents/query', {
+      body: { items: ids.slice(0, 2).map((agentId, at) => anAgent(agentId, at + 1)), missing: [] },
+    });
+
+    const { status, out } = await runInProcess(['task', 'show', taskId], { environment });
+
+    assert.equal(status, 0);
+    assert.match(
+      out,
+      /^web-1: unreachable, offline: agent offline for \d+ d; last seen 2026-03-04T/m,
+    );
+    assert.match(
+      out,
+      /^web-2, 2123456789ab: refused, busy: the agent runs as many jobs as it may/m,
+    );
+  });
+
+  it('agent ls shows state, heartbeat and version of every page', async () => {
+    const agents = { '0123456789ab': 'offline', '1123456789ab': 'draining' };
+    api.on('GET /v1/agents', ({ path }) => {
+      const isSecond = path.includes('cursor=web-1');
+      const [agentId = '', state] = Object.entries(agents)[isSecond ? 1 : 0] ?? [];
+      const items = [{ ...anAgent(agentId, isSecond ? 2 : 1), state }];
+      return { body: { items, next: isSecond ? null : 'web-1' } };
+    });
+
+    const { out } = await runInProcess(['agent', 'ls'], { environment });
+
+    assert.match(out, /^NAME +ID +STATE +HEARTBEAT +VERSION +LABELS\n/);
+    assert.match(out, /^web-1 +0123456789ab +offline +\d+ d ago +0\.1\.0 +zone=a$/m);
+    assert.match(out, /^web-2 +1123456789ab +draining/m);
   });
 
   it('audit verify names the first bad record and ends with 1', async () => {

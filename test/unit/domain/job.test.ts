@@ -2,14 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { finalJobState, type JobState, jobState } from '../../../contracts/task.ts';
-import {
-  finalStates,
-  isFinal,
-  letterOf,
-  mayFollow,
-  reasonHints,
-  retryClassOf,
-} from '../../../domain/job.ts';
+import { finalStates, isFinal, letterOf, mayFollow, retryClassOf } from '../../../domain/job.ts';
 
 describe('job states', () => {
   it('every final state has a letter of its own and a row of the table', () => {
@@ -47,11 +40,5 @@ describe('job states', () => {
     }
     assert.equal(retryClassOf('unknown', 'rebooted'), 'unknown');
     assert.equal(retryClassOf('cancelled', 'operator'), 'never');
-  });
-
-  it('every reason has a hint for the operator', () => {
-    for (const [reason, hint] of Object.entries(reasonHints)) {
-      assert.ok(hint.length > 20, reason);
-    }
   });
 });
