@@ -10,8 +10,10 @@ import { spanOf, utf8Window } from './utf8-window.ts';
 
 export type OutputReaderDeps = {
   readonly kept: (of: Which) => Promise<Kept>;
-  /** Asks the host. */
+  /** Asks the host, if its agent is here. */
   readonly ask: (agentId: string, range: OutputRange) => Promise<HostOutput>;
+  /** Asks the gateway that has the agent. */
+  readonly askElsewhere: (agentId: string, range: OutputRange) => Promise<HostOutput>;
 };
 
 type Which = {
@@ -26,6 +28,8 @@ export type Asked = Which & {
   readonly limit: number;
   /** Go on behind what cannot be had, instead of refusing; the answer's `offset` tells how far. */
   readonly skip: boolean;
+  /** Another gateway asks: it knows that the agent is here, or it is nowhere. */
+  readonly isForwarded: boolean;
 };
 
 type Place = {
@@ -108,10 +112,7 @@ export class OutputReader {
     const known = endOf(kept, { state: job.state, bytes: job[`${asked.stream}Bytes`] });
     const end = Math.min(wanted.end, known ?? wanted.end);
     const total = known ?? kept.head.length;
-    if (end <= asked.offset) {
-      // Nothing follows, but the edge of a character may lie before.
-      return { from: asked.offset, bytes: Buffer.alloc(0), total };
-    }
+    if (end <= asked.offset) return { from: asked.offset, bytes: Buffer.alloc(0), total };
     const whole = partAt(kept, wanted.start);
     if (whole !== null && whole.from + whole.bytes.length >= end) {
       const bytes = whole.bytes.subarray(wanted.start - whole.from, end - whole.from);
@@ -153,7 +154,7 @@ export class OutputReader {
 
   /** As many questions as the range needs; what came before one that failed counts. */
   async #ask(
-    of: Which,
+    of: Asked,
     range: { readonly start: number; readonly end: number },
   ): Promise<HostOutput> {
     const jobId = jobIdOf(of.taskId, of.agentId);
@@ -161,17 +162,22 @@ export class OutputReader {
     let [at, total] = [range.start, range.end];
     while (at < range.end) {
       const limit = Math.min(limits.outputGetBytes, range.end - at);
-      const answer = await this.#deps.ask(of.agentId, {
-        ...{ jobId, stream: of.stream, offset: at, limit },
-      });
+      const answer = await this.#askOnce(of, { jobId, stream: of.stream, offset: at, limit });
       if (answer.kind !== 'piece' && pieces.length === 0) return answer;
       if (answer.kind !== 'piece') break;
       pieces.push(answer.data);
       total = answer.total;
       at += answer.data.length;
-      if (answer.data.length === 0) break;
+      // All there is by now; an agent that doles out its output is not asked a million times.
+      if (answer.data.length < limit) break;
     }
     return { kind: 'piece', total, data: Buffer.concat(pieces) };
+  }
+
+  async #askOnce(of: Asked, range: OutputRange): Promise<HostOutput> {
+    const here = await this.#deps.ask(of.agentId, range);
+    if (here.kind !== 'offline' || of.isForwarded) return here;
+    return this.#deps.askElsewhere(of.agentId, range);
   }
 }
 

@@ -31,6 +31,7 @@ import { Inventory } from './inventory.ts';
 import { JobReports } from './job-reports.ts';
 import { OutputGets } from './output-gets.ts';
 import { OutputReader } from './output-reader.ts';
+import { PeerOutput } from './peer-output.ts';
 import { Presence } from './presence.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { TaskBodies } from './task-bodies.ts';
@@ -338,9 +339,20 @@ function httpOf(
   const { egressAllow, crash, clock, log, tokens, metrics: scrape } = of;
   const service = new TaskService({ ...parts, tasks, egressAllow, crash, clock, log });
   const store = new JobOutput(of.redis.request);
+  const [sessions, gateways] = [
+    new Sessions(of.redis.request),
+    new Gateways(of.redis.request, of.redis.subscriber),
+  ];
+  const elsewhere = new PeerOutput({
+    owners: (agentIds) => sessions.owners(agentIds),
+    alive: (ids) => gateways.alive(ids),
+    ...{ gatewayId: of.gatewayId, token: tokens[0] ?? '', clock, log },
+    outputGetMs: of.clocks.outputGetMs,
+  });
   const output = new OutputReader({
     kept: (which) => store.kept(which),
     ask: (agentId, range) => parts.outputGets.ask(agentId, range),
+    askElsewhere: (agentId, range) => elsewhere.ask(agentId, range),
   });
   return httpServer({ ...parts, service, tasks, output, tokens, scrape, log });
 }

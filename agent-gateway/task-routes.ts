@@ -6,6 +6,7 @@ import { FixpointError } from '../domain/errors.ts';
 import type { Tasks } from '../redis/tasks.ts';
 import type { Inventory } from './inventory.ts';
 import type { OutputReader } from './output-reader.ts';
+import { forwardedHeader } from './peer-output.ts';
 import { checked } from './problem.ts';
 import { jobsPageOf } from './task-report.ts';
 import type { TaskService } from './task-service.ts';
@@ -86,7 +87,8 @@ export function taskRoutes(app: FastifyInstance, deps: TaskRoutesDeps): void {
     const task = await service.stored(id);
     const job = task.jobs.find((row) => row.agentId === agentId);
     if (job === undefined) throw new FixpointError('not_found', `the task has no host ${agent}`);
-    const asked = { taskId: id, agentId, ...range, skip: gap === 'skip' };
+    const isForwarded = request.headers[forwardedHeader] !== undefined;
+    const asked = { taskId: id, agentId, ...range, skip: gap === 'skip', isForwarded };
     if (!wantsBytes(request)) return deps.output.text(asked, job.report);
     const { bytes, ...place } = await deps.output.bytes(asked, job.report);
     for (const [name, value] of Object.entries(place)) {

@@ -86,6 +86,8 @@ export const limits = {
   outputGetBytes: 256 * 1024,
   /** Questions for output under way with one agent; each is answered from its disk in order. */
   outputGetsMax: 4,
+  /** Reads that a gateway asks of other ones at once; each holds one answer in memory. */
+  outputForwardsMax: 64,
   /** Bytes of one output read. */
   outputReadBytes: 1024 * 1024,
   /** Bytes of output in one binary frame. */

@@ -34,6 +34,7 @@ function aStream(of: {
       const data = whole.subarray(range.offset, range.offset + range.limit);
       return { kind: 'piece', total: whole.length, data };
     },
+    askElsewhere: async () => ({ kind: 'offline' }),
   });
   const isOver = state !== 'running' && state !== 'unknown';
   const job: JobReport = {
@@ -41,9 +42,9 @@ function aStream(of: {
     stdoutBytes: isOver ? whole.length : 0,
   };
   const bytes = (offset: number, limit: number, skip = false) =>
-    reader.bytes({ ...which, offset, limit, skip }, job);
+    reader.bytes({ ...which, offset, limit, skip, isForwarded: false }, job);
   const text = (offset: number, limit: number, skip = false) =>
-    reader.text({ ...which, offset, limit, skip }, job);
+    reader.text({ ...which, offset, limit, skip, isForwarded: false }, job);
   return { bytes, text, asked, tailFrom };
 }
 
@@ -78,6 +79,45 @@ describe('reading output', () => {
     assert.equal(read.bytes.length, 900_000);
     assert.ok(asked.every(({ limit }) => limit <= limits.outputGetBytes));
     assert.equal(asked.length, Math.ceil(900_000 / limits.outputGetBytes));
+  });
+
+  it('an answer that is shorter than asked for is the last one', async () => {
+    const asked: OutputRange[] = [];
+    const reader = new OutputReader({
+      kept: async () => ({ head: Buffer.alloc(head), tailFrom: 0, tail: Buffer.alloc(0) }),
+      ask: async (_agentId, range) => {
+        asked.push(range);
+        return { kind: 'piece', total: 1_000_000, data: Buffer.from('x') };
+      },
+      askElsewhere: async () => ({ kind: 'offline' }),
+    });
+    const range = { offset: head, limit: 900_000, skip: false, isForwarded: false };
+
+    const read = await reader.bytes({ ...which, ...range }, plainReport('running', null));
+
+    assert.equal(read.bytes.length, 1);
+    assert.equal(asked.length, 1);
+  });
+
+  it('an agent that is not here is asked for by its gateway, but not for another gateway', async () => {
+    const elsewhere: OutputRange[] = [];
+    const reader = new OutputReader({
+      kept: async () => ({ head: Buffer.alloc(head), tailFrom: 0, tail: Buffer.alloc(0) }),
+      ask: async () => ({ kind: 'offline' }),
+      askElsewhere: async (_agentId, range) => {
+        elsewhere.push(range);
+        return { kind: 'piece', total: 9_999, data: Buffer.from('there') };
+      },
+    });
+    const read = (isForwarded: boolean) =>
+      reader.bytes(
+        { ...which, offset: head, limit: 5, skip: false, isForwarded },
+        plainReport('running', null),
+      );
+
+    assert.equal(String((await read(false)).bytes), 'there');
+    await assert.rejects(read(true), refused('agent_offline', /keeps bytes 0 to/));
+    assert.equal(elsewhere.length, 1);
   });
 
   it('following next gives every byte once, whatever the limits, as text', async () => {
