@@ -37,6 +37,8 @@ export type PresenceDeps = {
   readonly gatewayId: string;
   /** The lock on an agent, or null. */
   readonly lockOf: (agentId: string) => AgentView['lock'];
+  /** Whether this gateway is sending its agents away. */
+  readonly isDraining: () => boolean;
   readonly agentLateMs: number;
   readonly agentOfflineMs: number;
   readonly linkSilentMs: number;
@@ -96,7 +98,9 @@ export class Presence {
     const { sessionId, lastSeenAt, version } = live;
     const { gatewayId } = this.#deps;
     const seen = this.#seen(agent.id, live.silentMs);
-    return { ...agent, ...seen, gatewayId, sessionId, lastSeenAt, version };
+    const isLeaving = seen.state === 'online' && this.#deps.isDraining();
+    const state = isLeaving ? 'draining' : seen.state;
+    return { ...agent, ...seen, state, gatewayId, sessionId, lastSeenAt, version };
   }
 
   #remote(agent: EnrolledAgent, known: Known | undefined): AgentView {

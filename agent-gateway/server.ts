@@ -152,6 +152,7 @@ function partsOf(of: GatewayOptions) {
   const { background, blocking, request } = of.redis;
   const metrics = new GatewayMetrics(of.metrics);
   const registry = new SessionRegistry();
+  const draining = { isOn: false };
   const [tasks, jobs, sessions] = [
     new Tasks(background),
     new Jobs(background),
@@ -184,7 +185,7 @@ function partsOf(of: GatewayOptions) {
   const outputGets = outputGetsOf(of, registry);
   const presence = new Presence({
     ...{ ...clocks, registry, sessions: new Sessions(request), gatewayId },
-    ...{ lockOf: (agentId: string) => gate.lockOf(agentId) },
+    ...{ lockOf: (agentId: string) => gate.lockOf(agentId), isDraining: () => draining.isOn },
     ...{ alive: (ids) => gateways.alive(ids), clock, log },
   });
   const trust = new TrustFile({
@@ -203,7 +204,6 @@ function partsOf(of: GatewayOptions) {
     ...{ ...clocks, outbox: stream, read, secret },
     ...{ metrics, crash, clock, log },
   });
-  const draining = { isOn: false };
   const readiness = readinessOf(of, inventory, draining);
   const served = { inventory, presence, dispatcher, bodies, peers, outputGets, readiness };
   const http = httpOf(of, { ...served, metrics });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
 import type { WebSocket } from 'ws';
-import { Presence } from '../../../agent-gateway/presence.ts';
+import { Presence, type PresenceDeps } from '../../../agent-gateway/presence.ts';
 import { Session } from '../../../agent-gateway/session.ts';
 import { SessionRegistry } from '../../../agent-gateway/session-registry.ts';
 import { silentLog } from '../../../platform/log.ts';
@@ -18,28 +18,35 @@ class SetClock extends ManualClock {
   }
 }
 
+/** An agent with a link to this gateway. */
+function aPresence(over: Partial<PresenceDeps> = {}) {
+  const clock = new SetClock();
+  const registry = new SessionRegistry();
+  const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1 });
+  const session = new Session({
+    ...{ agentId, sessionId: 's1', version: '0.1.0', protocol: 2, clock },
+    socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
+  });
+  registry.add(session);
+  const presence = new Presence({
+    ...{ registry, clock, gatewayId: 'g', agentLateMs: 15_000, agentOfflineMs: 60_000 },
+    linkSilentMs: 25_000,
+    ...{ lockOf: () => null, isDraining: () => false },
+    sessions: { heard: async () => {}, read: async () => [null], owners: async () => [null] },
+    alive: async () => new Map(),
+    log: silentLog,
+    ...over,
+  });
+  const stateOf = async () => {
+    const [view] = await presence.views([{ id: agentId, name: 'a', journalId: '', labels: {} }]);
+    return view?.state;
+  };
+  return { clock, presence, stateOf };
+}
+
 describe('presence', () => {
   it('a wall clock that is set forward makes no agent offline; silence does', async () => {
-    const clock = new SetClock();
-    const registry = new SessionRegistry();
-    const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1 });
-    const session = new Session({
-      ...{ agentId, sessionId: 's1', version: '0.1.0', protocol: 2, clock },
-      socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
-    });
-    registry.add(session);
-    const presence = new Presence({
-      ...{ registry, clock, gatewayId: 'g', agentLateMs: 15_000, agentOfflineMs: 60_000 },
-      linkSilentMs: 25_000,
-      lockOf: () => null,
-      sessions: { heard: async () => {}, read: async () => [null], owners: async () => [null] },
-      alive: async () => new Map(),
-      log: silentLog,
-    });
-    const stateOf = async () => {
-      const [view] = await presence.views([{ id: agentId, name: 'a', journalId: '', labels: {} }]);
-      return view?.state;
-    };
+    const { clock, presence, stateOf } = aPresence();
 
     clock.isSet = true;
     const afterSetting = [(await presence.online([agentId])).size, await stateOf()];
@@ -48,5 +55,19 @@ describe('presence', () => {
     assert.deepEqual(afterSetting, [1, 'online']);
     assert.equal((await presence.online([agentId])).size, 0);
     assert.equal(await stateOf(), 'offline');
+  });
+
+  it('an agent that is heard late, sent away or locked is shown so', async () => {
+    const late = aPresence();
+    const draining = aPresence({ isDraining: () => true });
+    const lock = { reason: 'cloned', by: 'ann', at: 1 };
+    const locked = aPresence({ isDraining: () => true, lockOf: () => lock });
+
+    late.clock.advance(15_000);
+    const states = [await late.stateOf(), await draining.stateOf(), await locked.stateOf()];
+    draining.clock.advance(60_000);
+
+    assert.deepEqual(states, ['late', 'draining', 'locked']);
+    assert.equal(await draining.stateOf(), 'offline');
   });
 });
