@@ -35,6 +35,8 @@ export const updateNames = {
   allow: 'allow',
   lockAgent: 'lockAgent',
   unlockAgent: 'unlockAgent',
+  /** The control workflow's state goes to the cache once more, past whatever stands there. */
+  republish: 'republish',
 } as const;
 export const queryNames = {
   progress: 'progress',
@@ -306,7 +308,8 @@ export type CoreActivities = {
     readonly endedAtMs: number;
     readonly cancelledBy: string | null;
   }): Promise<void>;
-  publishControl(state: ControlState): Promise<void>;
+  /** Returns the revision that stands in the cache now; a higher one than the state's kept it out. */
+  publishControl(state: ControlState): Promise<number>;
 };
 
 export type SubmitInput = {

@@ -7,9 +7,10 @@ const write = script('control-write');
 
 /** The kill switch's cache in Redis: written by workers, read by gateways. No expiry (R6). */
 export const controlCache = (redis: Redis) => ({
-  /** Keeps the newer revision, whoever writes last. */
-  async write(state: ControlState): Promise<void> {
-    await write(redis, [keys.governor.control], [state.revision, JSON.stringify(state)]);
+  /** Keeps the newer revision, whoever writes last, and returns the one that stands now. */
+  async write(state: ControlState): Promise<number> {
+    const args = [state.revision, JSON.stringify(state)];
+    return Number(await write(redis, [keys.governor.control], args));
   },
   /** Null if there is none, or none that can be read. */
   async read(): Promise<ControlState | null> {

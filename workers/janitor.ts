@@ -24,7 +24,8 @@ export type JanitorDeps = {
   };
   readonly control: {
     read(): Promise<ControlState | null>;
-    write(state: ControlState): Promise<void>;
+    /** Returns the revision that stands afterwards; a higher one than the state's kept it out. */
+    write(state: ControlState): Promise<number>;
   };
   readonly lockWishes: {
     all(): Promise<readonly { readonly agentId: string; readonly reason: string }[]>;
@@ -68,7 +69,7 @@ export class Janitor {
 
   /** Starts the control workflow if nobody has, and gives Redis its state when it is missing or old. */
   async refreshControl(round: number): Promise<void> {
-    const { client, control } = this.#deps;
+    const { client, control, log } = this.#deps;
     const cached = await control.read();
     if (cached !== null && round % compareEvery !== 0) return;
     // A Temporal that lost the switch is told by the cache: what was stopped stays so.
@@ -81,7 +82,12 @@ export class Janitor {
       workflowIdConflictPolicy: 'USE_EXISTING',
       staticSummary: 'kill switch',
     });
-    await control.write(await handle.query<ControlState>(queryNames.state));
+    const truth = await handle.query<ControlState>(queryNames.state);
+    const standing = await control.write(truth);
+    if (standing <= truth.revision) return;
+    // Only the switch itself may go past it: it knows whether it was thrown since it was asked.
+    await handle.executeUpdate<ControlState, []>(updateNames.republish);
+    log.warn({ standing, revision: truth.revision }, 'the control cache was ahead of the switch');
   }
 
   /** Makes locks of what gateways wished for; a wish goes only after its lock holds. */

@@ -1,4 +1,5 @@
 import {
+  ApplicationFailure,
   allHandlersFinished,
   condition,
   continueAsNew,
@@ -23,10 +24,13 @@ export const stopUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateName
 export const allowUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateNames.allow);
 export const lockAgentUpdate = defineUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent);
 export const unlockAgentUpdate = defineUpdate<ControlState, [LockUpdate]>(updateNames.unlockAgent);
+export const republishUpdate = defineUpdate<ControlState>(updateNames.republish);
 export const controlStateQuery = defineQuery<ControlState>(queryNames.state);
 
 /** Updates after which this run hands over to a fresh one: far below every limit of a run. */
 const updatesMax = 500;
+/** Times a change is published while something newer keeps turning up in the cache. */
+const publishesMax = 10;
 
 /**
  * The kill switch and the agent locks, durable: their truth is here, Redis holds a cache (design
@@ -35,13 +39,27 @@ const updatesMax = 500;
 export async function control(input: ControlInput): Promise<never> {
   let state = input.state;
   let updates = 0;
+  /** False if the cache does not hold this state, because others write there without end. */
+  const publish = async (summary: string): Promise<boolean> => {
+    for (let tries = 0; tries < publishesMax; tries++) {
+      const { revision } = state;
+      const standing = await core.publishControl.executeWithOptions({ summary }, [state]);
+      // Also taken: a worker of an older version, which answers nothing.
+      if (!(standing > revision)) return true;
+      // A later change of this switch, or a stranger's write, or one from before a clock went back.
+      if (standing > state.revision) state = { ...state, revision: standing + 1 };
+    }
+    return false;
+  };
   const change = async (next: Partial<ControlState>, summary: string): Promise<ControlState> => {
     updates += 1;
     // Past every revision of a run before that Temporal may have lost: the cache keeps the newer.
     state = { ...state, ...next, revision: Math.max(state.revision + 1, Date.now()) };
     setCurrentDetails(detailsOf(state));
-    await core.publishControl.executeWithOptions({ summary }, [state]);
-    return state;
+    if (await publish(summary)) return state;
+    throw ApplicationFailure.nonRetryable(
+      `gateways may not know of it: ${publishesMax} times somebody else wrote the control state in Redis meanwhile`,
+    );
   };
   const throwSwitch = (stopped: boolean, { by, reason }: ControlUpdate) =>
     change({ stopped, reason, by, at: Date.now() }, `${stopped ? 'stop' : 'allow'} · ${by}`);
@@ -57,9 +75,11 @@ export async function control(input: ControlInput): Promise<never> {
   setHandler(unlockAgentUpdate, ({ agentId, by }) =>
     change({ locked: without(state, agentId) }, `unlock ${agentId} · ${by}`),
   );
+  setHandler(republishUpdate, () => change({}, 'publish again'));
   setCurrentDetails(detailsOf(state));
-  // A fresh installation has no cache yet, and missing means stopped (invariant 4).
-  await core.publishControl(state);
+  // A fresh installation has no cache yet, and missing means stopped (invariant 4). What cannot be
+  // published now the janitor finds and asks for again.
+  await publish('begin');
   await condition(() => updates >= updatesMax || workflowInfo().continueAsNewSuggested);
   await condition(allHandlersFinished);
   return continueAsNew<typeof control>({ state });

@@ -50,7 +50,10 @@ describe('what operators and gateways ask of the api', () => {
     const activities: CoreActivities = {
       planTargets: () => planning,
       recordOutcome: async () => {},
-      publishControl: async (state) => void published.push(state),
+      publishControl: async (state) => {
+        published.push(state);
+        return state.revision;
+      },
     };
     // Temporal is killed below: what the SDK says of it is no news.
     Runtime.install({

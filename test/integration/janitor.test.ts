@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, WorkflowUpdateFailedError } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import {
   type ControlState,
+  type ControlUpdate,
   type RemediationEndedSignal,
   taskQueues,
   workflowIds,
@@ -11,10 +12,14 @@ import {
 } from '../../contracts/temporal.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { createLog } from '../../platform/log.ts';
+import { connectRedis } from '../../redis/connect.ts';
+import { controlCache } from '../../redis/control-cache.ts';
+import { keys } from '../../redis/keys.ts';
 import type { OpenTask } from '../../workers/gateway-client.ts';
 import { Janitor } from '../../workers/janitor.ts';
 import { aRemediation } from '../support/builders.ts';
 import { eventually } from '../support/eventually.ts';
+import { startRedis } from '../support/redis-server.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
 import { workflowBundle } from '../support/workflow-environment.ts';
 
@@ -46,7 +51,10 @@ class Surroundings {
   readonly control = {
     read: async () => this.cached,
     write: async (state: ControlState) => {
-      if (this.cached === null || this.cached.revision <= state.revision) this.cached = state;
+      const revision = this.cached?.revision ?? 0;
+      if (revision > state.revision) return revision;
+      this.cached = state;
+      return state.revision;
     },
   };
   readonly tellMailbox = async (mailboxId: string, signal: RemediationEndedSignal) => {
@@ -72,11 +80,11 @@ describe('janitor', () => {
     await server?.stop();
   });
 
-  const janitorOf = (around: Surroundings) =>
+  const janitorOf = (around: Surroundings, control = around.control) =>
     new Janitor({
       client,
       gateway: around.gateway,
-      control: around.control,
+      control,
       lockWishes: around.lockWishes,
       tellMailbox: around.tellMailbox,
       clock: systemClock,
@@ -84,6 +92,27 @@ describe('janitor', () => {
       janitorMs: 10,
       controlRefreshMs: 10,
     });
+  /** With workers that run the control workflow, whose cache is written by `publishControl`. */
+  const withWorkers = async (
+    publishControl: Surroundings['control']['write'],
+    work: () => Promise<void>,
+  ): Promise<void> => {
+    const connection = await NativeConnection.connect({ address: server.address });
+    const of = { connection, activities: { publishControl } };
+    const bundle = { workflowBundle: await workflowBundle() };
+    const workers = [
+      await Worker.create({ ...of, ...bundle, taskQueue: taskQueues.workflows }),
+      await Worker.create({ ...of, taskQueue: taskQueues.activities }),
+    ];
+    const running = Promise.all(workers.map((worker) => worker.run()));
+    try {
+      await work();
+    } finally {
+      for (const worker of workers) worker.shutdown();
+      await running;
+      await connection.close();
+    }
+  };
   /** A repair that no worker carries out. */
   const start = async (name: string): Promise<string> => {
     const remediationId = `remediation:restart-web:${name}~00000000:12345678-1`;
@@ -142,27 +171,13 @@ describe('janitor', () => {
     const around = new Surroundings();
     const stopped = { revision: 7, stopped: true, reason: 'storm', by: 'anna', at: 1 };
     around.cached = stopped;
-    const connection = await NativeConnection.connect({ address: server.address });
-    const queues = [taskQueues.workflows, taskQueues.activities];
-    const activities = { publishControl: around.control.write };
-    const workers = await Promise.all(
-      queues.map(async (taskQueue) =>
-        Worker.create({
-          connection,
-          taskQueue,
-          activities,
-          ...(taskQueue === taskQueues.workflows ? { workflowBundle: await workflowBundle() } : {}),
-        }),
-      ),
-    );
-    const running = Promise.all(workers.map((worker) => worker.run()));
     const handle = client.workflow.getHandle(workflowIds.control);
-    try {
+    await withWorkers(around.control.write, async () => {
       await janitorOf(around).refreshControl(0);
       assert.deepEqual(await handle.query('state'), stopped);
 
       await handle.executeUpdate('allow', { args: [{ by: 'anna', reason: 'over' }] });
-      assert.equal(around.cached.stopped, false);
+      assert.equal(around.cached?.stopped, false);
 
       // Lost once more, with a cache that is ahead of a switch that begins at 0.
       await terminate(workflowIds.control);
@@ -183,10 +198,59 @@ describe('janitor', () => {
       around.cached = null;
       await janitorOf(around).refreshControl(0);
       assert.deepEqual(locked(), [['0123456789ab', 'gateway']], 'a lock outlives its cache');
+    });
+  });
+
+  it('a state in the cache that claims a higher revision than the switch gives way to a stop', async () => {
+    const redis = await startRedis();
+    const cache = connectRedis({ url: redis.url, profile: 'background', onError: () => {} });
+    const control = controlCache(cache);
+    const janitor = janitorOf(new Surroundings(), control);
+    const forge = (revision: unknown) =>
+      cache.set(keys.governor.control, JSON.stringify({ revision, stopped: false, at: 1 }));
+    const isStopped = async () => (await control.read())?.stopped;
+    const handle = client.workflow.getHandle(workflowIds.control);
+    await handle.terminate('begun anew').catch(() => undefined); // No test before left one.
+    try {
+      await withWorkers(control.write, async () => {
+        await janitor.refreshControl(0);
+        // Ahead of every clock; then what no revision can be.
+        for (const revision of [4e15, Number.MAX_SAFE_INTEGER, 1e300, '4e15', 7.5]) {
+          await forge(revision);
+          const state = await handle.executeUpdate<ControlState, [ControlUpdate]>('stop', {
+            args: [{ by: 'anna', reason: 'storm' }],
+          });
+          assert.equal(await isStopped(), true, `revision ${revision}`);
+          assert.equal((await control.read())?.revision, state.revision);
+        }
+
+        await forge(5e15);
+        await janitor.refreshControl(0);
+        assert.equal(await isStopped(), true, 'the janitor puts it right by itself');
+
+        await handle.executeUpdate('allow', { args: [{ by: 'anna', reason: 'over' }] });
+        assert.equal(await isStopped(), false);
+      });
     } finally {
-      for (const worker of workers) worker.shutdown();
-      await running;
-      await connection.close();
+      cache.disconnect();
+      await redis.stop();
     }
+  });
+
+  it('a stop that the cache never takes is not reported as one', async () => {
+    const deaf = async ({ revision }: ControlState) => revision + 1; // Somebody is always ahead.
+    const handle = client.workflow.getHandle(workflowIds.control);
+    await handle.terminate('begun anew').catch(() => undefined); // No test before left one.
+    const around = new Surroundings();
+    await withWorkers(deaf, async () => {
+      await janitorOf(around)
+        .refreshControl(0)
+        .catch(() => undefined); // It finds the same.
+      await assert.rejects(
+        handle.executeUpdate('stop', { args: [{ by: 'anna', reason: 'storm' }] }),
+        (error: unknown) => error instanceof WorkflowUpdateFailedError,
+      );
+    });
+    await handle.terminate('over');
   });
 });
