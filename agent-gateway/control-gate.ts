@@ -57,8 +57,8 @@ export class ControlGate {
   #control: Control = 'missing';
   #locked: ReadonlyMap<string, AgentLock> = new Map();
   #wished: ReadonlyMap<string, AgentLock> = new Map();
-  /** Wishes of this gateway that Redis has not taken yet. */
-  readonly #unwritten = new Map<string, AgentLock>();
+  /** What this gateway found out itself, until the lock stands: Redis may lose a wish it has taken. */
+  readonly #own = new Map<string, AgentLock>();
   #rounds: Rounds | undefined;
 
   constructor(deps: ControlGateDeps) {
@@ -71,19 +71,17 @@ export class ControlGate {
 
   /** The lock on an agent, also one that is only wished for so far. */
   lockOf(agentId: string): AgentLock | null {
-    return (
-      this.#locked.get(agentId) ?? this.#wished.get(agentId) ?? this.#unwritten.get(agentId) ?? null
-    );
+    return this.#locked.get(agentId) ?? this.#wished.get(agentId) ?? this.#own.get(agentId) ?? null;
   }
 
   /**
    * Keeps an agent out from now on and asks for a lock that lasts. Never rejects: what Redis does
-   * not take now it is given at the next look.
+   * not take now, or loses before the lock stands, it is given at the next look.
    */
   async wishLock(agentId: string, reason: string): Promise<void> {
     const { clock, log, onLocked } = this.#deps;
     log.warn({ agentId, reason }, 'an agent is locked');
-    this.#unwritten.set(agentId, { agentId, reason, by: ownName, at: clock.now() });
+    this.#own.set(agentId, { agentId, reason, by: ownName, at: clock.now() });
     onLocked(agentId);
     await this.#writeWishes();
   }
@@ -100,11 +98,12 @@ export class ControlGate {
 
   /** Reads the control cache and the wishes once. Never rejects. */
   async refresh(): Promise<void> {
-    await this.#writeWishes();
     // In this order: a wish is removed only after the lock it became is in the cache.
     await this.#readWishes();
     const control = await this.#read();
-    for (const each of [this.#locked, this.#wished, this.#unwritten]) {
+    for (const agentId of this.#locked.keys()) this.#own.delete(agentId);
+    await this.#writeWishes();
+    for (const each of [this.#locked, this.#wished, this.#own]) {
       for (const agentId of each.keys()) this.#deps.onLocked(agentId);
     }
     if (control === this.#control) return;
@@ -135,13 +134,10 @@ export class ControlGate {
   }
 
   async #writeWishes(): Promise<void> {
-    for (const [agentId, wish] of this.#unwritten) {
+    for (const { agentId, reason, at } of this.#own.values()) {
+      if (this.#wished.has(agentId)) continue;
       try {
-        const { reason, at } = wish;
         await this.#deps.wishes.write({ agentId, reason, at });
-        // Known as wished until the next look finds it there, or locked by then.
-        this.#wished = new Map([...this.#wished, [agentId, wish]]);
-        this.#unwritten.delete(agentId);
       } catch (error) {
         this.#deps.log.warn({ error, agentId }, 'a lock wish is written later');
       }

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { ControlGate } from '../../agent-gateway/control-gate.ts';
 import { type AgentView, agentView } from '../../contracts/task.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { createLog } from '../../platform/log.ts';
+import { readControl } from '../../redis/control-cache.ts';
 import { LockWishes } from '../../redis/lock-wishes.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
@@ -56,7 +60,9 @@ describe('a locked agent', () => {
 
   it('stays out after Redis lost everything, before and after the cache is back', async () => {
     await host.lock(host.agent(1).agentId);
-    await eventually(async () => assert.equal(await knock(other, 1), 'locked'));
+    for (const at of [host, other]) {
+      await eventually(async () => assert.equal(await knock(at, 1), 'locked'));
+    }
 
     await host.redis.flushall();
     await eventually(async () =>
@@ -99,5 +105,33 @@ describe('a locked agent', () => {
     await eventually(async () => assert.equal((await viewOf('agent-2')).lock?.reason, 'cloned'));
     await wishes.remove(agentId);
     await eventually(async () => assert.equal(await knock(other, 2), 'welcome'));
+  });
+
+  it('a wish that Redis loses before it is a lock is wished again by its gateway, and no longer', async () => {
+    const { agentId } = host.agent(1);
+    const wishes = new LockWishes(host.redis);
+    const gate = new ControlGate({
+      read: () => readControl(host.redis),
+      wishes,
+      clock: systemClock,
+      log: createLog({ program: 'test', level: 'fatal' }),
+      onChange: () => {},
+      onLocked: () => {},
+    });
+    const wished = async () => (await wishes.all()).map(({ reason }) => reason);
+    await gate.wishLock(agentId, 'cloned');
+    await gate.refresh();
+
+    await host.redis.flushall();
+    await gate.refresh();
+
+    assert.deepEqual(await wished(), ['cloned']);
+    assert.equal(gate.lockOf(agentId)?.reason, 'cloned');
+    await host.lock(agentId);
+    await wishes.remove(agentId);
+    await gate.refresh();
+    await host.lock();
+    await gate.refresh();
+    assert.deepEqual([await wished(), gate.lockOf(agentId)], [[], null], 'unlocked is unlocked');
   });
 });
