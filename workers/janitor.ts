@@ -90,16 +90,23 @@ export class Janitor {
     log.warn({ standing, revision: truth.revision }, 'the control cache was ahead of the switch');
   }
 
-  /** Makes locks of what gateways wished for; a wish goes only after its lock holds. */
+  /**
+   * Makes locks of what gateways wished for; a wish goes only after its lock holds. One that cannot
+   * be granted keeps no other.
+   */
   async grantLocks(): Promise<void> {
     const { client, lockWishes, log } = this.#deps;
     for (const { agentId, reason } of await lockWishes.all()) {
       const update: LockUpdate = { agentId, reason, by: 'gateway' };
-      await client.workflow
-        .getHandle(workflowIds.control)
-        .executeUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent, { args: [update] });
-      await lockWishes.remove(agentId);
-      log.warn({ agentId, reason }, 'locked an agent that a gateway found out');
+      try {
+        await client.workflow
+          .getHandle(workflowIds.control)
+          .executeUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent, { args: [update] });
+        await lockWishes.remove(agentId);
+        log.warn({ agentId, reason }, 'locked an agent that a gateway found out');
+      } catch (error) {
+        log.warn({ error, agentId, reason }, 'an agent that a gateway found out is not locked yet');
+      }
     }
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection, WorkflowUpdateFailedError } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { limits } from '../../contracts/limits.ts';
 import {
   type ControlState,
   type ControlUpdate,
@@ -235,6 +236,27 @@ describe('janitor', () => {
       cache.disconnect();
       await redis.stop();
     }
+  });
+
+  it('a wish that cannot be granted keeps none behind it', async () => {
+    const around = new Surroundings();
+    const locked = Array.from({ length: limits.lockedAgentsMax }, (_, index) => ({
+      agentId: String(index).padStart(12, '0'),
+      reason: 'stolen',
+      by: 'anna',
+      at: 1,
+    }));
+    around.cached = { revision: 1, stopped: false, reason: '', by: '', at: 0, locked };
+    around.wishes.set('ffffffffffff', 'one too many').set('000000000000', 'cloned');
+    const handle = client.workflow.getHandle(workflowIds.control);
+    await handle.terminate('begun anew').catch(() => undefined); // No test before left one.
+    await withWorkers(around.control.write, async () => {
+      await janitorOf(around).refreshControl(0);
+
+      await janitorOf(around).grantLocks();
+
+      assert.deepEqual([...around.wishes.keys()], ['ffffffffffff']);
+    });
   });
 
   it('a stop that the cache never takes is not reported as one', async () => {
