@@ -57,12 +57,18 @@ const phases: Record<RotationPhase, (files: SigningFiles, state: State) => Promi
     const [signing] = keys;
     if (signing === undefined) throw noKey(files);
     if (signing.keyId !== newestOf(trust.bundle)) throw wrongTurn('the old key still signs', 'use');
-    // The key first: two in the file beside one in the bundle would read as a `publish` half done,
-    // and trust the old one again. It seals the bundle all the same, so that an agent follows that
-    // was away since before `publish`.
+    const bundle = bundleTrusting(trust.bundle, [signing]);
+    // Sealed by the old key too, so that an agent follows that was away since before `publish`; and
+    // before that key goes, because nobody can make such a seal afterwards.
+    if (bundle !== null && (keys.length > 1 || !isSealed(files, { trust, bundle }))) {
+      const sealed = await sealTrust(bundle, keys);
+      replaceFile(sealedFileOf(files), JSON.stringify(sealed));
+    }
+    // The key before the bundle: two in the file beside one in the bundle would read as a `publish`
+    // half done, and trust the old one again.
     writeKeys(files, [signing]);
-    const bundle = await trusting(files, trust, { trusted: [signing], sealers: keys });
-    return { bundle, keys: [signing] };
+    if (bundle !== null) renameSync(sealedFileOf(files), trustFileOf(files));
+    return { bundle: bundle ?? trust.bundle, keys: [signing] };
   },
 };
 
@@ -72,17 +78,38 @@ async function trusting(
   { bundle }: Trust,
   of: { readonly trusted: readonly SigningKey[]; readonly sealers: readonly SigningKey[] },
 ): Promise<TrustBundle> {
-  const signingKeys = of.trusted.map(({ keyId, publicKey }) => ({ keyId, publicKey }));
-  const idsOf = (keys: readonly { readonly keyId: string }[]) =>
-    keys.map(({ keyId }) => keyId).join(' ');
-  if (idsOf(bundle.signingKeys) === idsOf(signingKeys)) return bundle;
-  const next = { ...bundle, serial: bundle.serial + 1, signingKeys };
+  const next = bundleTrusting(bundle, of.trusted);
+  if (next === null) return bundle;
   replaceFile(trustFileOf(files), JSON.stringify(await sealTrust(next, of.sealers)));
   return next;
 }
 
+/** The bundle after this one that trusts these keys; null if this one does already. */
+function bundleTrusting(bundle: TrustBundle, trusted: readonly SigningKey[]): TrustBundle | null {
+  const signingKeys = trusted.map(({ keyId, publicKey }) => ({ keyId, publicKey }));
+  const idsOf = (keys: readonly { readonly keyId: string }[]) =>
+    keys.map(({ keyId }) => keyId).join(' ');
+  if (idsOf(bundle.signingKeys) === idsOf(signingKeys)) return null;
+  return { ...bundle, serial: bundle.serial + 1, signingKeys };
+}
+
+/** Whether a `drop` that died has left exactly this bundle, ready to take its place. */
+function isSealed(
+  files: SigningFiles,
+  of: { readonly trust: Trust; readonly bundle: TrustBundle },
+): boolean {
+  if (!existsSync(sealedFileOf(files))) return false;
+  const sealed = Trust.read(readFileSync(sealedFileOf(files), 'utf8'));
+  return (
+    of.trust.vouchesFor(sealed.envelope) === 'fits' &&
+    JSON.stringify(sealed.bundle) === JSON.stringify(of.bundle)
+  );
+}
+
 const newestOf = ({ signingKeys }: TrustBundle): string | undefined => signingKeys.at(-1)?.keyId;
 const trustFileOf = ({ certificates }: SigningFiles): string => join(certificates, 'trust.json');
+/** A bundle that waits for the old key to go. */
+const sealedFileOf = (files: SigningFiles): string => `${trustFileOf(files)}.next`;
 
 function readState(files: SigningFiles): State {
   const read = (path: string) => {

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -84,17 +92,41 @@ describe('fixpoint setup rotate signing', () => {
     assert.deepEqual([keyIds(), trusted()], [keys, keys]);
   });
 
-  it('goes on where it died: with the old key gone from the file and not from the bundle', async () => {
+  it('loses no absent agent by dying in a drop: before the old key is gone, and after', async () => {
     await rotate('publish');
     await rotate('use');
     const both = readFileSync(trustFile(), 'utf8');
-    await rotate('drop');
-    writeFileSync(trustFile(), both);
+    const [fresh = ''] = signingKeysIn(readFileSync(keyFile(), 'utf8')).map((key) =>
+      key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    );
 
-    await rotate('drop');
+    mkdirSync(`${keyFile()}.new`); // In the way of the key file, so that it dies there.
+    assert.notEqual((await rotate('drop')).status, 0);
+    assert.deepEqual([keyIds().length, readFileSync(trustFile(), 'utf8')], [2, both]);
+    rmSync(`${keyFile()}.new`, { recursive: true });
+    const sealed = readFileSync(`${trustFile()}.next`, 'utf8');
+    assert.equal((await rotate('drop')).status, 0);
+    assert.equal(agent.follow(trust().envelope).kind, 'taken');
+
+    writeFileSync(trustFile(), both);
+    writeFileSync(`${trustFile()}.next`, sealed);
+    writeFileSync(keyFile(), fresh); // All but the last step is done.
+    assert.equal((await rotate('drop')).status, 0);
+    assert.deepEqual(trusted(), keyIds());
+    assert.equal(agent.follow(trust().envelope).kind, 'taken');
+    assert.equal(existsSync(`${trustFile()}.next`), false);
+  });
+
+  it('takes no bundle from an earlier drop for the next one', async () => {
+    for (const phase of ['publish', 'use', 'drop']) await rotate(phase);
+    const earlier = readFileSync(trustFile(), 'utf8');
+    for (const phase of ['publish', 'use']) await rotate(phase);
+    writeFileSync(`${trustFile()}.next`, earlier);
+
+    assert.equal((await rotate('drop')).status, 0);
 
     assert.deepEqual(trusted(), keyIds());
-    assert.equal(Trust.read(both).follow(trust().envelope).kind, 'taken');
+    assert.equal(agent.follow(trust().envelope).kind, 'refused', 'it missed a whole round');
   });
 
   it('refuses a phase whose turn it is not, says which is next, and changes nothing', async () => {
