@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { Agent, type AgentDeps } from '../../agent/agent.ts';
-import { JobFolder } from '../../agent/job-folder.ts';
+import type { SignedJob } from '../../agent/job-folder.ts';
 import type { Identity } from '../../agent/state-directory.ts';
 import type { AgentTrust } from '../../agent/trust-store.ts';
 import type { SharedJournal } from './shared-journal.ts';
 import { type Behaviour, SimulatedExecutor, type StartCounter } from './simulated-executor.ts';
+import { SimulatedJobFolder } from './simulated-job-folder.ts';
 
 /** An agent of a fleet as its process sees it. */
 export type FleetAgent = {
@@ -27,18 +27,19 @@ export function simulatedAgent(
   const { identity, trust, behaviour, counter } = of;
   const { clock } = deps;
   const journal = of.journal.of(identity.agentId);
+  const signed = new Map<string, SignedJob>();
   return new Agent(deps, {
     state: {
       identity,
       isStopped: () => false,
       // A simulated host has no secrets: jobs that name one are refused.
       secret: () => null,
-      // Never written, and never read because no simulated job has output.
-      jobFolder: (jobId) => new JobFolder(join('/nonexistent', jobId), jobId),
+      jobFolder: (jobId) => new SimulatedJobFolder(jobId, signed.get(jobId) ?? null),
       close() {},
     },
     trust,
     journal,
-    executor: (events) => new SimulatedExecutor({ ...events, journal, behaviour, counter, clock }),
+    executor: (events) =>
+      new SimulatedExecutor({ ...events, journal, behaviour, counter, signed, clock }),
   });
 }

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Executor, ExecutorEvents, RunOrder } from '../../agent/executor.ts';
+import type { SignedJob } from '../../agent/job-folder.ts';
 import type { Journal } from '../../agent/job-journal.ts';
 import { outcomeOf } from '../../agent/job-outcome.ts';
 import type { Intent, StopReason } from '../../agent/journal-record.ts';
@@ -24,6 +25,8 @@ export type SimulatedExecutorDeps = ExecutorEvents & {
   readonly journal: Journal;
   readonly behaviour: Behaviour;
   readonly counter: StartCounter;
+  /** Takes what each job was signed with, which others keep in the job's folder (rule R6). */
+  readonly signed: Map<string, SignedJob>;
   readonly clock: Clock;
 };
 
@@ -44,7 +47,8 @@ export class SimulatedExecutor implements Executor {
     this.#deps = deps;
   }
 
-  async start({ jobId, intent, refusal, onStarted }: RunOrder): Promise<void> {
+  async start({ jobId, intent, signed, refusal, onStarted }: RunOrder): Promise<void> {
+    this.#deps.signed.set(jobId, signed);
     const { clock, counter, journal, behaviour } = this.#deps;
     const refused = refusal();
     if (refused !== null) return this.#end(jobId, refused);

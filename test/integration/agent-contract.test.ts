@@ -13,6 +13,7 @@ import { JobLog } from '../../bench/fleet/job-log.ts';
 import { SharedJournal } from '../../bench/fleet/shared-journal.ts';
 import { simulatedAgent } from '../../bench/fleet/simulated-agent.ts';
 import { WallClock } from '../../bench/wall-clock.ts';
+import { jobBytes } from '../../domain/job-bytes.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import { silentLog } from '../../platform/log.ts';
@@ -140,6 +141,21 @@ for (const [kind, start] of Object.entries(kinds)) {
       const second = await subject.gateway.result(subject.gateway.dispatch(sent), 2);
 
       assert.deepEqual(second, first);
+      assert.equal(subject.starts(), startsBefore);
+    });
+
+    it('a gateway that has lost the job is told its text and signature, and its result again', async () => {
+      const sent = order();
+      const jobId = subject.gateway.dispatch(sent);
+      const first = await subject.gateway.result(jobId);
+      const startsBefore = subject.starts();
+
+      subject.gateway.send({ type: 'resync', jobId });
+
+      assert.deepEqual(await subject.gateway.result(jobId, 2), first);
+      const told = subject.gateway.jobTexts.find((frame) => frame.jobId === jobId);
+      assert.equal(told?.job, jobBytes(sent.job));
+      assert.equal(typeof told?.signature, 'string');
       assert.equal(subject.starts(), startsBefore);
     });
 

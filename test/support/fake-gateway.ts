@@ -36,6 +36,7 @@ export class FakeGateway {
   readonly acks: Extract<AgentFrame, { type: 'ack' }>[] = [];
   readonly results: { jobId: string; report: JobReport; outputBytes: number }[] = [];
   readonly goodbyes: string[] = [];
+  readonly jobTexts: Extract<AgentFrame, { type: 'job-text' }>[] = [];
   readonly answers: OutputAnswer[] = [];
   /** Of all frames together. */
   bytesTaken = 0;
@@ -201,6 +202,9 @@ export class FakeGateway {
         break;
       case 'result':
         this.#takeResult(frame.jobId, frame.report);
+        break;
+      case 'job-text':
+        this.jobTexts.push(frame);
         break;
       case 'bye':
         this.goodbyes.push(frame.reason);
