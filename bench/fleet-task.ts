@@ -111,11 +111,14 @@ export async function runTask(
   };
 }
 
-function requireSuccess({ letters, taskId }: TaskReport, count: number): void {
+function requireSuccess({ letters, taskId, failures }: TaskReport, count: number): void {
   if (letters === 's'.repeat(count)) return;
   const tally: Record<string, number> = {};
   for (const letter of letters) tally[letter] = (tally[letter] ?? 0) + 1;
-  throw new Error(`task ${taskId} of ${count} hosts ended as ${JSON.stringify(tally)}`);
+  const reasons = new Set(failures.map(({ state, reason }) => `${state}(${reason})`));
+  throw new Error(
+    `task ${taskId} of ${count} hosts ended as ${JSON.stringify(tally)}: ${[...reasons].join(', ')}`,
+  );
 }
 
 function gatewayOf({ gateways }: FleetRig) {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { AgentDeps } from '../../agent/agent.ts';
 import { type AgentTrust, TrustStore } from '../../agent/trust-store.ts';
-import { defaultClocks } from '../../contracts/limits.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import type { Log } from '../../platform/log.ts';
@@ -24,6 +23,11 @@ export type CrowdDeps = {
 /** Links opening at once: two processes of these stay below what a gateway takes (`handshakesMax`). */
 const openingMax = 32;
 const lookMs = 10;
+/**
+ * Longer than on a host: a burst for thousands of agents keeps their one event loop from pongs that
+ * are there already. Nothing starts without a lease all the same.
+ */
+const leaseWaitMs = 20_000;
 
 /** Many agents of one process. They connect a few at a time, as a fleet does that was not killed. */
 export class AgentCrowd {
@@ -43,7 +47,7 @@ export class AgentCrowd {
       clock: deps.clock,
       log: deps.log,
       crashAt: noCrashPoints,
-      leaseWaitMs: defaultClocks.leaseWaitMs,
+      leaseWaitMs,
       resendAfterMs: 1_000,
     };
     // One for all of them, as they all trust the same and nothing newer comes.
