@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   createAuthority,
@@ -25,25 +25,23 @@ export async function provideFleetFiles(of: {
   readonly clock: Clock;
   readonly say: (line: string) => void;
 }): Promise<FleetFiles> {
-  mkdirSync(of.directory, { recursive: true, mode: 0o700 });
-  const pairs = await pairsIn(of.directory, of.clock);
-  const { authority } = pairs;
+  const authority = await authorityIn(of.directory, of.clock);
+  // Anew for every run: what it costs is a moment, and one that was kept could run out.
+  const gateway = await issueCertificate({
+    ...{ authority, subject: { kind: 'gateway' }, clock: of.clock },
+  });
   const shards = await issueShards({ ...of, authority, prefix: 'sim' });
-  return { ...pairs, shards };
+  return { authority, gateway, shards };
 }
 
-async function pairsIn(
-  directory: string,
-  clock: Clock,
-): Promise<Pick<FleetFiles, 'authority' | 'gateway'>> {
-  const file = join(directory, 'pairs.json');
+/** Kept, because the agents' certificates are. */
+async function authorityIn(directory: string, clock: Clock): Promise<KeyPair> {
+  const file = join(directory, 'authority.json');
   if (!existsSync(file)) {
-    const authority = await createAuthority(clock);
-    const { certificate, key } = await issueCertificate({
-      ...{ authority, subject: { kind: 'gateway' }, clock },
-    });
-    const pairs = { authority, gateway: { certificate, key } };
-    writeFileSync(file, JSON.stringify(pairs), { mode: 0o600 });
+    // What another authority has signed is of no use.
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    writeFileSync(file, JSON.stringify(await createAuthority(clock)), { mode: 0o600 });
   }
-  return JSON.parse(readFileSync(file, 'utf8')) as Pick<FleetFiles, 'authority' | 'gateway'>; // As above.
+  return JSON.parse(readFileSync(file, 'utf8')) as KeyPair; // As above.
 }
