@@ -25,14 +25,22 @@ export function readAgentFrame(text: string): AgentFrame | null {
 /** A ping, ack or result in its plain form; null stands for "ask the schema". Exported for its test. */
 export function knownFrame(value: unknown): AgentFrame | null {
   if (!isObject(value)) return null;
-  const { type, id, jobId: job, state, report } = value as Unknown;
-  if (type === 'ping') return Number.isSafeInteger(id) ? { type, id: id as number } : null;
+  const { type, jobId: job, state, report } = value as Unknown;
+  if (type === 'ping') return knownPing(value as Unknown);
   if (typeof job !== 'string' || !jobIdForm.test(job)) return null;
   if (type === 'ack') {
     return state === 'acked' || state === 'running' ? { type, jobId: job, state } : null;
   }
   const known = type === 'result' ? knownReport(report) : null;
   return known === null ? null : { type: 'result', jobId: job, report: known };
+}
+
+function knownPing(value: Unknown): AgentFrame | null {
+  const { id, sequence } = value;
+  if (!Number.isSafeInteger(id)) return null;
+  if (!Object.hasOwn(value, 'sequence')) return { type: 'ping', id: id as number };
+  const isPlain = Number.isSafeInteger(sequence) && (sequence as number) >= 0;
+  return isPlain ? { type: 'ping', id: id as number, sequence: sequence as number } : null;
 }
 
 /** In the schema's order, as rows in Redis have it; a field that is not known here asks the schema. */

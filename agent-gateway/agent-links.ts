@@ -14,8 +14,14 @@ import type { Inventory } from './inventory.ts';
 import type { JobReports } from './job-reports.ts';
 import type { OutputGets } from './output-gets.ts';
 import { dismiss, Session } from './session.ts';
-import { SessionFrames } from './session-frames.ts';
+import { type Ping, SessionFrames } from './session-frames.ts';
 import type { SessionRegistry } from './session-registry.ts';
+
+type Told = {
+  readonly agentId: string;
+  readonly sequence: number;
+  readonly owner: string | null;
+};
 
 export type AgentLinksDeps = {
   readonly inventory: Inventory;
@@ -34,11 +40,17 @@ export type AgentLinksDeps = {
         readonly connectedAt: number;
         readonly lastSeenAt: number;
         readonly version: string;
+        readonly sequence: number;
       },
-    ): Promise<{
-      readonly before: { readonly gatewayId: string } | null;
-      readonly entry: string;
-    }>;
+    ): Promise<
+      | {
+          readonly kind: 'opened';
+          readonly before: { readonly gatewayId: string } | null;
+          readonly entry: string;
+        }
+      | { readonly kind: 'rolled_back'; readonly highest: number }
+    >;
+    sequences(of: readonly Told[]): Promise<unknown>;
     closed(
       sessions: readonly { readonly agentId: string; readonly entry: string }[],
     ): Promise<void>;
@@ -58,6 +70,7 @@ const badFrameRetryMs = 1_000;
 const claimRetryMs = 500;
 // As with jobs: a burst of writes keeps the loop from heartbeats.
 const sliceSessions = 256;
+const pingLookMs = 50;
 
 /** From a link to a session, and what a session does. */
 export class AgentLinks {
@@ -96,15 +109,21 @@ export class AgentLinks {
     }
   }
 
-  #welcome(socket: WebSocket, { agentId, version, protocol }: Hello): void {
+  #welcome(socket: WebSocket, { agentId, version, protocol, sequence }: Hello): void {
     const { clock, gatewayId, registry, log } = this.#deps;
     // It may have gone while the register was read; no `close` would take its session out again.
     if (socket.readyState !== socket.OPEN) return;
     const sessionId = base32(clock.randomBytes(10));
-    const session = new Session({ agentId, sessionId, version, protocol, socket, clock });
+    const session = new Session({
+      ...{ agentId, sessionId, version, protocol, sequence },
+      ...{ socket, clock },
+    });
+    // What an older session here was told last may not be written down yet.
+    const before = registry.get(agentId);
     this.#listen(socket, session);
     socket.on('close', () => {
       registry.remove(session);
+      this.#keepSequence(session);
       this.#release(session);
       this.#deps.outputGets.closed(session);
       log.info({ agentId, sessionId }, 'an agent is gone');
@@ -118,7 +137,7 @@ export class AgentLinks {
     if (trust !== null) session.trust(trust.envelope);
     registry.add(session);
     log.info({ agentId, sessionId, version }, 'an agent is here');
-    void this.#claim(session);
+    void this.#claim(session, before ? [before] : []);
     socket.resume();
   }
 
@@ -127,14 +146,17 @@ export class AgentLinks {
    * submits writes the queue first and then asks who owns the agent, so that one of the two sees
    * the other (rule R5). Tried until it succeeds or the link is gone. Never rejects.
    */
-  async #claim(session: Session): Promise<void> {
+  async #claim(session: Session, known: readonly Told[]): Promise<void> {
     const { sessions, registry, gatewayId, clock, log, dispatcher, peers } = this.#deps;
-    const { agentId, sessionId, version, connectedAt, lastSeenAt } = session;
-    const stored = { sessionId, gatewayId, connectedAt, lastSeenAt, version };
+    const { agentId, sessionId, version, connectedAt, lastSeenAt, sequence } = session;
+    const stored = { sessionId, gatewayId, connectedAt, lastSeenAt, version, sequence };
     const isCurrent = () => session.isOpen && registry.get(agentId) === session;
     while (isCurrent()) {
       try {
-        const { before, entry } = await sessions.opened(agentId, stored);
+        await sessions.sequences(known);
+        const opened = await sessions.opened(agentId, stored);
+        if (opened.kind === 'rolled_back') return await this.#judge(session, isCurrent);
+        const { before, entry } = opened;
         session.owner = entry;
         if (!session.isOpen) return this.#release(session);
         if (before !== null && before.gatewayId !== gatewayId) {
@@ -148,11 +170,42 @@ export class AgentLinks {
     }
   }
 
+  /**
+   * A journal was set back, or a copy of the agent runs elsewhere: what ran on the host can no
+   * longer be known, so nothing more is started there (rule R16). Never rejects.
+   */
+  async lockOut(session: Session): Promise<void> {
+    const { registry, gate, reports, log } = this.#deps;
+    const { agentId, sequence } = session;
+    log.error({ agentId, sequence }, 'an agent’s journal is behind what it told before');
+    registry.remove(session);
+    session.end('journal_rolled_back', refusedRetryMs);
+    await gate.wishLock(agentId, 'journal_rolled_back');
+    await reports.journalLost(agentId).catch((error: unknown) => {
+      log.warn({ error, agentId }, 'jobs of a journal set back are settled by their deadline');
+    });
+  }
+
+  /**
+   * A hello that lay in a stalled gateway while its agent went on elsewhere is behind, too. A ping
+   * tells the two apart: the agent is on this link, so whatever it told elsewhere was before.
+   */
+  async #judge(session: Session, isCurrent: () => boolean): Promise<void> {
+    while (isCurrent() && !session.hasPinged) await this.#deps.clock.sleep(pingLookMs);
+    if (isCurrent()) await this.lockOut(session);
+  }
+
   /** Takes the session out for all gateways; a newer one stays. Who reads it later knows its end too. */
   #release({ agentId, owner }: Session): void {
     if (owner === null) return;
     this.#deps.sessions.closed([{ agentId, entry: owner }]).catch((error: unknown) => {
       this.#deps.log.warn({ error, agentId }, 'the end of a session was not written down');
+    });
+  }
+
+  #keepSequence({ agentId, sequence }: Session): void {
+    this.#deps.sessions.sequences([{ agentId, sequence, owner: null }]).catch((error: unknown) => {
+      this.#deps.log.warn({ error, agentId }, 'a journal’s sequence was not written down');
     });
   }
 
@@ -162,8 +215,8 @@ export class AgentLinks {
     new SessionFrames({
       ...{ socket, clock, backlog: this.#backlog },
       isCurrent: () => (registry.get(agentId) ?? session) === session,
-      onPing: (id) => this.#pong(session, id),
       onAnswer: (answer) => this.#deps.outputGets.answered(session, answer),
+      onPing: (ping) => this.#pong(session, ping),
       onFrame: (frame) => reports.take(session, frame),
       onBadFrame: () => {
         metrics.frameRefused('bad_frame');
@@ -174,9 +227,9 @@ export class AgentLinks {
     });
   }
 
-  #pong(session: Session, id: number): void {
+  #pong(session: Session, { id, sequence }: Ping): void {
     this.#deps.metrics.heartbeat(session.silentMs, this.#deps.pingMs);
-    session.heard();
+    session.heard(sequence);
     const { control } = this.#deps.gate;
     session.send({
       type: 'pong',

@@ -29,6 +29,13 @@ export type PresenceDeps = {
   readonly registry: SessionRegistry;
   readonly sessions: {
     heard(of: ReadonlyMap<string, number>): Promise<void>;
+    sequences(
+      of: readonly {
+        readonly agentId: string;
+        readonly sequence: number;
+        readonly owner: string | null;
+      }[],
+    ): Promise<readonly ('kept' | 'behind')[]>;
     read(agentIds: readonly string[]): Promise<readonly (KnownSession | null)[]>;
     owners(agentIds: readonly string[]): Promise<readonly (Owner | null)[]>;
   };
@@ -39,6 +46,8 @@ export type PresenceDeps = {
   readonly lockOf: (agentId: string) => AgentView['lock'];
   /** Whether this gateway is sending its agents away. */
   readonly isDraining: () => boolean;
+  /** The session's journal is behind what its agent told before it (rule R16). */
+  readonly onBehind: (session: Session) => void;
   readonly agentLateMs: number;
   readonly agentOfflineMs: number;
   readonly linkSilentMs: number;
@@ -48,6 +57,8 @@ export type PresenceDeps = {
 
 const flushMs = 2_000;
 const silentRetryMs = 1_000;
+/** So long what an earlier session told may still be on its way to Redis. */
+const freshMs = 15_000;
 
 /** Whether agents are there, at whatever gateway, judged by their last ping alone. */
 export class Presence {
@@ -142,6 +153,23 @@ export class Presence {
     return silentMs >= this.#deps.agentLateMs ? 'late' : 'online';
   }
 
+  async #keepSequences(slice: readonly Session[]): Promise<void> {
+    // One that Redis has not heard of yet is judged when it is.
+    const told = slice.filter(
+      (session) =>
+        session.isReady &&
+        session.hasPinged &&
+        (session.sequence !== session.flushedSequence || session.ageMs < freshMs),
+    );
+    const sent = told.map(({ agentId, sequence, owner }) => ({ agentId, sequence, owner }));
+    for (const [at, word] of (await this.#deps.sessions.sequences(sent)).entries()) {
+      const session = told[at];
+      if (session === undefined) continue;
+      if (word === 'behind') this.#deps.onBehind(session);
+      else session.flushedSequence = sent[at]?.sequence ?? session.flushedSequence;
+    }
+  }
+
   /** Writes down who was heard, in slices, and ends links on which nobody has spoken for long. */
   async #flush(): Promise<void> {
     const sessions = this.#deps.registry.all();
@@ -155,6 +183,7 @@ export class Presence {
         }
       }
       await this.#deps.sessions.heard(heard);
+      await this.#keepSequences(sessions.slice(from, from + limits.sliceJobsMax));
       await setImmediate();
     }
   }

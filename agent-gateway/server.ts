@@ -153,11 +153,8 @@ function partsOf(of: GatewayOptions) {
   const metrics = new GatewayMetrics(of.metrics);
   const registry = new SessionRegistry();
   const draining = { isOn: false };
-  const [tasks, jobs, sessions] = [
-    new Tasks(background),
-    new Jobs(background),
-    new Sessions(background),
-  ];
+  const [tasks, jobs] = [new Tasks(background), new Jobs(background)];
+  const sessions = new Sessions(background);
   const inventory = inventoryOf(of);
   const gate = new ControlGate({
     ...{ clock, log, read: () => readControl(request), wishes: new LockWishes(request) },
@@ -186,6 +183,7 @@ function partsOf(of: GatewayOptions) {
   const presence = new Presence({
     ...{ ...clocks, registry, sessions: new Sessions(request), gatewayId },
     ...{ lockOf: (agentId: string) => gate.lockOf(agentId), isDraining: () => draining.isOn },
+    onBehind: (session) => void links.lockOut(session),
     ...{ alive: (ids) => gateways.alive(ids), clock, log },
   });
   const trust = new TrustFile({

@@ -19,6 +19,8 @@ export type OrderedFrame =
   | { readonly kind: 'result'; readonly frame: Extract<AgentFrame, { type: 'result' }> }
   | { readonly kind: 'text'; readonly frame: Extract<AgentFrame, { type: 'job-text' }> };
 
+export type Ping = Extract<AgentFrame, { type: 'ping' }>;
+
 export type SessionFramesDeps = {
   readonly socket: WebSocket;
   readonly clock: Clock;
@@ -27,7 +29,7 @@ export type SessionFramesDeps = {
   /** False once a newer session of the agent took over. */
   readonly isCurrent: () => boolean;
   /** Answers at once, whatever else waits: a start lease depends on it (rule R10). */
-  readonly onPing: (id: number) => void;
+  readonly onPing: (ping: Ping) => void;
   /** Takes an answer to a question, at once; false if nothing of the kind was asked. */
   readonly onAnswer: (answer: OutputAnswer) => boolean;
   /** May reject when it should be tried again. */
@@ -90,7 +92,7 @@ export class SessionFrames {
     if (frame === null || frame.type === 'hello') return 'bad';
     if (frame.type === 'bye') return 'done';
     if (frame.type === 'ping') {
-      this.#deps.onPing(frame.id);
+      this.#deps.onPing(frame);
       return 'done';
     }
     if (frame.type === 'job-text') return { kind: 'text', frame };

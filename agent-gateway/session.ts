@@ -11,6 +11,7 @@ export type ByeReason =
   | 'unsupported_protocol'
   | 'not_enrolled'
   | 'wrong_journal'
+  | 'journal_rolled_back'
   | 'locked'
   | 'bad_frame'
   | 'replaced'
@@ -66,6 +67,12 @@ export class Session {
   owner: string | null = null;
   /** The `lastSeenAt` that was last written to Redis. */
   flushedAt = 0;
+  /** The `sequence` that was last written to Redis. */
+  flushedSequence = -1;
+  /** Whether the agent has spoken since it was welcomed. */
+  hasPinged = false;
+  #sequence: number;
+  readonly #openedAt: number;
   #lastSeenAt: number;
   #heardAt: number;
 
@@ -74,6 +81,7 @@ export class Session {
     readonly sessionId: string;
     readonly version: string;
     readonly protocol: number;
+    readonly sequence: number;
     readonly socket: WebSocket;
     readonly clock: Clock;
   }) {
@@ -81,11 +89,18 @@ export class Session {
     this.sessionId = of.sessionId;
     this.version = of.version;
     this.protocol = of.protocol;
+    this.#sequence = of.sequence;
     this.#socket = of.socket;
     this.#clock = of.clock;
     this.connectedAt = of.clock.now();
     this.#lastSeenAt = this.connectedAt;
     this.#heardAt = of.clock.monotonic();
+    this.#openedAt = this.#heardAt;
+  }
+
+  /** The highest sequence number of the agent's journal that this session told (rule R16). */
+  get sequence(): number {
+    return this.#sequence;
   }
 
   get isOpen(): boolean {
@@ -102,9 +117,17 @@ export class Session {
     return this.#clock.monotonic() - this.#heardAt;
   }
 
-  heard(): void {
+  /** A ping came; its sequence, if it tells one, only grows. */
+  heard(sequence = 0): void {
+    this.#sequence = Math.max(this.#sequence, sequence);
+    this.hasPinged = true;
     this.#lastSeenAt = this.#clock.now();
     this.#heardAt = this.#clock.monotonic();
+  }
+
+  /** Milliseconds since the hello. */
+  get ageMs(): number {
+    return this.#clock.monotonic() - this.#openedAt;
   }
 
   /** Writes a frame, or nothing if the link is closed. A link with too much unsent is cut off. */

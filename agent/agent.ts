@@ -99,6 +99,7 @@ export class Agent {
         this.#lease.begin({
           ...welcome,
           send: (frame) => link.send(frame),
+          sequence: () => this.#journal.sequence,
           onSilent: () => this.#connection.drop('the gateway is silent'),
         });
         this.#desk.onOpen(link);

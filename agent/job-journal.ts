@@ -29,6 +29,8 @@ import {
 /** All the journal knows of a job. A job that has an entry is never started again (invariant 2). */
 export type JournalEntry = {
   readonly jobId: string;
+  /** When the first record of the job was written, Unix milliseconds of the host's clock. */
+  readonly intendedAt: number;
   intent?: Intent;
   started?: Started;
   /** Set only if the stop came before the end: that order decides the outcome (rule R9). */
@@ -37,10 +39,19 @@ export type JournalEntry = {
   stored: boolean;
 };
 
-type JournalDeps = { readonly directory: string; readonly clock: Clock; readonly log: Log };
+/** Forces a file's bytes to the disk. */
+type SyncData = (fd: number) => Promise<void>;
+
+type JournalDeps = {
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** `fdatasync`; a test counts its calls, holds it up or has it fail. */
+  readonly syncData?: SyncData;
+};
 type OpenFile = { readonly name: string; readonly fd: number; bytes: number };
 
-const syncData = promisify(fdatasync);
+const fdatasyncOf: SyncData = promisify(fdatasync);
 
 /**
  * The agent's own truth about what ran on this host (design 3): append-only, one file a day,
@@ -51,10 +62,13 @@ export class JobJournal {
   readonly #directory: string;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #syncData: SyncData;
   readonly #entries = new Map<string, JournalEntry>();
   readonly #filesOf = new Map<string, Set<string>>();
   #file: OpenFile | undefined;
   #lastSequence = 0;
+  /** The file that holds the record of that number; it is never removed (rule R16). */
+  #lastFile: string | undefined;
   #durableSequence = 0;
   #lastSync: Promise<void> = Promise.resolve();
   #nextSync: Promise<void> | undefined;
@@ -63,6 +77,7 @@ export class JobJournal {
     this.#directory = deps.directory;
     this.#clock = deps.clock;
     this.#log = deps.log;
+    this.#syncData = deps.syncData ?? fdatasyncOf;
   }
 
   /** Reads what is there and cuts a torn tail off, so that new records follow the last good one. */
@@ -74,6 +89,7 @@ export class JobJournal {
     for (const { record, name } of found.sort((a, b) => a.record.seq - b.record.seq)) {
       journal.#fold(record, name);
       journal.#lastSequence = record.seq;
+      journal.#lastFile = name;
     }
     journal.#durableSequence = journal.#lastSequence;
     return journal;
@@ -113,6 +129,7 @@ export class JobJournal {
     }
     file.bytes += bytes.length;
     this.#lastSequence = record.seq;
+    this.#lastFile = file.name;
     this.#fold(record, file.name);
   }
 
@@ -139,7 +156,7 @@ export class JobJournal {
   retire(keptMs: number, removeFolder: (jobId: string) => void): void {
     const before = dayOf(this.#clock.now() - keptMs);
     for (const name of this.#names()) {
-      if (name >= before || name === this.#file?.name) continue;
+      if (name >= before || name === this.#file?.name || name === this.#lastFile) continue;
       const jobs = [...this.#filesOf].filter(([, files]) => files.has(name)).map(([id]) => id);
       if (!jobs.every((id) => this.#mayForget(id))) continue;
       for (const id of jobs) {
@@ -180,8 +197,9 @@ export class JobJournal {
     return found;
   }
 
-  #fold({ body }: JournalRecord, file: string | undefined): void {
-    const entry = this.#entries.get(body.jobId) ?? { jobId: body.jobId, stored: false };
+  #fold({ at, body }: JournalRecord, file: string | undefined): void {
+    const { jobId } = body;
+    const entry = this.#entries.get(jobId) ?? { jobId, intendedAt: at, stored: false };
     this.#entries.set(body.jobId, entry);
     if (file !== undefined) {
       const files = this.#filesOf.get(body.jobId) ?? new Set();
@@ -243,7 +261,7 @@ export class JobJournal {
   async #syncNow(): Promise<void> {
     this.#nextSync = undefined;
     const upTo = this.#lastSequence;
-    if (this.#file !== undefined) await syncData(this.#file.fd);
+    if (this.#file !== undefined) await this.#syncData(this.#file.fd);
     this.#durableSequence = Math.max(this.#durableSequence, upTo);
   }
 }

@@ -9,6 +9,8 @@ export type LeaseSession = {
   readonly pingMs: number;
   readonly startLeaseMs: number;
   readonly send: (frame: AgentFrame) => void;
+  /** Of the journal, told with each ping (rule R16). */
+  readonly sequence: () => number;
   /** No answer came for several pings: the link is dead, whatever the socket says. */
   readonly onSilent: () => void;
 };
@@ -124,7 +126,7 @@ export class StartLease {
       if (sentAt + this.#session.startLeaseMs < now) this.#sentAt.delete(id);
     }
     this.#sentAt.set(this.#lastId, now);
-    this.#session.send({ type: 'ping', id: this.#lastId });
+    this.#session.send({ type: 'ping', id: this.#lastId, sequence: this.#session.sequence() });
   }
 
   #learn(sample: Sample): void {

@@ -25,7 +25,12 @@ export const hello = z.object({
   bootId: z.string().max(64),
 });
 
-export const ping = z.object({ type: z.literal('ping'), id: z.int() });
+export const ping = z.object({
+  type: z.literal('ping'),
+  id: z.int(),
+  /** As in the hello, so that a journal set back to between two hellos is noticed (rule R16). */
+  sequence: z.int().min(0).optional(),
+});
 
 /** The agent's word on a job: `acked` once the intent is on disk, `running` once spawned. */
 export const jobAck = z.object({

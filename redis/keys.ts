@@ -38,6 +38,8 @@ export const keys = {
     owners: 'fx:agents:owners',
     /** Agent id → Unix milliseconds of its last ping. */
     heard: 'fx:agents:heard',
+    /** Agent id → the highest sequence number that its journal ever told (rule R16). */
+    sequences: 'fx:agents:sequences',
   },
   gateway: {
     /** Holds the gateway's URL while it lives. */

@@ -6,6 +6,7 @@ import { guarded } from './unavailable.ts';
 const open = script('session-open');
 const keep = script('session-keep');
 const close = script('session-close');
+const keepSequences = script('sequence-keep');
 
 /** The last known session of an agent; it stays after the link is gone. Times are Unix milliseconds. */
 export type StoredSession = {
@@ -23,6 +24,11 @@ export type SessionOwner = {
   readonly entry: string;
 };
 
+type Told = {
+  readonly agentId: string;
+  readonly sequence: number;
+  readonly owner: string | null;
+};
 type Owned = { readonly agentId: string; readonly entry: string };
 
 /** Sessions of all gateways (rule R5). Rejects with `upstream_unavailable` only. */
@@ -33,23 +39,42 @@ export class Sessions {
     this.#redis = redis;
   }
 
-  /** Makes a session the agent's newest. Answers who owned it before, and the owner's entry now. */
+  /**
+   * Makes a session the agent's newest. Answers who owned it before, and the owner's entry now; or
+   * that its journal is behind what the agent told earlier, and then nothing has changed (rule R16).
+   */
   opened(
     agentId: string,
-    session: StoredSession,
-  ): Promise<{ readonly before: SessionOwner | null; readonly entry: string }> {
-    const { sessionId, gatewayId, connectedAt, lastSeenAt, version } = session;
+    session: StoredSession & { readonly sequence: number },
+  ): Promise<
+    | { readonly kind: 'opened'; readonly before: SessionOwner | null; readonly entry: string }
+    | { readonly kind: 'rolled_back'; readonly highest: number }
+  > {
+    const { sessionId, gatewayId, connectedAt, lastSeenAt, version, sequence } = session;
     return guarded(async () => {
-      const [before, entry] = (await open(
+      const answer = (await open(
         this.#redis,
-        [keys.agent.session(agentId), keys.agent.owners, keys.agent.heard],
+        [keys.agent.session(agentId), keys.agent.owners, keys.agent.heard, keys.agent.sequences],
         [
-          ...[agentId, sessionId, gatewayId, lastSeenAt, 'sessionId', sessionId],
+          ...[agentId, sessionId, gatewayId, lastSeenAt, sequence, 'sessionId', sessionId],
           ...['gatewayId', gatewayId, 'connectedAt', connectedAt, 'version', version],
         ],
-      )) as [string, string];
-      return { before: ownerOf(before), entry };
+      )) as ['opened', string, string] | ['rolled_back', string]; // The script's two answers.
+      return answer[0] === 'opened'
+        ? { kind: 'opened', before: ownerOf(answer[1]), entry: answer[2] }
+        : { kind: 'rolled_back', highest: Number(answer[1]) };
     });
+  }
+
+  /**
+   * Keeps the highest sequence numbers that journals have told. By position: `behind` is the newest
+   * session of an agent that told a higher one before. May be repeated.
+   */
+  async sequences(of: readonly Told[]): Promise<readonly ('kept' | 'behind')[]> {
+    if (of.length === 0) return [];
+    const told = of.flatMap(({ agentId, sequence, owner }) => [agentId, sequence, owner ?? '']);
+    const places = [keys.agent.sequences, keys.agent.owners];
+    return guarded(async () => (await keepSequences(this.#redis, places, told)) as 'kept'[]);
   }
 
   /** By position: whether each is still its agent's newest. What Redis lost is written again. */

@@ -40,6 +40,7 @@ export function linkAgent(deps: LinkAgentDeps): FleetAgent {
       lease.begin({
         ...welcome,
         send: (frame) => opened.send(frame),
+        sequence: () => 0,
         onSilent: () => connection.drop('the gateway is silent'),
       });
     },

@@ -68,19 +68,20 @@ export class FakeAgent {
     protocol = protocolVersion,
   ): Promise<FakeAgent> {
     const agent = await FakeAgent.dial(port, of);
-    agent.hello(of, protocol);
+    agent.hello(of, { protocol });
     await agent.heard('welcome');
     return agent;
   }
 
   hello(
     of: { readonly agentId: string; readonly journalId: string },
-    protocol = protocolVersion,
+    over: { readonly protocol?: number; readonly sequence?: number } = {},
   ): void {
     const { agentId, journalId } = of;
     this.say({
-      ...{ type: 'hello', protocol, agentId, journalId },
+      ...{ type: 'hello', protocol: protocolVersion, agentId, journalId },
       ...{ sequence: 0, version: '0.1.0', bootId: 'boot' },
+      ...over,
     });
   }
 

@@ -13,6 +13,7 @@ const report = {
 };
 const plain = [
   { type: 'ping', id: 7 },
+  { type: 'ping', id: 7, sequence: 0 },
   { type: 'ack', jobId, state: 'acked' },
   { type: 'ack', jobId, state: 'running' },
   ...finalJobState.options.map((state) => ({

@@ -24,7 +24,7 @@ function aPresence(over: Partial<PresenceDeps> = {}) {
   const registry = new SessionRegistry();
   const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1 });
   const session = new Session({
-    ...{ agentId, sessionId: 's1', version: '0.1.0', protocol: 2, clock },
+    ...{ agentId, sessionId: 's1', version: '0.1.0', protocol: 2, sequence: 0, clock },
     socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
   });
   registry.add(session);
@@ -32,7 +32,13 @@ function aPresence(over: Partial<PresenceDeps> = {}) {
     ...{ registry, clock, gatewayId: 'g', agentLateMs: 15_000, agentOfflineMs: 60_000 },
     linkSilentMs: 25_000,
     ...{ lockOf: () => null, isDraining: () => false },
-    sessions: { heard: async () => {}, read: async () => [null], owners: async () => [null] },
+    sessions: {
+      heard: async () => {},
+      sequences: async () => [],
+      read: async () => [null],
+      owners: async () => [null],
+    },
+    onBehind: () => {},
     alive: async () => new Map(),
     log: silentLog,
     ...over,

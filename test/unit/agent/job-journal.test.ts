@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import {
+  fdatasyncSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -15,7 +22,15 @@ const jobB = `t${'b'.repeat(25)}.0123456789ab`;
 let directory: string;
 let clock: ManualClock;
 
-const open = () => JobJournal.open({ directory, clock, log: silentLog });
+const open = (syncData?: (fd: number) => Promise<void>) =>
+  JobJournal.open({
+    ...{ directory, clock, log: silentLog },
+    ...(syncData === undefined ? {} : { syncData }),
+  });
+
+const letters = 'abcdefghijklmnopqrstuvwxyz';
+const jobOf = (number: number): string =>
+  `t${Array.from({ length: 25 }, (_, at) => letters.charAt(Math.floor(number / 26 ** at) % 26)).join('')}.0123456789ab`;
 
 const intentOf = (jobId: string, notAfter = 0): Intent => ({
   kind: 'intent',
@@ -90,6 +105,97 @@ describe('the job journal', () => {
     assert.equal(journal.entry(jobA), undefined);
     assert.equal(readdirSync(directory).length, 1);
     await journal.close();
+  });
+
+  it('a thousand appends of one moment share two syncs, and each waits for its own', async () => {
+    let syncs = 0;
+    const journal = open(async (fd) => {
+      syncs += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+      fdatasyncSync(fd);
+    });
+    const durableAt: number[] = [];
+
+    await Promise.all(
+      Array.from({ length: 1_000 }, async (_, at) => {
+        await journal.append(intentOf(jobOf(at)));
+        durableAt.push(journal.sequence);
+      }),
+    );
+
+    assert.equal(journal.sequence, 1_000);
+    assert.ok(syncs <= 2, `${syncs} syncs`);
+    // None was told to be on disk before its own record was.
+    assert.ok(durableAt.every((sequence, at) => sequence > at));
+    await journal.close();
+  });
+
+  it('a sync that fails is told to all who wait for it, and the next one is tried anew', async () => {
+    let isBroken = true;
+    const journal = open(async () => {
+      if (isBroken) throw new Error('EIO');
+    });
+    const appends = [journal.append(intentOf(jobA)), journal.append(intentOf(jobB))];
+
+    const settled = await Promise.allSettled(appends);
+    assert.deepEqual(
+      settled.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    assert.equal(journal.sequence, 0);
+
+    isBroken = false;
+    await journal.append({ kind: 'stored', jobId: jobA });
+    assert.equal(journal.sequence, 3);
+    await journal.close();
+  });
+
+  it('cut at any byte of its last record keeps all before it and goes on behind', async () => {
+    const journal = open();
+    await journal.append(intentOf(jobA));
+    const [name = ''] = readdirSync(directory);
+    const path = join(directory, name);
+    const kept = readFileSync(path).length;
+    await journal.append(intentOf(jobB));
+    await journal.close();
+    const whole = readFileSync(path);
+
+    for (let bytes = kept; bytes < whole.length; bytes += 1) {
+      writeFileSync(path, whole.subarray(0, bytes));
+      const torn = open();
+      assert.notEqual(torn.entry(jobA), undefined, `cut at ${bytes}`);
+      assert.equal(torn.entry(jobB), undefined, `cut at ${bytes}`);
+      assert.equal(torn.sequence, 1);
+      torn.write(intentOf(jobB));
+      await torn.close();
+      const again = open();
+      assert.equal(again.entry(jobB)?.intent?.slot, 'slot', `cut at ${bytes}`);
+      assert.equal(again.sequence, 2);
+      await again.close();
+    }
+  });
+
+  it('keeps the file with its highest sequence, however old, and a job for seven days', async () => {
+    const journal = open();
+    await journal.append(intentOf(jobA));
+    await journal.append({ kind: 'finished', jobId: jobA, report: plainReport('succeeded', null) });
+    await journal.append({ kind: 'stored', jobId: jobA });
+    await journal.close();
+
+    clock.advance(6 * dayMs);
+    const week = open();
+    week.retire(7 * dayMs, () => {});
+    assert.notEqual(week.entry(jobA), undefined);
+    await week.close();
+
+    clock.advance(30 * dayMs);
+    const later = open();
+    later.retire(7 * dayMs, () => {});
+    assert.equal(later.sequence, 3);
+    await later.close();
+    const again = open();
+    assert.equal(again.sequence, 3);
+    await again.close();
   });
 
   it('reads by sequence when the clock was set back a day between two agents', async () => {

@@ -13,6 +13,7 @@ const begin = () =>
   lease.begin({
     pingMs: 4_000,
     startLeaseMs: 10_000,
+    sequence: () => 7,
     send: (frame) => void (frame.type === 'ping' && pings.push(frame.id)),
     onSilent: () => {
       isSilent = true;
