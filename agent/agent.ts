@@ -31,8 +31,12 @@ export type AgentDeps = {
 export type HostAgentDeps = AgentDeps & {
   readonly stateDirectory: string;
   readonly jobEnvironment: Readonly<Record<string, string>>;
+  /** Users that jobs may run as; null if the host does not say. */
+  readonly runAsAllow: readonly string[] | null;
   readonly processes: ProcessTable;
   readonly killGraceMs: number;
+  /** How long after KILL the end of a job's processes is waited for. */
+  readonly killWaitMs: number;
 };
 
 /** Where an agent lives, whom it trusts, what it remembers and how it runs jobs. */
@@ -201,6 +205,7 @@ export class Agent {
     } catch (error) {
       this.#deps.log.error({ error }, 'old journal files cannot be removed');
     }
+    this.#executor.tidy();
     this.#retire = this.#deps.clock.after(retireEveryMs, () => this.#retireOld());
   }
 }

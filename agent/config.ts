@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { userName } from '../contracts/task.ts';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
 import { refusalOfCrashPoints } from '../platform/crash-point.ts';
 
@@ -13,6 +14,8 @@ export type AgentConfig = {
   readonly jobEnvironment: Readonly<Record<string, string>>;
   /** Where metrics and health are told; undefined: nowhere. Loopback only: they ask for no token. */
   readonly metricsListen: { readonly host: string; readonly port: number } | undefined;
+  /** Users that jobs may run as; null if the host does not say: any but root. */
+  readonly runAsAllow: readonly string[] | null;
   readonly crashPoint: string | undefined;
 };
 
@@ -23,6 +26,7 @@ const logLevel = z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'si
 const fileSchema = z.strictObject({
   jobEnvironment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
   metricsListen: z.string().optional(),
+  runAs: z.strictObject({ allow: z.array(userName) }).optional(),
 });
 type FileSettings = z.infer<typeof fileSchema>;
 const loopback = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/;
@@ -66,6 +70,7 @@ export function loadAgentConfig(environment: Environment): AgentConfig {
     logLevel: level.data,
     jobEnvironment: file.jobEnvironment,
     metricsListen,
+    runAsAllow: file.runAs?.allow ?? null,
     crashPoint,
   };
 }

@@ -4,12 +4,15 @@ import { fileURLToPath } from 'node:url';
 import type { Job, JobReport } from '../contracts/task.ts';
 import { plainReport } from '../domain/job.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
+import { cgroupOf, makeCgroup, removeEmptyCgroups } from './cgroup.ts';
 import { environmentOf, findProgram, type Secrets, systemPath } from './job-environment.ts';
 import type { JobFolder, OutputSizes, SignedJob } from './job-folder.ts';
 import type { JournalEntry } from './job-journal.ts';
-import { type Ending, outcomeOf } from './job-outcome.ts';
+import { awaitsReboot, type Ending, outcomeOf } from './job-outcome.ts';
+import { JobProcesses } from './job-processes.ts';
 import type { Intent, Started, StopReason } from './journal-record.ts';
 import { sealOutput } from './output-seal.ts';
+import { chooseUser, type UserChoice } from './run-as.ts';
 import { RunningJob, type RunningJobDeps } from './running-job.ts';
 import { secretPieces } from './secret-mask.ts';
 import type { StateDirectory } from './state-directory.ts';
@@ -23,6 +26,8 @@ export type RunOrder = {
   readonly signed: SignedJob;
   readonly content: string;
   readonly secrets: Secrets;
+  /** Whom it runs as. */
+  readonly user: Exclude<UserChoice, { kind: 'refused' }>;
   /** Asked at the last moment before the script exists: why it must not start, or null. */
   readonly refusal: () => JobReport | null;
   /** The script runs. Not called if it never did. */
@@ -31,6 +36,8 @@ export type RunOrder = {
 
 /** Starts and stops what jobs mean on this host. Outcomes go to the journal and then to `onFinished`. */
 export type Executor = {
+  /** As whom a job would run on this host, before anything of it is written down. Never rejects. */
+  chooseUser(runAs: string | undefined): Promise<UserChoice>;
   /** Never rejects; may be called once per job. Resolves when the job runs or its end is journalled. */
   start(order: RunOrder): Promise<void>;
   /** Ends a job that runs; of any other it does nothing. */
@@ -43,6 +50,8 @@ export type Executor = {
   visible(jobId: string): OutputSizes | null;
   /** Brings every job that an earlier agent left open to an outcome, or attaches to it (rule R11). */
   recover(): Promise<void>;
+  /** Gives back what ended jobs held on the host. May be called at any time. */
+  tidy(): void;
   /** Lets scripts run on without this agent. */
   close(): void;
 };
@@ -53,6 +62,8 @@ export type ExecutorEvents = Pick<RunningJobDeps, 'onOutput' | 'onFinished'>;
 export type ExecutorDeps = RunningJobDeps & {
   readonly state: StateDirectory;
   readonly jobEnvironment: Readonly<Record<string, string>>;
+  /** Users that jobs may run as; null if the host does not say. */
+  readonly runAsAllow: readonly string[] | null;
   readonly crashAt: CrashPoints<'agent'>;
 };
 
@@ -66,6 +77,11 @@ export class ProcessExecutor implements Executor {
 
   constructor(deps: ExecutorDeps) {
     this.#deps = deps;
+  }
+
+  chooseUser(runAs: string | undefined): Promise<UserChoice> {
+    const { runAsAllow, state } = this.#deps;
+    return chooseUser({ allow: runAsAllow, stateDirectory: state.root }, runAs);
   }
 
   async start(order: RunOrder): Promise<void> {
@@ -89,7 +105,11 @@ export class ProcessExecutor implements Executor {
   }
 
   isSlotAlive(slot: string): boolean {
-    return this.running().some((intent) => intent.slot === slot);
+    if (this.running().some((intent) => intent.slot === slot)) return true;
+    // What a kill could not end, or what outlived a job whose end nobody saw, is an attempt alive.
+    return [...this.#deps.journal.entries()].some(
+      (entry) => entry.intent?.slot === slot && isForced(entry) && this.#isSurvived(entry),
+    );
   }
 
   visible(jobId: string): OutputSizes | null {
@@ -102,6 +122,11 @@ export class ProcessExecutor implements Executor {
     for (const entry of open) await this.#recoverOne(entry);
   }
 
+  tidy(): void {
+    const { processes, state } = this.#deps;
+    removeEmptyCgroups(processes.cgroupHome(), state.identity.agentId);
+  }
+
   close(): void {
     for (const job of this.#jobs.values()) job.close();
     this.#jobs.clear();
@@ -109,7 +134,9 @@ export class ProcessExecutor implements Executor {
 
   async #start(order: RunOrder): Promise<void> {
     const { jobId, job, intent } = order;
+    const user = order.user.kind === 'switch' ? order.user.user : null;
     const environment = environmentOf({
+      user,
       job,
       jobId,
       hostOwned: this.#deps.jobEnvironment,
@@ -121,7 +148,9 @@ export class ProcessExecutor implements Executor {
       return this.#end(jobId, notStarted(`${job.interpreter} is not on the PATH of jobs`));
     }
     const folder = this.#deps.state.jobFolder(jobId);
+    if (user !== null) this.#deps.state.letThrough();
     folder.prepare({
+      owner: user,
       intent,
       signed: order.signed,
       content: order.content,
@@ -133,21 +162,27 @@ export class ProcessExecutor implements Executor {
     });
     this.#deps.crashAt('after-folder');
     const blocks = Math.floor(intent.outputBytes / blockBytes) + 1;
-    const child = spawn(
-      '/bin/sh',
-      [helper, folder.path, String(blocks), path, interpreter, ...job.args],
-      {
-        cwd: job.cwd ?? folder.work,
-        env: { ...environment, PATH: systemPath },
-        detached: true,
-        stdio: ['pipe', 'ignore', 'ignore'],
-      },
-    );
-    await this.#release(child, order, folder);
+    const owner = user === null ? '' : `${user.uid}:${user.gid}`;
+    const cgroup = makeCgroup(this.#deps.processes.cgroupHome(), jobId);
+    const own = [helper, folder.path, String(blocks), path, owner, cgroup ?? ''];
+    const prefix = order.user.kind === 'switch' ? order.user.prefix : [];
+    const child = spawn('/bin/sh', [...own, ...prefix, interpreter, folder.script, ...job.args], {
+      cwd: job.cwd ?? folder.work,
+      env: { ...environment, PATH: systemPath },
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    await this.#release({ child, order, folder, cgroup });
   }
 
   /** Journals the start and only then lets the waiting helper go on. */
-  async #release(child: ChildProcess, order: RunOrder, folder: JobFolder): Promise<void> {
+  async #release(of: {
+    readonly child: ChildProcess;
+    readonly order: RunOrder;
+    readonly folder: JobFolder;
+    readonly cgroup: string | null;
+  }): Promise<void> {
+    const { child, order, folder, cgroup } = of;
     const { jobId, intent } = order;
     const { pid, stdin } = child;
     if (pid === undefined || stdin === null) {
@@ -165,7 +200,10 @@ export class ProcessExecutor implements Executor {
         return await this.#end(jobId, refusal);
       }
       const startedAt = this.#deps.clock.now();
-      const started: Started = { kind: 'started', jobId, pid, startTime, startedAt };
+      const started: Started = {
+        ...{ kind: 'started', jobId, pid, startTime, startedAt },
+        ...(cgroup === null ? {} : { cgroup }),
+      };
       this.#deps.crashAt('after-spawn');
       this.#deps.journal.write(started);
       this.#deps.crashAt('after-started');
@@ -224,20 +262,38 @@ export class ProcessExecutor implements Executor {
     const { jobId, intent, stop } = entry;
     if (intent === undefined) return this.#end(jobId, plainReport('unknown', 'journal_lost'));
     const folder = state.jobFolder(jobId);
+    const exit = folder.exit();
+    const mayReboot =
+      exit === null ? intent.expectReboot === true : awaitsReboot(intent, exit.status);
+    const at = clock.now();
     if (intent.bootId === processes.bootId()) {
       const started = entry.started ?? this.#startedOf(folder);
-      if (started !== null && processes.isJobAlive(started.pid, started.startTime)) {
+      if (started !== null && (this.#isAlive(started) || (exit !== null && mayReboot))) {
         const job = this.#attach({ intent, started, folder, isChild: false });
         if (stop !== undefined) job.resumeStop();
         return;
       }
+    } else if (mayReboot) {
+      const isInTime = at - (entry.started?.startedAt ?? entry.intendedAt) <= intent.timeoutMs;
+      return this.#settle(entry, { kind: 'reboot', isInTime, at });
     }
-    const exit = folder.exit();
     const reason = intent.bootId === processes.bootId() ? 'agent_restarted' : 'rebooted';
     await this.#settle(
       entry,
-      exit === null ? { kind: 'lost', reason, at: clock.now() } : { kind: 'exit', ...exit },
+      exit === null ? { kind: 'lost', reason, at } : { kind: 'exit', ...exit },
     );
+  }
+
+  #isAlive(started: Started): boolean {
+    const { cgroup } = started;
+    return new JobProcesses(this.#deps, { ...started, cgroup: cgroup ?? null }).isAlive();
+  }
+
+  #isSurvived({ jobId, intent, started }: Readonly<JournalEntry>): boolean {
+    const { processes } = this.#deps;
+    if (intent?.bootId !== processes.bootId()) return false;
+    if (started !== undefined) return this.#isAlive(started);
+    return processes.scan().some((row) => row.jobId === jobId);
   }
 
   /** The start of a helper that lives although its record is lost. */
@@ -248,7 +304,11 @@ export class ProcessExecutor implements Executor {
     const startTime = processes.startTimeOf(pid);
     if (startTime === null) return null;
     const startedAt = Math.round(clock.now() - processes.ageMs(startTime));
-    return { kind: 'started', jobId: folder.jobId, pid, startTime, startedAt };
+    const cgroup = cgroupOf(processes.cgroupHome(), folder.jobId);
+    return {
+      ...{ kind: 'started', jobId: folder.jobId, pid, startTime, startedAt },
+      ...(cgroup === null ? {} : { cgroup }),
+    };
   }
 
   async #settle(entry: Readonly<JournalEntry>, ending: Ending): Promise<void> {
@@ -263,11 +323,18 @@ export class ProcessExecutor implements Executor {
       startedAt: started?.startedAt ?? null,
       sizes: sealed.sizes,
       isCut: sealed.isCut,
-      note: sealed.note,
+      notes: [isLateReboot(ending) ? 'the host came back too late' : null, sealed.note],
     });
     await this.#end(jobId, report);
   }
 }
+
+const isLateReboot = (ending: Ending): boolean => ending.kind === 'reboot' && !ending.isInTime;
+
+/** Whether the job did not end by itself, as far as anyone saw: then nothing of it may live on. */
+const isForced = ({ stop, report }: Readonly<JournalEntry>): boolean =>
+  report !== undefined &&
+  (stop !== undefined || report.state === 'unknown' || report.signal !== null);
 
 const notStarted = (note: string | null): JobReport => ({
   ...plainReport('failed', 'spawn_failed'),

@@ -10,6 +10,7 @@ import { type Secrets, secretNamesOf } from './job-environment.ts';
 import type { Journal } from './job-journal.ts';
 import type { Intent } from './journal-record.ts';
 import { type Link, OutputSpool } from './output-spool.ts';
+import type { UserChoice } from './run-as.ts';
 import type { StartLease } from './start-lease.ts';
 import type { AgentState } from './state-directory.ts';
 import { checkStart, type Reader, readOrder, type SignedText, type Verdict } from './task-check.ts';
@@ -135,27 +136,30 @@ export class JobDesk {
   }
 
   async #decide(frame: Dispatch, job: Job, pending: Pending): Promise<void> {
+    const user = await this.#deps.executor.chooseUser(job.runAs);
     let secrets = this.#secrets(job);
-    let verdict = this.#check(job, secrets);
+    let verdict = this.#check(job, { secrets, user });
     if (isWorthAsking(verdict)) {
       // The last pong may be some seconds old: what it said is asked again before it refuses a job.
       await this.#deps.lease.refresh(this.#deps.leaseWaitMs);
       secrets = this.#secrets(job);
-      verdict = this.#check(job, secrets);
+      verdict = this.#check(job, { secrets, user });
     }
     if (verdict.kind === 'known') return this.#answer(frame);
     if (verdict.kind === 'ended') return this.#report(frame.jobId, verdict.report);
+    if (user.kind === 'refused') return; // The verdict said so.
     if (pending.cancelled !== null) {
       return this.#report(frame.jobId, plainReport('cancelled', pending.cancelled));
     }
     // From here on it counts: no await stands between the check and this line.
     pending.slot = job.slot;
-    await this.#start({ frame, job, secrets: secrets ?? new Map(), pending });
+    await this.#start({ frame, job, user, secrets: secrets ?? new Map(), pending });
   }
 
   async #start(of: {
     readonly frame: Dispatch;
     readonly job: Job;
+    readonly user: Exclude<UserChoice, { kind: 'refused' }>;
     readonly secrets: Secrets;
     readonly pending: Pending;
   }): Promise<void> {
@@ -169,6 +173,7 @@ export class JobDesk {
       notAfter: of.job.notAfter,
       timeoutMs: of.job.limits.timeoutMs,
       outputBytes: of.job.limits.outputBytes,
+      ...(of.job.expectReboot === undefined ? {} : { expectReboot: of.job.expectReboot }),
     };
     this.#deps.crashAt('before-intent');
     try {
@@ -210,11 +215,12 @@ export class JobDesk {
       isSlotAlive: false,
       jobsRunning: 0,
       hasSecrets: true,
+      userRefusal: null,
     });
     return verdict.kind === 'ended' ? verdict.report : null;
   }
 
-  #check(job: Job, secrets: Secrets | null): Verdict {
+  #check(job: Job, of: { readonly secrets: Secrets | null; readonly user: UserChoice }): Verdict {
     const starting = [...this.#pending.values()].filter(({ slot }) => slot !== null);
     return checkStart(job, {
       ...this.#permission(),
@@ -223,7 +229,11 @@ export class JobDesk {
         starting.some(({ slot }) => slot === job.slot) || this.#deps.executor.isSlotAlive(job.slot),
       // A job that has just been started is in both counts for a moment, which errs to the safe side.
       jobsRunning: this.#deps.executor.running().length + starting.length,
-      hasSecrets: secrets !== null,
+      hasSecrets: of.secrets !== null,
+      userRefusal:
+        of.user.kind === 'refused'
+          ? { ...plainReport('refused', of.user.reason), note: of.user.note }
+          : null,
     });
   }
 

@@ -2,6 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Job } from '../contracts/task.ts';
+import type { JobUser } from './run-as.ts';
 
 /** Where the system's own commands are; `jobEnvironment` of the agent's file may say otherwise. */
 export const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -24,6 +25,8 @@ export function environmentOf(of: {
   readonly jobId: string;
   readonly hostOwned: Readonly<Record<string, string>>;
   readonly secrets: Secrets;
+  /** Whom the script runs as, if not the agent's own user. */
+  readonly user: JobUser | null;
 }): Record<string, string> {
   const secretValues = Object.entries(of.job.secretEnv).map(([variable, name]) => [
     variable,
@@ -31,7 +34,8 @@ export function environmentOf(of: {
   ]);
   return {
     PATH: systemPath,
-    HOME: homedir(),
+    HOME: of.user?.home ?? homedir(),
+    ...(of.user === null ? {} : { USER: of.user.name, LOGNAME: of.user.name }),
     LANG: 'C.UTF-8',
     ...of.hostOwned,
     ...of.job.env,

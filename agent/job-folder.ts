@@ -1,4 +1,6 @@
 import {
+  chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -51,6 +53,10 @@ export class JobFolder {
     return join(this.path, 'work');
   }
 
+  get script(): string {
+    return join(this.path, 'script');
+  }
+
   /** Lays out all the helper needs. Throws if the folder is there already: such a job ran before. */
   prepare(of: {
     readonly intent: Intent;
@@ -58,6 +64,8 @@ export class JobFolder {
     readonly content: string;
     readonly stdin: Stdin;
     readonly secretPieces: readonly Buffer[];
+    /** Whose process the script will be, if another user's: it may read it, and write in `work`. */
+    readonly owner: { readonly uid: number; readonly gid: number } | null;
   }): void {
     mkdirSync(this.path, { mode: 0o700 });
     this.#write('intent', JSON.stringify(of.intent));
@@ -70,12 +78,25 @@ export class JobFolder {
       // A copy: the secret may be exchanged while its old value still stands in the output.
       this.#write('mask', JSON.stringify(of.secretPieces.map((each) => each.toString('base64'))));
     }
-    writeFileSync(join(this.path, 'script'), of.content, { mode: 0o700 });
+    writeFileSync(this.script, of.content, { mode: 0o700 });
     if (of.stdin.kind === 'text') this.#write('stdin', of.stdin.text);
     else {
       const from = of.stdin.kind === 'file' ? of.stdin.path : '/dev/null';
       symlinkSync(from, join(this.path, 'stdin'));
     }
+    if (of.owner !== null) this.#giveTo(of.owner, of.stdin.kind === 'text');
+  }
+
+  /**
+   * The folder stays the agent's, or its user could lay links where the agent writes; he passes
+   * through it to what is his. Nobody else can read any of it.
+   */
+  #giveTo(owner: { readonly uid: number; readonly gid: number }, hasStdin: boolean): void {
+    for (const name of hasStdin ? ['script', 'work', 'stdin'] : ['script', 'work']) {
+      chownSync(join(this.path, name), owner.uid, owner.gid);
+    }
+    chmodSync(join(this.path, 'script'), 0o500);
+    chmodSync(this.path, 0o711);
   }
 
   /** The intent as it was journalled, or null if it cannot be read: then only the start is known. */
@@ -107,8 +128,8 @@ export class JobFolder {
   exit(): { readonly status: number; readonly at: number } | null {
     try {
       const path = join(this.path, 'exit');
-      const text = readFileSync(path, 'utf8').trim();
-      if (!/^\d{1,3}$/.test(text)) return null;
+      const text = readFileSync(path, 'utf8');
+      if (!/^\d{1,3}\n$/.test(text)) return null;
       return { status: Number(text), at: Math.round(statSync(path).mtimeMs) };
     } catch {
       // Not there yet.

@@ -16,6 +16,8 @@ export const intentBody = z.object({
   notAfter: z.int(),
   timeoutMs: z.int(),
   outputBytes: z.int(),
+  /** The script's purpose is a reboot of the host (rule R11). */
+  expectReboot: z.literal(true).optional(),
 });
 export type Intent = z.infer<typeof intentBody>;
 
@@ -27,6 +29,8 @@ const startedBody = z.object({
   startTime: z.string(),
   /** Unix milliseconds of the host's clock. */
   startedAt: z.int(),
+  /** Folder of the control group that the process was told to enter; absent if there is none. */
+  cgroup: z.string().max(4096).optional(),
 });
 export type Started = z.infer<typeof startedBody>;
 

@@ -20,6 +20,7 @@ try {
     log,
     crashAt: armedCrashPoints(config.crashPoint, 'agent'),
     killGraceMs: defaultClocks.killGraceMs,
+    killWaitMs: 5_000,
     leaseWaitMs: defaultClocks.leaseWaitMs,
     resendAfterMs: 1_000,
   });

@@ -1,4 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { findCgroupHome } from './cgroup.ts';
+
+/** A live process and what tells whose it is. */
+export type ProcessRow = {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  readonly startTime: string;
+  /** `FIXPOINT_JOB_ID` of its environment as it was started, null if it has none that we may read. */
+  readonly jobId: string | null;
+};
 
 /** What the host's kernel knows of processes. Linux only: it reads `/proc`. */
 export type ProcessTable = {
@@ -19,10 +31,19 @@ export type ProcessTable = {
   isGroupAlive(leader: number): boolean;
   /** Sends a signal to the whole group; a group that is gone is no error. */
   signalGroup(leader: number, signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** Sends a signal to one process; one that is gone, or is not ours, is no error. */
+  signal(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void;
+  /** The live ones of `pids`, or all live processes of the host, which is dear: two files each. */
+  scan(pids?: readonly number[]): readonly ProcessRow[];
+  /** Folder in which control groups of jobs may be made (cgroup v2), or null. */
+  cgroupHome(): string | null;
 };
 
 /** Linux counts `/proc/<pid>/stat` times in 1/100 s on every architecture Node runs on. */
 const tickMs = 10;
+
+const marker = 'FIXPOINT_JOB_ID=';
+let cgroupHome: string | null | undefined;
 
 type Stat = { readonly state: string; readonly group: number; readonly session: number };
 
@@ -55,8 +76,8 @@ export const systemProcesses: ProcessTable = {
       if (codeOf(error) === 'ESRCH') return false;
     }
     // The kernel also counts zombies, which nobody may ever reap in a container without init.
-    return readdirSync('/proc').some((name) => {
-      const stat = /^\d+$/.test(name) ? statOf(Number(name)) : null;
+    return allPids().some((pid) => {
+      const stat = statOf(pid);
       return stat?.group === leader && stat.session === leader && !isDead(stat.state);
     });
   },
@@ -66,6 +87,32 @@ export const systemProcesses: ProcessTable = {
     } catch (error) {
       if (codeOf(error) !== 'ESRCH') throw error;
     }
+  },
+  signal(pid, signal) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if (codeOf(error) !== 'ESRCH' && codeOf(error) !== 'EPERM') throw error;
+    }
+  },
+  scan: (pids) =>
+    (pids ?? allPids()).flatMap((pid): ProcessRow[] => {
+      const fields = statFields(pid);
+      if (fields === null || isDead(fields[0])) return [];
+      return [
+        {
+          pid,
+          parent: Number(fields[1]),
+          group: Number(fields[2]),
+          session: Number(fields[3]),
+          startTime: fields[19] ?? '',
+          jobId: markOf(pid),
+        },
+      ];
+    }),
+  cgroupHome() {
+    if (cgroupHome === undefined) cgroupHome = findCgroupHome();
+    return cgroupHome;
   },
 };
 
@@ -79,6 +126,21 @@ function statOf(pid: number): Stat | null {
   return fields === null
     ? null
     : { state: fields[0] ?? '', group: Number(fields[2]), session: Number(fields[3]) };
+}
+
+const allPids = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+function markOf(pid: number): string | null {
+  try {
+    const entries = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+    return entries.find((entry) => entry.startsWith(marker))?.slice(marker.length) ?? null;
+  } catch {
+    // Gone, or another user's.
+    return null;
+  }
 }
 
 /** Fields from the third on: the second, the command, may hold blanks and brackets. */

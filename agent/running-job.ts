@@ -3,7 +3,8 @@ import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { JobFolder, OutputSizes } from './job-folder.ts';
 import type { Journal } from './job-journal.ts';
-import { type Ending, outcomeOf } from './job-outcome.ts';
+import { awaitsReboot, type Ending, endedNote, outcomeOf } from './job-outcome.ts';
+import { type Ended, JobProcesses } from './job-processes.ts';
 import type { Intent, Started, StopReason } from './journal-record.ts';
 import { sealOutput } from './output-seal.ts';
 import type { ProcessTable } from './process-table.ts';
@@ -15,6 +16,7 @@ export type RunningJobDeps = {
   readonly log: Log;
   readonly crashAt: CrashPoints<'agent'>;
   readonly killGraceMs: number;
+  readonly killWaitMs: number;
   /** More of the output may be read. */
   readonly onOutput: (jobId: string) => void;
   /** The outcome is journalled. */
@@ -25,9 +27,6 @@ export type RunningJobDeps = {
 export type HelperEnd = { readonly code: number | null; readonly signal: string | null };
 
 const lookMs = 100;
-const stopLookMs = 25;
-/** After KILL only the kernel can keep a process: one that hangs in a device, say. */
-const killWaitMs = 5_000;
 /** A script that left a child with its output open is not waited for longer. */
 const outputEndMs = 500;
 /** The helper's status if it did not come to run the script. */
@@ -35,14 +34,15 @@ const nothingRun = 125;
 
 /**
  * One started script, from its start or from a restart of the agent until its outcome is journalled.
- * Enforces time and output limits on the whole process group (invariant 11); a cancel, a timeout and
- * an overflow leave nothing of the group alive.
+ * Enforces time and output limits on all its processes (invariant 11): a cancel, a timeout and an
+ * overflow leave nothing of it alive, also of what left its process group.
  */
 export class RunningJob {
   readonly intent: Intent;
   readonly #deps: RunningJobDeps;
   readonly #folder: JobFolder;
   readonly #started: Started;
+  readonly #processes: JobProcesses;
   readonly #isChild: boolean;
   #look: Timer | undefined;
   #timeout: Timer | undefined;
@@ -65,6 +65,8 @@ export class RunningJob {
     this.#started = of.started;
     this.#folder = of.folder;
     this.#isChild = of.isChild;
+    const cgroup = of.started.cgroup ?? null;
+    this.#processes = new JobProcesses(deps, { ...of.started, cgroup });
     const ageMs = deps.processes.ageMs(of.started.startTime);
     // From the start of the process: a restart of the agent does not lengthen the time limit.
     const leftMs = Math.max(0, of.intent.timeoutMs - ageMs);
@@ -80,7 +82,8 @@ export class RunningJob {
   /** Ends the script. The first word counts; one that comes after the end changes nothing (rule R9). */
   stop(reason: StopReason): void {
     if (this.#isEnding || this.#isClosed) return;
-    if (this.#folder.exit() !== null) {
+    const exit = this.#folder.exit();
+    if (exit !== null && !awaitsReboot(this.intent, exit.status)) {
       this.look();
       return;
     }
@@ -133,12 +136,16 @@ export class RunningJob {
   #ending(told: HelperEnd | undefined): Ending | null {
     const at = this.#deps.clock.now();
     const exit = this.#folder.exit();
+    // The reboot itself is told by the next agent; until then only the time limit ends the job.
+    if (exit !== null && awaitsReboot(this.intent, exit.status)) return null;
     if (exit !== null) return { kind: 'exit', ...exit };
-    if (told !== undefined) return endingToldBy(told, { at, hasOutput: this.#folder.hasOutput() });
+    if (told !== undefined) {
+      const ending = endingToldBy(told, { at, hasOutput: this.#folder.hasOutput() });
+      return this.#mayBeReboot(ending) ? null : ending;
+    }
     // Of our own child we are told; this look may come before that.
     if (this.#isChild) return null;
-    const { pid, startTime } = this.#started;
-    if (this.#deps.processes.isJobAlive(pid, startTime)) return null;
+    if (this.#processes.isAlive()) return null;
     // The helper may have written the status between the two looks.
     const late = this.#folder.exit();
     return late === null
@@ -146,43 +153,40 @@ export class RunningJob {
       : { kind: 'exit', ...late };
   }
 
+  /** A host that shuts down may also kill the helper, or keep it from writing. */
+  #mayBeReboot(ending: Ending): boolean {
+    if (ending.kind === 'killed') return this.intent.expectReboot === true;
+    return ending.kind === 'exit' && awaitsReboot(this.intent, ending.status);
+  }
+
   async #terminate(): Promise<void> {
-    const { pid } = this.#started;
-    this.#deps.processes.signalGroup(pid, 'SIGTERM');
-    const isGone = await this.#isGroupGone(this.#deps.killGraceMs);
-    if (this.#isClosed) return;
-    if (!isGone) {
-      this.#deps.processes.signalGroup(pid, 'SIGKILL');
-      if (!(await this.#isGroupGone(killWaitMs))) {
-        this.#deps.log.error(
-          { jobId: this.intent.jobId, pid },
-          'the kernel keeps a killed process',
-        );
-      }
+    if (this.intent.expectReboot === true && !this.#processes.isAlive()) {
+      return this.#finish({ kind: 'killed', signal: null, at: this.#deps.clock.now() }, null);
     }
+    const ended = await this.#processes.end(this.#deps.killGraceMs, () => this.#isClosed);
     if (this.#isClosed) return;
+    this.#tellSurvivors(ended);
     const exit = this.#folder.exit();
     await this.#finish(
       exit === null
         ? { kind: 'killed', signal: null, at: this.#deps.clock.now() }
         : { kind: 'exit', ...exit },
+      ended,
     );
   }
 
-  async #isGroupGone(withinMs: number): Promise<boolean> {
-    const until = this.#deps.clock.monotonic() + withinMs;
-    while (this.#deps.processes.isGroupAlive(this.#started.pid)) {
-      if (this.#isClosed || this.#deps.clock.monotonic() > until) return false;
-      await this.#deps.clock.sleep(stopLookMs);
-    }
-    return true;
+  #tellSurvivors({ left }: Ended): void {
+    if (left === 0) return;
+    const { jobId } = this.intent;
+    this.#deps.log.error({ jobId, left }, 'processes of a killed job live on');
   }
 
   async #finishWhole(ending: Ending): Promise<void> {
+    let ended: Ended | null = null;
     if (ending.kind === 'killed') {
       // Without its helper the script's end could never be told: it ends here.
-      this.#deps.processes.signalGroup(this.#started.pid, 'SIGKILL');
-      await this.#isGroupGone(killWaitMs);
+      ended = await this.#processes.kill(() => this.#isClosed);
+      this.#tellSurvivors(ended);
     }
     const until = this.#deps.clock.monotonic() + outputEndMs;
     while (!this.#folder.isOutputWhole() && this.#deps.clock.monotonic() < until) {
@@ -193,24 +197,31 @@ export class RunningJob {
       // It wrote too much and ended before anyone looked: nothing is left to kill, the outcome stands.
       this.#write({ kind: 'stop_requested', jobId: this.intent.jobId, reason: 'overflow' });
     }
-    await this.#finish(ending);
+    await this.#finish(ending, ended);
   }
 
-  async #finish(ending: Ending): Promise<void> {
+  async #finish(ending: Ending, ended: Ended | null): Promise<void> {
     if (this.#isClosed) return;
     this.close();
+    this.#processes.release();
     const { jobId, outputBytes } = this.intent;
     const sealed = sealOutput(this.#folder, { outputBytes, sent: this.#visible });
     if (sealed.error !== null) {
       this.#deps.log.error({ error: sealed.error, jobId }, 'the output cannot be kept');
     }
+    const stop = this.#deps.journal.entry(jobId)?.stop;
+    const isUnrebooted = this.intent.expectReboot === true && stop === 'timeout';
     const report = outcomeOf({
-      stop: this.#deps.journal.entry(jobId)?.stop,
+      stop,
       ending,
       startedAt: this.#started.startedAt,
       sizes: sealed.sizes,
       isCut: sealed.isCut,
-      note: sealed.note,
+      notes: [
+        isUnrebooted ? 'the host did not reboot in time' : null,
+        endedNote(ended),
+        sealed.note,
+      ],
     });
     this.#deps.crashAt('before-finished');
     await this.#deps.journal.record({ kind: 'finished', jobId, report });

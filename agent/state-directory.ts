@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -31,11 +32,11 @@ export type Identity = {
  * time uses it, and no one but its owner can look inside.
  */
 export class StateDirectory {
-  readonly #root: string;
+  readonly root: string;
   readonly identity: Identity;
 
   private constructor(root: string, identity: Identity) {
-    this.#root = root;
+    this.root = root;
     this.identity = identity;
   }
 
@@ -48,8 +49,9 @@ export class StateDirectory {
     if (!existsSync(root)) {
       throw flaw(root, 'is not there; it is made with key, certificate and journal-id');
     }
-    refuseForeignEyes(root, '700');
-    refuseForeignEyes(join(root, 'identity.key'), '600');
+    // Passing through it (711) is open to users that jobs run as; reading it is not.
+    refuseForeignEyes(root, { mask: 0o066, mode: '700' });
+    refuseForeignEyes(join(root, 'identity.key'), { mask: 0o077, mode: '600' });
     const identity = readIdentity(root);
     const state = new StateDirectory(root, identity);
     if (existsSync(state.#jobs) && !existsSync(state.journal)) {
@@ -65,16 +67,16 @@ export class StateDirectory {
   }
 
   get journal(): string {
-    return join(this.#root, 'journal');
+    return join(this.root, 'journal');
   }
 
   /** The signing keys and authorities that this agent trusts. */
   get trust(): string {
-    return join(this.#root, 'trust.json');
+    return join(this.root, 'trust.json');
   }
 
   get #jobs(): string {
-    return join(this.#root, 'jobs');
+    return join(this.root, 'jobs');
   }
 
   /** The folder of a job, there or not. `id` must have passed its schema. */
@@ -89,9 +91,23 @@ export class StateDirectory {
       .map((name) => this.jobFolder(name));
   }
 
+  /**
+   * Lets a job's own user pass through to its folder; names here can then be tried, not listed.
+   * What lies beside `jobs` is closed first, because only this folder's own rights closed it so far.
+   */
+  letThrough(): void {
+    if ((statSync(this.root).mode & 0o777) === 0o711) return;
+    for (const entry of readdirSync(this.root, { withFileTypes: true })) {
+      if (!entry.isFile() && !entry.isDirectory()) continue;
+      const path = join(this.root, entry.name);
+      chmodSync(path, statSync(path).mode & 0o700);
+    }
+    for (const path of [this.#jobs, this.root]) chmodSync(path, 0o711);
+  }
+
   /** The local kill switch (names 1). */
   isStopped(): boolean {
-    return existsSync(join(this.#root, 'stop'));
+    return existsSync(join(this.root, 'stop'));
   }
 
   /** A secret's bytes, or null if the host has none of that name. `name` must have passed its schema. */
@@ -105,12 +121,12 @@ export class StateDirectory {
   }
 
   secretPath(name: string): string {
-    return join(this.#root, 'secrets', name);
+    return join(this.root, 'secrets', name);
   }
 
   /** Gives the folder back. */
   close(): void {
-    rmSync(join(this.#root, 'lock'), { force: true });
+    rmSync(join(this.root, 'lock'), { force: true });
   }
 }
 
@@ -163,8 +179,11 @@ function flaw(path: string, fix: string, cause?: unknown): FixpointError {
   });
 }
 
-function refuseForeignEyes(path: string, mode: string): void {
-  if (existsSync(path) && (statSync(path).mode & 0o077) !== 0) {
+function refuseForeignEyes(
+  path: string,
+  { mask, mode }: { readonly mask: number; readonly mode: string },
+): void {
+  if (existsSync(path) && (statSync(path).mode & mask) !== 0) {
     throw new FixpointError('forbidden', `${path} is open to others; run: chmod ${mode} ${path}`);
   }
 }

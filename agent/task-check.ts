@@ -37,6 +37,8 @@ export type Readiness = {
   readonly isSlotAlive: boolean;
   readonly jobsRunning: number;
   readonly hasSecrets: boolean;
+  /** Why this host does not run the job as the user it names, or null. */
+  readonly userRefusal: JobReport | null;
 };
 
 export type Verdict =
@@ -104,6 +106,7 @@ export function checkStart(job: Pick<Job, 'notAfter'>, now: Readiness): Verdict 
   if (now.gatewayTime === null) return { kind: 'ended', report: refused('clock_unknown') };
   if (!now.hasLease) return { kind: 'ended', report: refused('no_lease') };
   if (now.isSlotAlive) return { kind: 'ended', report: refused('previous_attempt_alive') };
+  if (now.userRefusal !== null) return { kind: 'ended', report: now.userRefusal };
   if (now.jobsRunning >= limits.agentJobsMax) return { kind: 'ended', report: refused('busy') };
   if (!now.hasSecrets) return { kind: 'ended', report: refused('no_such_secret') };
   return { kind: 'start' };

@@ -24,6 +24,8 @@ export const keyId = z
   .regex(/^[\x21-\x7e]+$/);
 /** An Ed25519 signature of 64 bytes in base64, in its one canonical spelling. */
 export const signature = z.string().regex(/^[A-Za-z0-9+/]{85}[AQgw]==$/);
+/** A user of a host by name; never a number, so that no name service is passed by. */
+export const userName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.@-]{0,63}$/);
 
 const value = z.string().max(limits.scriptValueBytes);
 const environmentName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/);
@@ -51,6 +53,8 @@ export const scriptAction = z.object({
   secretEnv: z.record(environmentName, z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/)),
   stdin,
   cwd: z.string().startsWith('/').max(4096).nullable(),
+  /** The host's user that the script runs as; absent: the agent's own. */
+  runAs: userName.optional(),
 });
 export type ScriptAction = z.infer<typeof scriptAction>;
 
@@ -105,6 +109,8 @@ export const taskSubmit = z.object({
   callback: callbackTarget.nullable(),
   /** The key that signed the jobs. Without one no agent runs them. */
   keyId: keyId.optional(),
+  /** The script's purpose is a reboot: the job succeeds when the host is back (rule R11). */
+  expectReboot: z.literal(true).optional(),
 });
 export type TaskSubmit = z.infer<typeof taskSubmit>;
 
@@ -113,7 +119,8 @@ export type TaskSubmit = z.infer<typeof taskSubmit>;
  * and the signature is over them (design 5.6). `content` is not part of it, its digest is.
  */
 export const job = z.object({
-  version: z.literal(1),
+  /** 2: it has `runAs` or `expectReboot`, and an agent that knows neither must not run it. */
+  version: z.union([z.literal(1), z.literal(2)]),
   taskId,
   agentId,
   journalId,
@@ -127,6 +134,8 @@ export const job = z.object({
   secretEnv: z.record(z.string(), z.string()),
   stdin,
   cwd: z.string().nullable(),
+  runAs: userName.optional(),
+  expectReboot: z.literal(true).optional(),
   limits: jobLimits,
   notAfter: z.int(),
   /**

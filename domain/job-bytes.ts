@@ -13,9 +13,10 @@ export type JobsOf = {
 export function jobOf(
   of: JobsOf & { readonly target: TaskTarget; readonly position: number },
 ): Job {
-  const { action, keyId } = of.task;
+  const { action, keyId, expectReboot } = of.task;
+  const { runAs } = action;
   return {
-    version: 1,
+    version: runAs === undefined && expectReboot === undefined ? 1 : 2,
     taskId: of.taskId,
     agentId: of.target.agentId,
     journalId: of.target.journalId,
@@ -29,6 +30,8 @@ export function jobOf(
     secretEnv: sorted(action.secretEnv),
     stdin: of.target.stdin ?? action.stdin,
     cwd: action.cwd,
+    ...(runAs === undefined ? {} : { runAs }),
+    ...(expectReboot === undefined ? {} : { expectReboot }),
     limits: { timeoutMs: of.task.limits.timeoutMs, outputBytes: of.task.limits.outputBytes },
     notAfter: of.task.notAfter,
     task: {

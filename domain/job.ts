@@ -75,6 +75,9 @@ export const reasonHints: Readonly<Record<string, string>> = {
   stopped: 'the kill switch is on, or the host has a local stop file; see `fixpoint control show`',
   busy: 'the agent runs as many jobs as it may; nothing ran',
   previous_attempt_alive: 'an earlier attempt of this step still runs on the host; nothing ran',
+  no_such_user: 'the host has no user of the name that the step runs as; nothing ran',
+  local_policy:
+    'the host does not let this job run so: see the note, and `runAs` in its agent.yaml; nothing ran',
   no_such_secret: 'the host has no secret of that name in its secrets folder; nothing ran',
   disk_full: 'the agent could not write its journal: the disk is full; nothing ran',
   unsupported: 'the agent is too old for this job; nothing ran',

@@ -43,6 +43,9 @@ An agent reads no file of the servers. It knows the gateways and its own state d
 | \`FIXPOINT_AGENT_CONFIG\` | \`agent.yaml\` | What is special about this host: \`jobEnvironment\`, \`metricsListen\`. |
 | \`FIXPOINT_METRICS_LISTEN\` | none | [Metrics and health](metrics.md) of the agent, on loopback only. |
 
+In \`agent.yaml\`: \`jobEnvironment\`, variables for every script; \`runAs: { allow: [web] }\`, the only users that
+jobs may run as ([more](running-scripts.md#the-user-runas)).
+
 ## The command line
 
 | variable | default | what it is |

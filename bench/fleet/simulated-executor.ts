@@ -4,6 +4,7 @@ import type { SignedJob } from '../../agent/job-folder.ts';
 import type { Journal } from '../../agent/job-journal.ts';
 import { outcomeOf } from '../../agent/job-outcome.ts';
 import type { Intent, StopReason } from '../../agent/journal-record.ts';
+import type { UserChoice } from '../../agent/run-as.ts';
 import type { JobReport } from '../../contracts/task.ts';
 import { plainReport } from '../../domain/job.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
@@ -45,6 +46,11 @@ export class SimulatedExecutor implements Executor {
 
   constructor(deps: SimulatedExecutorDeps) {
     this.#deps = deps;
+  }
+
+  /** Nothing is run, so it is run as nobody else. */
+  async chooseUser(): Promise<UserChoice> {
+    return { kind: 'own' };
   }
 
   async start({ jobId, intent, signed, refusal, onStarted }: RunOrder): Promise<void> {
@@ -94,6 +100,8 @@ export class SimulatedExecutor implements Executor {
   /** Nothing to do: what an earlier process simulated ended with it, and so did its journal. */
   async recover(): Promise<void> {}
 
+  tidy(): void {}
+
   close(): void {
     for (const { timer } of this.#running.values()) timer.cancel();
     this.#running.clear();
@@ -110,7 +118,7 @@ export class SimulatedExecutor implements Executor {
       startedAt: running.startedAt,
       sizes: nothingWritten,
       isCut: false,
-      note: null,
+      notes: [],
     });
     await this.#end(jobId, report);
   }

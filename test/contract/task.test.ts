@@ -85,7 +85,7 @@ describe('tasks and jobs', () => {
       { ...aSubmit, keyId: '0123456789abcdef', targets: [{ agentId, journalId, signature }] },
     ],
     refused: [
-      ['version', 2],
+      ['version', 3],
       ['slot', ''],
       ['attempt', 0],
       ['action.kind', 'file'],

@@ -24,6 +24,9 @@ const nothingLives: ProcessTable = {
   isJobAlive: () => false,
   isGroupAlive: () => false,
   signalGroup: () => {},
+  signal: () => {},
+  scan: () => [],
+  cgroupHome: () => null,
 };
 
 let host: AgentHost;
@@ -127,7 +130,12 @@ async function writeJobs(phases: readonly string[]) {
     const upTo = ['intent', 'prepared', 'started', 'stopped', 'finished', 'stored'].indexOf(phase);
     journal.write(intent);
     if (upTo >= 1) {
-      const plain = { content: 'true', stdin: { kind: 'none' as const }, secretPieces: [] };
+      const plain = {
+        content: 'true',
+        stdin: { kind: 'none' as const },
+        secretPieces: [],
+        owner: null,
+      };
       const signed = { text: '{}', signature: null };
       state.jobFolder(jobId).prepare({ intent, signed, ...plain });
     }
@@ -172,7 +180,9 @@ async function recovered(): Promise<JobJournal> {
     log: silentLog,
     crashAt: noCrashPoints,
     jobEnvironment: {},
+    runAsAllow: null,
     killGraceMs: 0,
+    killWaitMs: 0,
     onOutput: () => {},
     onFinished: () => {},
   });

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, type HostAgentDeps } from '../../agent/agent.ts';
+import { removeEmptyCgroups } from '../../agent/cgroup.ts';
 import { JobFolder } from '../../agent/job-folder.ts';
 import { type ProcessTable, systemProcesses } from '../../agent/process-table.ts';
 import { issueCertificate, type KeyPair } from '../../agent-gateway/certificates.ts';
@@ -21,6 +22,7 @@ import { systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import { contentDigestOf } from '../../platform/digest.ts';
 import { silentLog } from '../../platform/log.ts';
+import { eventually } from './eventually.ts';
 import { aTrust, testKey } from './signing.ts';
 
 const main = join(import.meta.dirname, '../../agent/main.ts');
@@ -71,11 +73,13 @@ export class AgentHost {
       gateways: [gateway],
       stateDirectory: this.root,
       jobEnvironment: {},
+      runAsAllow: null,
       processes: systemProcesses,
       clock: systemClock,
       log: silentLog,
       crashAt: noCrashPoints,
       killGraceMs: 300,
+      killWaitMs: 5_000,
       leaseWaitMs: 300,
       resendAfterMs: 200,
       ...over,
@@ -125,6 +129,13 @@ export class AgentHost {
       // What a test lets run on must not outlive it.
       if (pid !== null && isGroupOf(pid, folder.path)) systemProcesses.signalGroup(pid, 'SIGKILL');
     }
+    const home = systemProcesses.cgroupHome();
+    await eventually(() => {
+      removeEmptyCgroups(home, this.agentId);
+      const left =
+        home === null ? [] : readdirSync(home).filter((name) => name.includes(this.agentId));
+      if (left.length > 0) throw new Error(`live processes of jobs: ${left.join(', ')}`);
+    });
     for (const path of [this.root, this.evidence]) rmSync(path, { recursive: true, force: true });
   }
 

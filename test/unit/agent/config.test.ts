@@ -16,7 +16,7 @@ describe('the agent’s configuration', () => {
 
   it('takes gateways, folder and host-owned environment', () => {
     const file = join(folder, 'agent.yaml');
-    writeFileSync(file, 'jobEnvironment:\n  SERVICE: web\n');
+    writeFileSync(file, 'jobEnvironment:\n  SERVICE: web\nrunAs: { allow: [web] }\n');
 
     const config = loadAgentConfig({
       FIXPOINT_AGENT_GATEWAYS: gateways,
@@ -30,6 +30,7 @@ describe('the agent’s configuration', () => {
       logLevel: 'info',
       jobEnvironment: { SERVICE: 'web' },
       metricsListen: undefined,
+      runAsAllow: ['web'],
       crashPoint: undefined,
     });
   });

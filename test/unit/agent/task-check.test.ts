@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { checkStart, type Reader, type Readiness, readOrder } from '../../../agent/task-check.ts';
 import { limits } from '../../../contracts/limits.ts';
 import type { Job } from '../../../contracts/task.ts';
+import { plainReport } from '../../../domain/job.ts';
 
 const me = { agentId: '0123456789ab', journalId: '0'.repeat(26) };
 const digestOf = (content: string) => `sha256:${content.repeat(64)}`;
@@ -47,6 +48,7 @@ const nothingReady: Readiness = {
   isSlotAlive: true,
   jobsRunning: limits.agentJobsMax,
   hasSecrets: false,
+  userRefusal: plainReport('refused', 'local_policy'),
 };
 
 const check = (now: Readiness) => {
@@ -80,7 +82,8 @@ describe('the checks of a job', () => {
       [{ isStopped: false }, 'refused clock_unknown'],
       [{ gatewayTime: 1_000 }, 'refused no_lease'],
       [{ hasLease: true }, 'refused previous_attempt_alive'],
-      [{ isSlotAlive: false }, 'refused busy'],
+      [{ isSlotAlive: false }, 'refused local_policy'],
+      [{ userRefusal: null }, 'refused busy'],
       [{ jobsRunning: limits.agentJobsMax - 1 }, 'refused no_such_secret'],
       [{ hasSecrets: true }, 'start'],
     ];

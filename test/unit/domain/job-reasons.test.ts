@@ -48,7 +48,7 @@ function ofScripts(): Found[] {
   return endings.flatMap((ending) =>
     stops.flatMap((stop) => {
       const { state, reason } = outcomeOf({
-        ...{ stop, ending, startedAt: 1, sizes, isCut: false, note: null },
+        ...{ stop, ending, startedAt: 1, sizes, isCut: false, notes: [] },
       });
       return reason === null ? [] : [{ state, reason }];
     }),
