@@ -37,10 +37,10 @@ export function pictureOf(terminal: Terminal, progress: Progress): readonly stri
   ];
   for (const step of progress.steps) {
     lines.push(`  step    ${plainLine(step.name)}`);
-    for (const { batch, attempt, letters } of step.batches) {
+    for (const { batch, attempt, letters, probe } of step.batches) {
       const shown = letters.length > room ? `${letters.slice(0, room)}…` : letters;
       lines.push(
-        `          batch ${batch}, attempt ${attempt}  ${lettersText(terminal, shown) || 'submitting'}`,
+        `          batch ${batch}, attempt ${attempt}${probe ? ', probe' : ''}  ${lettersText(terminal, shown) || 'submitting'}`,
       );
     }
   }
@@ -86,14 +86,14 @@ export function changesBetween(before: Progress | null, now: Progress): readonly
   const lines: string[] = [];
   const known = new Map(
     (before?.steps ?? []).flatMap((step) =>
-      step.batches.map((batch) => [`${step.name}/${batch.batch}/${batch.attempt}`, batch.letters]),
+      step.batches.map(({ taskKey, letters }) => [taskKey, letters]),
     ),
   );
   for (const step of now.steps) {
-    for (const { batch, attempt, letters } of step.batches) {
-      if (known.get(`${step.name}/${batch}/${attempt}`) === letters) continue;
+    for (const { batch, attempt, letters, taskKey, probe } of step.batches) {
+      if (known.get(taskKey) === letters) continue;
       lines.push(
-        `step ${plainLine(step.name)}, batch ${batch}, attempt ${attempt}: ${letters || 'submitting'}`,
+        `step ${plainLine(step.name)}, batch ${batch}, attempt ${attempt}${probe ? ', probe' : ''}: ${letters || 'submitting'}`,
       );
     }
   }

@@ -71,7 +71,8 @@ export function temporalLink(
 async function failuresOf(servers: Servers, progress: Progress): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (const step of progress.steps) {
-    const latest = new Map(step.batches.map((batch) => [batch.batch, batch]));
+    const attempts = step.batches.filter(({ probe }) => probe === undefined);
+    const latest = new Map(attempts.map((batch) => [batch.batch, batch]));
     for (const { taskKey } of latest.values()) {
       const taskId = taskIdOf(taskKey, sha256);
       const report = await servers.gateway.get(`/v1/tasks/${taskId}`, taskReport).catch(lost);

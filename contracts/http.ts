@@ -91,7 +91,13 @@ export const remediationProgress = z.object({
     z.object({
       name: z.string(),
       batches: z.array(
-        z.object({ batch: z.int(), attempt: z.int(), letters: z.string(), taskKey: z.string() }),
+        z.object({
+          batch: z.int(),
+          attempt: z.int(),
+          letters: z.string(),
+          taskKey: z.string(),
+          probe: z.literal(true).optional(),
+        }),
       ),
     }),
   ),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
 import { defaultClocks, limits } from './limits.ts';
-import { interpreter } from './task.ts';
+import { interpreter, userName } from './task.ts';
 
 /** Names of policies, runbooks and steps: they become parts of ids, so they are short and plain. */
 export const resourceName = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?$/, {
@@ -30,6 +30,8 @@ export const scriptSpec = z
     /** `alerts`: a JSON array of this host's alerts; `{secret: name}`: a secret of the host. */
     stdin: z.union([z.literal('alerts'), z.strictObject({ secret: secretName })]).optional(),
     cwd: z.string().startsWith('/').max(4096).optional(),
+    /** A user of the host; without one the agent's own. */
+    runAs: userName.optional(),
   })
   .refine((spec) => (spec.file === undefined) !== (spec.inline === undefined), {
     error: 'needs exactly one of "file" and "inline"',
@@ -39,7 +41,7 @@ export type ScriptSpec = z.infer<typeof scriptSpec>;
 export const retrySpec = z.strictObject({
   attempts: z.int().min(1).max(limits.attemptsMax).default(1),
   backoff: duration.default(10_000),
-  /** Classes of design 5.4; `unknown` only where the step's contract is `repeatable`. */
+  /** Classes of design 5.4; `unknown` not where the step's contract is `once`. */
   on: z.array(z.enum(['failed', 'timed_out', 'unreachable', 'unknown'])).default([]),
 });
 
@@ -69,6 +71,11 @@ export const rolloutSpec = z.strictObject({
   soak: duration.default(0),
 });
 
+const probeSpec = z.strictObject({
+  script: scriptSpec,
+  timeout: duration.pipe(z.int().min(100).max(3_600_000)).default(10_000),
+});
+
 export const stepSpec = z
   .strictObject({
     name: resourceName.refine((name) => name !== 'verify', {
@@ -83,24 +90,35 @@ export const stepSpec = z
           .max(7 * 86_400_000),
       )
       .default(defaultClocks.jobTimeoutMs),
-    contract: z.enum(['repeatable', 'once']).default('once'),
+    contract: z.enum(['repeatable', 'once', 'probe']).default('once'),
+    /**
+     * Asked on hosts whose outcome is unknown. Status 0: the step's effect is there, the host has
+     * succeeded; 1: it is not, the step may be tried again; any other: still unknown (invariant 2).
+     */
+    probe: probeSpec.optional(),
+    /** The script's purpose is a reboot: it succeeds when the host is back in time (rule R11). */
+    expectReboot: z.boolean().default(false),
     retry: retrySpec.prefault({}),
     rollout: rolloutSpec.prefault({}),
   })
-  .refine((step) => step.contract === 'repeatable' || !step.retry.on.includes('unknown'), {
+  .refine((step) => step.contract !== 'once' || !step.retry.on.includes('unknown'), {
     path: ['retry', 'on'],
     error:
-      'retrying "unknown" needs contract: repeatable, because the script may have run (invariant 2)',
+      'retrying "unknown" needs contract: repeatable or probe, because the script may have run (invariant 2)',
+  })
+  .refine((step) => step.contract !== 'probe' || step.probe !== undefined, {
+    path: ['contract'],
+    error:
+      'contract: probe needs a "probe" with a script that tells whether the step had its effect',
+  })
+  .refine((step) => step.contract === 'probe' || step.probe === undefined, {
+    path: ['probe'],
+    error: 'only a step with contract: probe is asked by one',
   });
 
 export const verifySpec = z.strictObject({
   /** Without a probe the repair counts as done when the sender says resolved (invariant 12). */
-  probe: z
-    .strictObject({
-      script: scriptSpec,
-      timeout: duration.pipe(z.int().min(100).max(3_600_000)).default(10_000),
-    })
-    .optional(),
+  probe: probeSpec.optional(),
   within: duration.default(300_000),
 });
 

@@ -132,7 +132,10 @@ export type FrozenStep = {
   readonly name: string;
   readonly script: FrozenScript;
   readonly timeoutMs: number;
-  readonly contract: 'repeatable' | 'once';
+  readonly contract: 'repeatable' | 'once' | 'probe';
+  /** Of a step with contract `probe` only. */
+  readonly probe?: { readonly script: FrozenScript; readonly timeoutMs: number };
+  readonly expectReboot?: true;
   readonly retry: {
     readonly attempts: number;
     readonly backoffMs: number;
@@ -241,6 +244,8 @@ export type RemediationProgress = {
       readonly attempt: number;
       readonly letters: string;
       readonly taskKey: string;
+      /** Not the step itself was run but its probe, on hosts whose outcome was unknown. */
+      readonly probe?: true;
     }[];
   }[];
   readonly targets: readonly {

@@ -33,8 +33,8 @@ export function detailsOf(progress: RemediationProgress): string {
     rows
       .slice(-10)
       .map(
-        ({ batch, attempt, letters }) =>
-          `- ${name} · batch ${batch} · attempt ${attempt}: \`${letters.slice(0, 80) || '…'}\``,
+        ({ batch, attempt, letters, probe }) =>
+          `- ${name} · batch ${batch} · attempt ${attempt}${probe ? ' · probe' : ''}: \`${letters.slice(0, 80) || '…'}\``,
       ),
   );
   const rows = progress.targets

@@ -35,6 +35,15 @@ export async function freezeRunbook(
       script: await freeze(step.script, ['steps', at, 'script']),
       timeoutMs: step.timeout,
       contract: step.contract,
+      ...(step.probe === undefined
+        ? {}
+        : {
+            probe: {
+              script: await freeze(step.probe.script, ['steps', at, 'probe', 'script']),
+              timeoutMs: step.probe.timeout,
+            },
+          }),
+      ...(step.expectReboot ? { expectReboot: true as const } : {}),
       retry: {
         attempts: step.retry.attempts,
         backoffMs: step.retry.backoff,
@@ -104,6 +113,7 @@ async function freezeScript(
         ? { kind: 'secret', secret: spec.stdin.secret }
         : { kind: 'none' },
     cwd: spec.cwd ?? null,
+    ...(spec.runAs === undefined ? {} : { runAs: spec.runAs }),
   };
   return {
     kind: 'frozen',
@@ -180,8 +190,9 @@ function repeatedSteps(spec: RunbookSpec, document: YamlDocument): FileFlaw[] {
 }
 
 function tooMuchText(steps: FrozenRunbook['steps'], document: YamlDocument): FileFlaw[] {
-  const bytes = steps.reduce(
-    (sum, step) => sum + new TextEncoder().encode(step.script.action.content).length,
+  const scripts = steps.flatMap(({ script, probe }) => (probe ? [script, probe.script] : [script]));
+  const bytes = scripts.reduce(
+    (sum, script) => sum + new TextEncoder().encode(script.action.content).length,
     0,
   );
   return bytes <= limits.runbookScriptBytes

@@ -13,12 +13,18 @@ import type { RunState } from './run-state.ts';
 /** One attempt at one batch: one task, one key. */
 export type Attempt = {
   readonly step: string;
+  /**
+   * Set if the step's probe is meant, which is number `slice` of the attempt's. It shares the
+   * step's slot: an agent on which the attempt still runs refuses it (rule X4).
+   */
+  readonly probe?: { readonly slice: number };
   readonly batch: number;
   readonly attempt: number;
   readonly targets: readonly TaskTarget[];
   readonly action: ScriptAction;
   readonly timeoutMs: number;
   readonly outputBytes: number;
+  readonly expectReboot?: true;
   /** What people read: `step 1 restart · batch 1/3 · 200 hosts · try 1`. */
   readonly label: string;
   readonly activity: 'submitTask' | 'probe';
@@ -39,7 +45,8 @@ export type AttemptOutcome = {
  * goes on, because a cancelled run still says what happened on every host (rule R9).
  */
 export async function runAttempt(run: RunState, attempt: Attempt): Promise<AttemptOutcome> {
-  const key = idempotencyKeyOf({ remediationId: run.input.remediationId, ...attempt });
+  const { remediationId } = run.input;
+  const key = idempotencyKeyOf({ remediationId, ...attempt, step: keyNameOf(attempt) });
   const task = taskOf(run, attempt, Date.now());
   run.attempted(attempt.step, { ...rowOf(attempt, key), letters: '.'.repeat(task.targets.length) });
   const outcome = await settle(run, { key, task, attempt });
@@ -59,10 +66,15 @@ type InFlight = {
   readonly again?: true;
 };
 
+/** No step can be named so: a `~` is in no name. */
+const keyNameOf = ({ step, probe }: Attempt): string =>
+  probe === undefined ? step : `${step}~probe${probe.slice}`;
+
 const rowOf = (attempt: Attempt, key: string) => ({
   batch: attempt.batch,
   attempt: attempt.attempt,
   taskKey: key,
+  ...(attempt.probe === undefined ? {} : { probe: true as const }),
 });
 
 /** The whole body, computed here: a repeated submit is the same to the byte (rule X1). */
@@ -79,6 +91,7 @@ function taskOf(run: RunState, attempt: Attempt, nowMs: number): TaskSubmit {
     notAfter,
     deadline: notAfter + attempt.timeoutMs + clocks.batchGraceMs,
     callback: { url: callbackUrl, reference: remediationId },
+    ...(attempt.expectReboot === undefined ? {} : { expectReboot: attempt.expectReboot }),
   };
 }
 

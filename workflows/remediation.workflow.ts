@@ -112,7 +112,8 @@ function whyNothingStarts(run: RunState): Ending | null {
   const isOver = run.targets.every((_, position) => run.isDropped(position));
   if (isOver) return { state: 'superseded', reason: 'every alert resolved before anything ran' };
   const { steps, verify: proof } = run.input.runbook;
-  const scripts = [...steps, ...(proof.probe === null ? [] : [proof.probe])];
+  const probes = steps.flatMap(({ probe }) => probe ?? []);
+  const scripts = [...steps, ...probes, ...(proof.probe === null ? [] : [proof.probe])];
   for (const { script } of scripts) {
     const { targets } = run;
     const filled = fillTargets({ script, targets, episodes: run.input.episodes });
@@ -159,7 +160,9 @@ async function end(run: RunState, ending: Ending): Promise<RemediationResult> {
       policyDigest: input.policy.digest,
       runbook: input.runbook.name,
       runbookDigest: input.runbook.digest,
-      scriptDigests: input.runbook.steps.map(({ script }) => script.digest),
+      scriptDigests: input.runbook.steps.flatMap(({ script, probe }) =>
+        probe === undefined ? [script.digest] : [script.digest, probe.script.digest],
+      ),
       episodes: input.episodes,
       targets: run.targets,
       startedAtMs: run.startedAtMs,

@@ -1,6 +1,6 @@
 import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import { limits } from '../contracts/limits.ts';
-import type { FrozenStep, PlannedTarget } from '../contracts/temporal.ts';
+import type { FrozenScript, FrozenStep, PlannedTarget } from '../contracts/temporal.ts';
 import {
   type BatchLedger,
   batchesOf,
@@ -136,11 +136,14 @@ async function runBatch(
     ledger.markEarlier(positions);
     ledger.record(due, outcome.letters);
     run.show();
-    due = ledger.retryable({
-      positions: due,
-      classes: step.retry.on,
-      refusedForNow: refusedForNow(run, due, outcome),
-    });
+    const undecided = await undecidedAfterProbe(run, { place, attempt, positions: due });
+    due = ledger
+      .retryable({
+        positions: due,
+        classes: step.retry.on,
+        refusedForNow: refusedForNow(run, due, outcome),
+      })
+      .filter((position) => !undecided.has(position));
     if (due.length === 0 || attempt === step.retry.attempts) return null;
     const backoffMs = Math.min(step.retry.backoffMs * 2 ** (attempt - 1), 600_000);
     await pause(
@@ -164,11 +167,7 @@ async function attemptAt(
   of: AttemptAt,
 ): Promise<(AttemptOutcome & { readonly kind: 'ran' }) | { kind: 'held'; reason: string }> {
   const { step, number, batch, batches } = of.place;
-  const targets = of.positions.flatMap((position): PlannedTarget[] => {
-    const target = run.targets[position];
-    return target === undefined ? [] : [target];
-  });
-  const filled = fillTargets({ script: step.script, targets, episodes: run.input.episodes });
+  const { targets, filled } = filledFor(run, step.script, of.positions);
   if (filled.kind === 'refused') {
     return { kind: 'held', reason: `${filled.reason}: ${filled.detail}` };
   }
@@ -180,10 +179,80 @@ async function attemptAt(
     action: step.script.action,
     timeoutMs: step.timeoutMs,
     outputBytes: limits.outputBytes,
+    ...(step.expectReboot === undefined ? {} : { expectReboot: step.expectReboot }),
     label: `step ${number} ${step.name} · batch ${batch}/${batches} · ${hostsInWords(targets)} · try ${of.attempt}`,
     activity: 'submitTask',
   });
   return { kind: 'ran', ...outcome };
+}
+
+function filledFor(run: RunState, script: FrozenScript, positions: readonly number[]) {
+  const targets = positions.flatMap((position): PlannedTarget[] => {
+    const target = run.targets[position];
+    return target === undefined ? [] : [target];
+  });
+  return { targets, filled: fillTargets({ script, targets, episodes: run.input.episodes }) };
+}
+
+/**
+ * Asks the step's probe on hosts whose outcome is unknown. Where the effect is there the host has
+ * succeeded; where it is not the step may be tried again. Returns the others of them, whose step is
+ * never run again blindly (invariant 2). Of a step without a probe, none.
+ */
+async function undecidedAfterProbe(run: RunState, of: AttemptAt): Promise<ReadonlySet<number>> {
+  const { step } = of.place;
+  const ledger = run.ledgerOf(step.name);
+  const unknown = of.positions.filter((position) => ledger.letterAt(position) === 'u');
+  const undecided = new Set(step.contract === 'probe' ? unknown : []);
+  // A report tells the exit status of so many failed hosts, and the status is the answer.
+  for (const [slice, at] of batchesOf(undecided.size, limits.reportFailuresMax).entries()) {
+    if (run.cancelRequest !== null) break;
+    const positions = at.flatMap((index) => unknown[index] ?? []);
+    const outcome = await probeSlice(run, { ...of, positions, slice });
+    for (const [index, position] of positions.entries()) {
+      const answer = answerOf(outcome, index, run.targets[position]?.agentId);
+      if (answer === 'unclear') continue;
+      if (answer === 'there') ledger.record([position], 's');
+      undecided.delete(position);
+    }
+    run.show();
+  }
+  return undecided;
+}
+
+async function probeSlice(
+  run: RunState,
+  of: AttemptAt & { readonly slice: number },
+): Promise<AttemptOutcome> {
+  const { step, number, batch, batches } = of.place;
+  const nothing = { letters: '', failures: [], note: null };
+  if (step.probe === undefined) return nothing;
+  const { targets, filled } = filledFor(run, step.probe.script, of.positions);
+  // Filled in once before anything started; then it cannot be refused now.
+  if (filled.kind === 'refused') return nothing;
+  return runAttempt(run, {
+    step: step.name,
+    probe: { slice: of.slice },
+    batch,
+    attempt: of.attempt,
+    targets: filled.targets,
+    action: step.probe.script.action,
+    timeoutMs: step.probe.timeoutMs,
+    outputBytes: limits.outputBytes,
+    label: `probe of step ${number} ${step.name} · batch ${batch}/${batches} · ${hostsInWords(targets)} · try ${of.attempt}`,
+    activity: 'probe',
+  });
+}
+
+/** What a host's probe says of the step's effect. */
+function answerOf(
+  outcome: AttemptOutcome,
+  index: number,
+  agentId: string | undefined,
+): 'there' | 'not_there' | 'unclear' {
+  if (isSuccessLetter(outcome.letters.charAt(index))) return 'there';
+  const failure = outcome.failures.find((each) => each.agentId === agentId);
+  return failure?.state === 'failed' && failure.exitCode === 1 ? 'not_there' : 'unclear';
 }
 
 /** Positions whose refusal says "not now", as far as the report names them. */

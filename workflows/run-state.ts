@@ -12,7 +12,13 @@ import { BatchLedger } from '../domain/batch-ledger.ts';
 import { detailsOf } from '../domain/remediation-details.ts';
 import { attributes } from './attributes.ts';
 
-type AttemptRow = { batch: number; attempt: number; letters: string; taskKey: string };
+type AttemptRow = {
+  batch: number;
+  attempt: number;
+  letters: string;
+  taskKey: string;
+  probe?: true;
+};
 type StepState = { readonly name: string; readonly ledger: BatchLedger; attempts: AttemptRow[] };
 
 /** What a remediation carries into its next run; plain JSON. */

@@ -59,6 +59,20 @@ const leastRunbook = {
   steps: [{ name: 'b', script: { inline: 'true' } }],
 };
 
+const probedRunbook = {
+  ...leastRunbook,
+  steps: [
+    {
+      name: 'restart',
+      script: { inline: 'true', runAs: 'web' },
+      contract: 'probe',
+      probe: { script: { inline: 'test -e /done' } },
+      retry: { attempts: 2, on: ['unknown'] },
+      expectReboot: true,
+    },
+  ],
+};
+
 describe('policies and runbooks', () => {
   schemaCases('a policy', policySpec, {
     valid: [aPolicy, leastPolicy],
@@ -90,7 +104,7 @@ describe('policies and runbooks', () => {
     ],
   });
   schemaCases('a runbook', runbookSpec, {
-    valid: [aRunbook, leastRunbook],
+    valid: [aRunbook, leastRunbook, probedRunbook],
     refused: [
       ['steps', []],
       ['steps.0.name', 'verify'],
@@ -101,10 +115,13 @@ describe('policies and runbooks', () => {
       ['steps.0.script.env.TOKEN', { secret: '../etc' }],
       ['steps.0.script.stdin', 'labels'],
       ['steps.0.script.cwd', 'srv'],
-      ['steps.0.script.runAs', 'web'],
+      ['steps.0.script.runAs', '0'],
       ['steps.0.timeout', '50ms'],
       ['steps.0.timeout', '8d'],
       ['steps.0.contract', 'probe'],
+      ['steps.0.contract', 'sometimes'],
+      ['steps.0.probe', { script: { inline: 'true' } }],
+      ['steps.0.expectReboot', 'yes'],
       // Unknown may have run: only a repeatable step is tried again (invariant 2).
       ['steps.0', { name: 'b', script: { inline: 'true' }, retry: { on: ['unknown'] } }],
       ['steps.0.retry.attempts', 11],

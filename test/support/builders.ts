@@ -127,7 +127,12 @@ export const someSettings = (over: Partial<MailboxSettings> = {}): MailboxSettin
 });
 
 /** The report of a task that ended with these letters. */
-export function aReport(key: string, task: TaskSubmit, letters: string): TaskReport {
+export function aReport(
+  key: string,
+  task: TaskSubmit,
+  letters: string,
+  exitCode: number | null = null,
+): TaskReport {
   const states: Record<string, TaskReport['failures'][number]['state']> = {
     f: 'failed',
     t: 'timed_out',
@@ -147,7 +152,7 @@ export function aReport(key: string, task: TaskSubmit, letters: string): TaskRep
     failures: task.targets
       .flatMap(({ agentId }, at) => {
         const state = states[letters.charAt(at)];
-        return state === undefined ? [] : [{ agentId, state, reason: null, exitCode: null }];
+        return state === undefined ? [] : [{ agentId, state, reason: null, exitCode }];
       })
       .slice(0, 20),
   };

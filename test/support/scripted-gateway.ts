@@ -22,6 +22,8 @@ export class ScriptedGateway {
   polls = 0;
   /** Letters of a task by its key; `.` is still running. */
   letters: (key: string, task: TaskSubmit) => string = (_, task) => 's'.repeat(task.targets.length);
+  /** Exit status that reports tell of every host that failed. */
+  exitCode: number | null = null;
   /** Whether submit already tells the end, as a quick task's does. */
   endsAtOnce = false;
   onSubmit: (key: string, task: TaskSubmit) => Promise<void> = async () => {};
@@ -32,7 +34,7 @@ export class ScriptedGateway {
   reportOf(key: string): TaskReport {
     const found = this.submitted.find((submit) => submit.key === key);
     if (found === undefined) throw new Error(`never submitted: ${key}`);
-    return aReport(key, found.task, this.letters(key, found.task));
+    return aReport(key, found.task, this.letters(key, found.task), this.exitCode);
   }
 
   activities(plan: Plan): FakeActivities & { recorded: RemediationResult[] } {

@@ -45,6 +45,25 @@ describe('policies and runbooks from files', () => {
     assert.equal(step.timeoutMs, 60_000);
   });
 
+  it('freeze the user, the probe and the reboot of a step', async () => {
+    const text = aRunbookText().replace(
+      /^ {2}- name: \S+$/m,
+      (line) =>
+        `${line}\n    contract: probe\n    expectReboot: true\n    probe: { script: { inline: 'test -e /x', runAs: web } }`,
+    );
+    const files = await loadTexts({
+      policies: { 'p.yaml': aPolicyText('web') },
+      runbooks: { 'r.yaml': text },
+    });
+
+    assert.ok(files.kind === 'loaded', JSON.stringify(files));
+    const step = files.set.runbooks.get('restart-web')?.steps[0];
+    assert.equal(step?.contract, 'probe');
+    assert.equal(step.expectReboot, true);
+    assert.equal(step.probe?.timeoutMs, 10_000);
+    assert.equal(step.probe.script.action.runAs, 'web');
+  });
+
   it('every flaw has its place and, for a near miss, what was meant', async () => {
     const flaws = await flawsOf(
       aPolicyText('web', 'gaurds: { cooldown: 1m }', 'runbook: restart-wbe', 'continue: maybe'),
@@ -81,9 +100,9 @@ describe('policies and runbooks from files', () => {
     assert.equal(refused.split('\n').length, 3);
     const silent = await textsOf(aPolicyText('web').replace('autonomy: auto\n', ''));
     assert.match(silent, /autonomy: .*not supported in this version.*autonomy: auto/);
-    const runbook = `${aRunbookText()}\n    contract: probe\n    rollout: { batches: "1 10%" }\nrollback: [{ x: 1 }]`;
+    const runbook = `${aRunbookText()}\n    rollout: { batches: "1 10%" }\nrollback: [{ x: 1 }]`;
     const texts = await textsOf(aPolicyText('web'), runbook);
-    for (const path of ['steps.0.contract', 'steps.0.rollout.batches', 'rollback']) {
+    for (const path of ['steps.0.rollout.batches', 'rollback']) {
       assert.match(texts, new RegExp(`^${path}.*not supported in this version`, 'm'), path);
     }
   });

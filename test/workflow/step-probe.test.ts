@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { aRunbook, aScript, aStep } from '../support/builders.ts';
+import { planOf, repairOn, ScriptedGateway } from '../support/scripted-gateway.ts';
+import { timeSkipping } from '../support/workflow-environment.ts';
+
+const probe = { script: aScript({ content: 'test -e /done\n' }), timeoutMs: 5_000 };
+const retry = { attempts: 3, backoffMs: 10_000, on: ['unknown' as const] };
+const probed = aStep({ contract: 'probe', probe, retry });
+const isProbe = (key: string) => key.includes('~probe');
+
+describe('a step whose outcome is unknown', () => {
+  let environment: TestWorkflowEnvironment;
+  before(async () => {
+    environment = await timeSkipping();
+  });
+  after(() => environment.teardown());
+
+  const repair = (gateway: ScriptedGateway, step = probed, hosts = 2) =>
+    repairOn(environment, {
+      gateway,
+      plan: planOf(hosts),
+      input: { runbook: aRunbook({ steps: [step] }) },
+    });
+  /** A gateway whose step ends with these letters, try by try, and whose probe with those. */
+  const answering = (step: readonly string[], asked: string, exitCode: number | null = null) => {
+    const gateway = new ScriptedGateway();
+    gateway.endsAtOnce = true;
+    gateway.exitCode = exitCode;
+    const tries = [...step];
+    const known = new Map<string, string>();
+    gateway.letters = (key, task) => {
+      if (isProbe(key)) return asked.slice(0, task.targets.length);
+      if (!key.includes('/restart/')) return 's'.repeat(task.targets.length);
+      if (!known.has(key)) known.set(key, tries.shift() ?? '');
+      return known.get(key) ?? '';
+    };
+    return gateway;
+  };
+  const keysOf = (gateway: ScriptedGateway) =>
+    gateway.submitted.map(({ key }) => key.split('/').slice(1).join('/'));
+
+  it('and whose probe finds the effect has succeeded, and is not run again', async () => {
+    const gateway = answering(['su'], 's');
+
+    const { result, events } = await repair(gateway);
+
+    assert.equal(result.state, 'verified');
+    assert.deepEqual(result.letters, { restart: 'ss', verify: 'ss' });
+    assert.deepEqual(keysOf(gateway), ['restart/1/1', 'restart~probe0/1/1', 'verify/1/1']);
+    const [step, asked] = gateway.submitted;
+    assert.deepEqual(
+      asked?.task.targets.map(({ agentId }) => agentId),
+      ['a00000000001'],
+    );
+    // An agent on which the attempt still runs refuses another one of its slot.
+    assert.equal(asked?.task.slot, step?.task.slot);
+    assert.equal(asked?.task.action.content, probe.script.action.content);
+    assert.ok(events.length <= 60, `${events.length} events`);
+  });
+
+  it('and whose probe finds nothing is tried again there', async () => {
+    const gateway = answering(['su', 's'], 'f', 1);
+
+    const { result } = await repair(gateway);
+
+    assert.equal(result.state, 'verified');
+    assert.deepEqual(result.letters, { restart: 'ps', verify: 'ss' });
+    assert.deepEqual(keysOf(gateway).slice(0, 3), [
+      'restart/1/1',
+      'restart~probe0/1/1',
+      'restart/1/2',
+    ]);
+  });
+
+  for (const { name, letter, exitCode } of [
+    { name: 'ends with another status', letter: 'f', exitCode: 2 },
+    { name: 'is refused, because the attempt still runs', letter: 'r', exitCode: null },
+    { name: 'cannot be reached', letter: 'x', exitCode: null },
+    { name: 'is itself unknown', letter: 'u', exitCode: null },
+  ]) {
+    it(`and whose probe ${name} stays unknown and is never run again`, async () => {
+      const gateway = answering(['su'], letter, exitCode);
+
+      const { result } = await repair(gateway);
+
+      assert.equal(result.state, 'failed');
+      assert.deepEqual(result.letters, { restart: 'su' });
+      assert.deepEqual(keysOf(gateway), ['restart/1/1', 'restart~probe0/1/1']);
+    });
+  }
+
+  it('and whose probe finds nothing is not tried again unless the runbook says so', async () => {
+    const gateway = answering(['su'], 'f', 1);
+
+    const { result } = await repair(gateway, aStep({ contract: 'probe', probe }));
+
+    assert.equal(result.state, 'failed');
+    assert.deepEqual(result.letters, { restart: 'su' });
+  });
+
+  it('on 45 hosts is asked about in slices whose answers a report can hold', async () => {
+    const gateway = answering(['u'.repeat(45), 's'.repeat(45)], 'f'.repeat(20), 1);
+
+    const { result } = await repair(gateway, probed, 45);
+
+    assert.equal(result.state, 'verified');
+    assert.deepEqual(
+      gateway.submitted.filter(({ key }) => isProbe(key)).map(({ task }) => task.targets.length),
+      [20, 20, 5],
+    );
+  });
+
+  it('of a repeatable step is asked of nobody', async () => {
+    const gateway = answering(['su', 's'], 's');
+
+    const { result } = await repair(gateway, aStep({ retry }));
+
+    assert.equal(result.state, 'verified');
+    assert.equal(keysOf(gateway).some(isProbe), false);
+  });
+
+  it('tells the gateway that a step expects a reboot, and of no other', async () => {
+    const gateway = answering(['ss'], '');
+
+    await repair(gateway, aStep({ expectReboot: true }));
+
+    const told = gateway.submitted.map(({ task }) => task.expectReboot);
+    assert.deepEqual(told, [true, undefined]);
+  });
+});
