@@ -80,6 +80,29 @@ describe('an agent that dies', () => {
     assert.equal(host.starts(), 1);
   });
 
+  it('in the middle of a sleep leaves it alone: succeeded, one start, the output whole', async () => {
+    const lines = (name: string) =>
+      `i=0; while [ $i -lt 500 ]; do echo ${name} $i; i=$((i + 1)); done\n`;
+    const order = host.order(`${touch()}${lines('before')}sleep 3\n${lines('after')}`);
+    const child = host.spawn(gateway.url);
+    await gateway.connected();
+    const jobId = gateway.dispatch(order);
+    await eventually(() => assert.equal(host.starts(), 1));
+    await kill(child, 'SIGKILL');
+
+    host.spawn(gateway.url);
+    await gateway.connected(2);
+    gateway.dispatch(order);
+    const report = await gateway.result(jobId);
+
+    const expected = ['before', 'after'].flatMap((name) =>
+      Array.from({ length: 500 }, (_, at) => `${name} ${at}\n`),
+    );
+    assert.equal(report.state, 'succeeded');
+    assert.equal(gateway.output(jobId, 'stdout').toString(), expected.join(''));
+    assert.equal(host.starts(), 1);
+  });
+
   it('while a script runs finds its exit status if it ended meanwhile', async () => {
     const order = host.order(waiting());
     const child = host.spawn(gateway.url);

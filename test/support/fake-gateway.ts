@@ -42,6 +42,10 @@ export class FakeGateway {
   bytesTaken = 0;
   /** By `{jobId} {stream}`: what came behind a gap. */
   readonly tails = new Map<string, OutputFrame>();
+  /** What the next welcome grants. */
+  startLeaseMs = 2_000;
+  /** Pings that were answered. */
+  pongs = 0;
   /** Whether results are told to be stored. */
   isStoring = true;
   readonly #server: Server;
@@ -190,7 +194,7 @@ export class FakeGateway {
           sessionId: 'a'.repeat(16),
           gatewayId: 'fake',
           pingMs: 500,
-          startLeaseMs: 2_000,
+          startLeaseMs: this.startLeaseMs,
         });
         this.hellos.push(frame);
         break;
@@ -215,6 +219,7 @@ export class FakeGateway {
   #pong(id: number): void {
     const { lease, stopped, isSilent, aheadMs } = this.answer;
     if (isSilent) return;
+    this.pongs += 1;
     this.send({ type: 'pong', id, gatewayTime: Date.now() + aheadMs, lease, stopped });
   }
 
