@@ -37,6 +37,8 @@ export const crashPoints = {
     'after-audit': 'a repair’s end is in the audit log, its mailbox was not told',
     'after-tell': 'a mailbox was told of the end, the repair’s history does not say so',
     'after-publish': 'gateways may read the kill switch, its history does not say so',
+    'before-lock': 'a gateway wishes for a lock on an agent, there is none',
+    'after-lock': 'an agent is locked, the wish for it still stands',
   },
   gateway: {
     'before-submit': 'a task was checked, it is not kept',

@@ -11,6 +11,7 @@ import {
   workflowTypes,
 } from '../contracts/temporal.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { OpenTask } from './gateway-client.ts';
 
@@ -32,6 +33,7 @@ export type JanitorDeps = {
     remove(agentId: string): Promise<void>;
   };
   readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
+  readonly crash: CrashPoints<'activities'>;
   readonly janitorMs: number;
   readonly controlRefreshMs: number;
 };
@@ -95,13 +97,15 @@ export class Janitor {
    * be granted keeps no other.
    */
   async grantLocks(): Promise<void> {
-    const { client, lockWishes, log } = this.#deps;
+    const { client, lockWishes, crash, log } = this.#deps;
     for (const { agentId, reason } of await lockWishes.all()) {
       const update: LockUpdate = { agentId, reason, by: 'gateway' };
+      crash('before-lock');
       try {
         await client.workflow
           .getHandle(workflowIds.control)
           .executeUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent, { args: [update] });
+        crash('after-lock');
         await lockWishes.remove(agentId);
         log.warn({ agentId, reason }, 'locked an agent that a gateway found out');
       } catch (error) {

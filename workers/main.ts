@@ -142,6 +142,7 @@ async function startActivities(base: Base): Promise<void> {
     control,
     lockWishes: new LockWishes(redis),
     tellMailbox,
+    crash,
     janitorMs,
     controlRefreshMs,
   }).run(stopping.signal);

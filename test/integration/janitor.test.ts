@@ -12,6 +12,7 @@ import {
   workflowTypes,
 } from '../../contracts/temporal.ts';
 import { systemClock } from '../../platform/clock.ts';
+import { noCrashPoints } from '../../platform/crash-point.ts';
 import { createLog } from '../../platform/log.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { controlCache } from '../../redis/control-cache.ts';
@@ -90,6 +91,7 @@ describe('janitor', () => {
       tellMailbox: around.tellMailbox,
       clock: systemClock,
       log: createLog({ program: 'test', level: 'error' }),
+      crash: noCrashPoints,
       janitorMs: 10,
       controlRefreshMs: 10,
     });

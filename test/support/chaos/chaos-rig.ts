@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import { Redis } from 'ioredis';
 import type { RemediationRow } from '../../../contracts/http.ts';
+import { agentIdFrom } from '../../../domain/ids.ts';
 import { aBody, anEntry } from '../alertmanager-posts.ts';
 import { check } from '../checker/checker.ts';
 import { readStarts, type Start } from '../checker/host-records.ts';
@@ -25,11 +27,13 @@ export type Sent = {
 const patient = { withinMs: 120_000, everyMs: 200 };
 const lateMs = 25_000;
 const listEveryMs = 400;
+const lockWishes = 'fx:{gov}:lock-wishes';
 
 /** A whole product with hosts that keep evidence, and a sender that remembers what it was told. */
 export class ChaosRig {
   readonly product: RunningProduct;
   readonly #connection: Connection;
+  readonly #redis: Redis;
   readonly #agents: readonly { readonly name: string; readonly agentId: string }[];
   readonly #posts: Post[] = [];
   readonly #startsAt = new Map<string, string>();
@@ -39,10 +43,12 @@ export class ChaosRig {
   private constructor(of: {
     readonly product: RunningProduct;
     readonly connection: Connection;
+    readonly redis: Redis;
     readonly agents: readonly { readonly name: string; readonly agentId: string }[];
   }) {
     this.product = of.product;
     this.#connection = of.connection;
+    this.#redis = of.redis;
     this.#agents = of.agents;
   }
 
@@ -54,13 +60,16 @@ export class ChaosRig {
       clocks: evidenceClocks,
       ...(root === undefined ? {} : { root }),
     });
-    const { gateway, token, temporal } = product.run();
+    const { gateway, token, temporal, redis } = product.run();
+    const client = new Redis(redis?.url ?? '');
+    client.on('error', () => {}); // Each command rejects by itself, or waits until it is back.
     const answer = await fetch(new URL('/v1/agents', gateway.url), {
       headers: { authorization: `Bearer ${token}` },
     });
     const { items } = (await answer.json()) as { items: { id: string; name: string }[] };
     return new ChaosRig({
       product,
+      redis: client,
       connection: await Connection.connect({ address: temporal.address }),
       agents: items.map(({ id, name }) => ({ name, agentId: id })),
     });
@@ -95,6 +104,22 @@ export class ChaosRig {
       ({ status }) => status,
       () => 0,
     );
+  }
+
+  /** Leaves the wish that a gateway would; answers the id of the agent, which does not exist. */
+  async wishForLock(name: string): Promise<string> {
+    const agentId = agentIdFrom(createHash('sha256').update(name).digest());
+    const wish = JSON.stringify({ reason: 'chaos', at: Date.now() });
+    await this.#redis.hset(lockWishes, agentId, wish);
+    return agentId;
+  }
+
+  /** Whether the wish has become a lock and is gone. */
+  async isLocked(agentId: string): Promise<boolean> {
+    const answer = await this.product.api('/v1/control');
+    const { locked } = (await answer.json()) as { locked: { agentId: string }[] };
+    const isWished = (await this.#redis.hexists(lockWishes, agentId)) === 1;
+    return !isWished && locked.some((lock) => lock.agentId === agentId);
   }
 
   /** The state in which the one repair of a case ended. */
@@ -205,6 +230,7 @@ export class ChaosRig {
 
   /** Its folder goes, unless it is to be kept for a look. */
   async stop(of: { readonly keep?: boolean } = {}): Promise<void> {
+    this.#redis.disconnect();
     await this.#connection.close();
     for (const part of hosts) this.signal(part, 'SIGCONT');
     await this.product.stop(of);

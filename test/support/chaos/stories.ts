@@ -3,7 +3,15 @@ import { eventually } from '../eventually.ts';
 import type { ChaosRig } from './chaos-rig.ts';
 
 /** Ways of an alert through the product; together they pass every crash point. */
-export const storyNames = ['repair', 'long', 'cancel', 'resolve', 'late', 'control'] as const;
+export const storyNames = [
+  'repair',
+  'long',
+  'cancel',
+  'resolve',
+  'late',
+  'control',
+  'lock',
+] as const;
 export type StoryName = (typeof storyNames)[number];
 
 export type StoryOf = { readonly rig: ChaosRig; readonly name: string; readonly host: string };
@@ -17,6 +25,8 @@ const others: Readonly<Record<string, StoryName>> = {
   'activities.after-poll': 'long',
   'activities.after-cancel': 'cancel',
   'activities.after-publish': 'control',
+  'activities.before-lock': 'lock',
+  'activities.after-lock': 'lock',
   'gateway.after-cancel': 'cancel',
   'gateway.after-settle': 'long',
   'agent.before-stop': 'cancel',
@@ -70,16 +80,24 @@ export const stories: Readonly<Record<StoryName, (of: StoryOf) => Promise<string
   },
   /** The kill switch is thrown and released before it fires. */
   async control(of) {
-    for (const stopped of [true, false]) {
-      await eventually(async () => {
-        const answer = await of.rig.operate('PUT', '/v1/control', { stopped, reason: 'chaos' });
-        assert.equal(answer, 200);
-      }, patient);
-    }
+    await untilDone(of, '/v1/control', { stopped: true, reason: 'chaos' });
+    await untilDone(of, '/v1/control', { stopped: false, reason: 'chaos' });
+    await of.rig.send({ ...of, seconds: 0.3 });
+    return of.rig.endOf(of.name);
+  },
+  /** A gateway finds out an agent, which is none of the hosts; an operator lets it in again. */
+  async lock(of) {
+    const agentId = await of.rig.wishForLock(of.name);
+    await eventually(async () => assert.ok(await of.rig.isLocked(agentId)), patient);
+    await untilDone(of, `/v1/control/agents/${agentId}`, { locked: false, reason: 'chaos' });
     await of.rig.send({ ...of, seconds: 0.3 });
     return of.rig.endOf(of.name);
   },
 };
+
+/** Asks as an operator until the answer is 200. */
+const untilDone = ({ rig }: StoryOf, path: string, body: unknown): Promise<void> =>
+  eventually(async () => assert.equal(await rig.operate('PUT', path, body), 200), patient);
 
 /** The id of the repair, once its script runs. */
 function startedRepair({ rig, name }: StoryOf): Promise<string> {
