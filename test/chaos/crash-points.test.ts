@@ -7,7 +7,8 @@ import { roundInWords, tell } from '../support/chaos/rounds.ts';
 import { type StoryName, stories, storyOf } from '../support/chaos/stories.ts';
 import { eventually } from '../support/eventually.ts';
 
-const pairSeed = 14;
+// One with deaths of every program and no point twice.
+const pairSeed = 87;
 const pairs = 10;
 const pairLanes = 3;
 const kills = ['api', 'dispatcher', 'workflows', 'activities', 'gateway', 'agent-2'] as const;
@@ -71,33 +72,36 @@ describe('whatever dies, every host ends in a provable state', () => {
     }
   });
 
-  describe('killed while a script runs', () => {
-    for (const [at, part] of kills.entries()) {
-      it(`${part} is back`, async () => {
-        const name = `${part}-killed`;
-        begin(name, 'resolve', at);
+  describe('several at a time', { concurrency: 2 }, () => {
+    describe('killed while a script runs', { concurrency: 1 }, () => {
+      for (const [at, part] of kills.entries()) {
+        it(`${part} is back`, async () => {
+          const name = `${part}-killed`;
+          begin(name, 'resolve', at);
 
-        await eventually(() => assert.ok(rig.starts(name).length > 0), { withinMs: 60_000 });
-        assert.ok(rig.signal(part, 'SIGKILL'), `${part} does not run`);
-        await rig.isBack(part);
-      });
-    }
+          await eventually(() => assert.ok(rig.starts(name).length > 0), { withinMs: 60_000 });
+          // A pair may have it down just now.
+          await eventually(() => assert.ok(rig.signal(part, 'SIGKILL'), `${part} does not run`));
+          await rig.isBack(part);
+        });
+      }
+    });
+
+    describe(`pairs of seed ${pairSeed}`, { concurrency: pairLanes }, () => {
+      const random = new SeededRandom(pairSeed);
+      for (let number = 1; number <= pairs; number++) {
+        const plan = pairPlan(random, `pair-${number}`);
+        it(`${plan.faults.map(inWords).join(' and ')}: every repair ends`, async () => {
+          const round = await tell(rig, plan);
+
+          assert.deepEqual(round.violations, [], roundInWords(round));
+          assert.ok(round.hits > 0, 'nobody died');
+        });
+      }
+    });
   });
 
-  describe(`pairs of seed ${pairSeed}`, { concurrency: pairLanes }, () => {
-    const random = new SeededRandom(pairSeed);
-    for (let number = 1; number <= pairs; number++) {
-      const plan = pairPlan(random, `pair-${number}`);
-      it(`${plan.faults.map(inWords).join(' and ')}: every repair ends`, async () => {
-        const round = await tell(rig, plan);
-
-        assert.deepEqual(round.violations, [], roundInWords(round));
-        assert.ok(round.hits > 0, 'nobody died');
-      });
-    }
-  });
-
-  it('every repair that met one death ends as if nothing had happened', async () => {
+  it('every repair that met a death of its own ends as if nothing had happened', async () => {
     const wrong: string[] = [];
     for (const { name, due, end } of ends) {
       if ((await end) !== due) wrong.push(`${name} is due ${due}: ${await end}`);
