@@ -33,6 +33,7 @@ import { OutputGets } from './output-gets.ts';
 import { OutputReader } from './output-reader.ts';
 import { PeerOutput } from './peer-output.ts';
 import { Presence } from './presence.ts';
+import type { Session } from './session.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { TaskBodies } from './task-bodies.ts';
 import { TaskService } from './task-service.ts';
@@ -149,7 +150,7 @@ async function stopAll(
 
 function partsOf(of: GatewayOptions) {
   const { clock, log, clocks, gatewayId, crash } = of;
-  const { background, blocking, request } = of.redis;
+  const { background, request } = of.redis;
   const metrics = new GatewayMetrics(of.metrics);
   const registry = new SessionRegistry();
   const draining = { isOn: false };
@@ -168,24 +169,15 @@ function partsOf(of: GatewayOptions) {
   });
   const gateways = new Gateways(of.redis.background, of.redis.subscriber);
   const peers = peersOf(of, { registry, dispatcher, gateways, sessions });
-  const look = new FallbackLook({
-    ...{ registry, dispatcher, gatewayLookMs: clocks.gatewayLookMs, clock, log },
-    openTasks: () => tasks.openMarks(),
-    runId: () => runIdOf(background),
-    keep: (owned) => sessions.keep(owned),
-  });
+  const look = lookOf(of, { registry, dispatcher, tasks, sessions });
   const output = new JobOutput(background);
   const reports = new JobReports({
     ...{ jobs, tasks, output, graceMs: clocks.batchGraceMs, trust: () => trust.trust },
     ...{ metrics, crash, clock, log },
   });
   const outputGets = outputGetsOf(of, registry);
-  const presence = new Presence({
-    ...{ ...clocks, registry, sessions: new Sessions(request), gatewayId },
-    ...{ lockOf: (agentId: string) => gate.lockOf(agentId), isDraining: () => draining.isOn },
-    onBehind: (session) => void links.lockOut(session),
-    ...{ alive: (ids) => gateways.alive(ids), clock, log },
-  });
+  const onBehind = (session: Session) => void links.lockOut(session);
+  const presence = presenceOf(of, { registry, gate, gateways, draining, onBehind });
   const trust = new TrustFile({
     ...{ file: of.trustFile, clock, log },
     onChange: (bundle) => links.tellAll(bundle),
@@ -194,14 +186,8 @@ function partsOf(of: GatewayOptions) {
     ...{ inventory, trust, registry, dispatcher, reports, outputGets, gate, sessions, peers },
     ...{ ...clocks, gatewayId, metrics, clock, log },
   });
-  const read = (taskId: string) => tasks.read(taskId);
   const sweep = sweepOf(of, { jobs, tasks, presence, gate, metrics });
-  const stream = new Outbox({ redis: background, blocking, gatewayId });
-  const { callbackSecret: secret } = of;
-  const outbox = new CallbackOutbox({
-    ...{ ...clocks, outbox: stream, read, secret },
-    ...{ metrics, crash, clock, log },
-  });
+  const outbox = outboxOf(of, { tasks, metrics });
   const readiness = readinessOf(of, inventory, draining);
   const served = { inventory, presence, dispatcher, bodies, peers, outputGets, readiness };
   const http = httpOf(of, { ...served, metrics });
@@ -223,6 +209,58 @@ function partsOf(of: GatewayOptions) {
     readiness,
     http,
   };
+}
+
+function lookOf(
+  { redis: { background }, clocks, clock, log }: GatewayOptions,
+  parts: {
+    readonly registry: SessionRegistry;
+    readonly dispatcher: Dispatcher;
+    readonly tasks: Tasks;
+    readonly sessions: Sessions;
+  },
+): FallbackLook {
+  const { registry, dispatcher, tasks, sessions } = parts;
+  return new FallbackLook({
+    ...{ registry, dispatcher, gatewayLookMs: clocks.gatewayLookMs, clock, log },
+    openTasks: () => tasks.openMarks(),
+    runId: () => runIdOf(background),
+    keep: (owned) => sessions.keep(owned),
+  });
+}
+
+/** Asked by requests, so by the connection that fails at once. */
+function presenceOf(
+  { redis, clocks, gatewayId, clock, log }: GatewayOptions,
+  parts: {
+    readonly registry: SessionRegistry;
+    readonly gate: ControlGate;
+    readonly gateways: Gateways;
+    readonly draining: { readonly isOn: boolean };
+    readonly onBehind: (session: Session) => void;
+  },
+): Presence {
+  const { registry, gate, gateways, draining, onBehind } = parts;
+  return new Presence({
+    ...{ ...clocks, registry, sessions: new Sessions(redis.request), gatewayId },
+    lockOf: (agentId) => gate.lockOf(agentId),
+    isDraining: () => draining.isOn,
+    alive: (ids) => gateways.alive(ids),
+    ...{ onBehind, clock, log },
+  });
+}
+
+function outboxOf(
+  of: GatewayOptions,
+  { tasks, metrics }: { readonly tasks: Tasks; readonly metrics: GatewayMetrics },
+): CallbackOutbox {
+  const { clocks, gatewayId, callbackSecret: secret, crash, clock, log } = of;
+  const { background, blocking } = of.redis;
+  return new CallbackOutbox({
+    ...{ ...clocks, outbox: new Outbox({ redis: background, blocking, gatewayId }), secret },
+    read: (taskId) => tasks.read(taskId),
+    ...{ metrics, crash, clock, log },
+  });
 }
 
 function sweepOf(
