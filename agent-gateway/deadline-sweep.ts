@@ -12,22 +12,17 @@ type AgentReport = { readonly agentId: string; readonly report: JobReport };
 export type DeadlineSweepDeps = {
   readonly jobs: {
     /** Nobody else is given what was claimed for `claimMs`. */
-    due(of: {
-      readonly now: number;
-      readonly claimMs: number;
-      readonly count: number;
-    }): Promise<readonly Due[]>;
+    due(of: { readonly claimMs: number; readonly count: number }): Promise<readonly Due[]>;
     settled(due: Due): Promise<void>;
     report(of: {
       readonly taskId: string;
       readonly reports: readonly AgentReport[];
-      readonly now: number;
       readonly onlyQueued: boolean;
     }): Promise<readonly string[]>;
   };
   readonly read: (taskId: string) => Promise<{ readonly jobs: readonly AgentReport[] } | null>;
   /** Finishes a task of which some jobs were never told again after Redis had lost it. */
-  readonly giveUp: (taskId: string, now: number) => Promise<unknown>;
+  readonly giveUp: (taskId: string) => Promise<unknown>;
   /** Those to which a job could be written now, by any gateway. */
   readonly online: (agentIds: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly isLocked: (agentId: string) => boolean;
@@ -68,16 +63,15 @@ export class DeadlineSweep {
 
   /** Settles what is due now. */
   async sweep(): Promise<void> {
-    const now = this.#deps.clock.now();
-    for (const due of await this.#deps.jobs.due({ now, claimMs, count: tasksPerSweep })) {
-      await this.#settle(due, now).catch((error: unknown) => {
+    for (const due of await this.#deps.jobs.due({ claimMs, count: tasksPerSweep })) {
+      await this.#settle(due).catch((error: unknown) => {
         // It stays due; the others must not wait for it.
         this.#deps.log.warn({ error, taskId: due.taskId }, 'a deadline is settled later');
       });
     }
   }
 
-  async #settle(due: Due, now: number): Promise<void> {
+  async #settle(due: Due): Promise<void> {
     const task = await this.#deps.read(due.taskId);
     const open = (task?.jobs ?? []).filter(
       ({ agentId, report }) => agentId !== '' && !isFinal(report.state),
@@ -96,14 +90,13 @@ export class DeadlineSweep {
       const words = await this.#deps.jobs.report({
         taskId: due.taskId,
         reports: step,
-        now,
         onlyQueued: isQueue,
       });
       for (const [at, { report }] of step.entries()) {
         if (words[at] === 'applied') this.#deps.metrics.jobEnded(report);
       }
     }
-    if (!isQueue) await this.#deps.giveUp(due.taskId, now);
+    if (!isQueue) await this.#deps.giveUp(due.taskId);
     this.#deps.crash('after-settle');
     await this.#deps.jobs.settled(due);
   }

@@ -21,11 +21,7 @@ export type DispatcherDeps = {
   readonly bodies: TaskBodies;
   readonly jobs: {
     pendingOf(agentIds: readonly string[]): Promise<readonly (readonly string[])[]>;
-    markDispatched(of: {
-      readonly taskId: string;
-      readonly agentIds: readonly string[];
-      readonly now: number;
-    }): Promise<{
+    markDispatched(of: { readonly taskId: string; readonly agentIds: readonly string[] }): Promise<{
       readonly createdAt: number;
       readonly cancel: string | null;
       readonly jobs: readonly Marked[];
@@ -184,7 +180,7 @@ export class Dispatcher {
   }
 
   async #give({ taskId, createdAt, agentIds }: Slice): Promise<void> {
-    const { bodies, gate, jobs, clock } = this.#deps;
+    const { bodies, gate, jobs } = this.#deps;
     const body = await bodies.body(taskId);
     if (body === null) return jobs.forget({ taskId, agentIds });
     // Looked at just before the mark: the switch may have been thrown meanwhile.
@@ -193,7 +189,7 @@ export class Dispatcher {
     if (sessions.length === 0) return;
     const ids = sessions.map(({ agentId }) => agentId);
     try {
-      const marked = await jobs.markDispatched({ taskId, agentIds: ids, now: clock.now() });
+      const marked = await jobs.markDispatched({ taskId, agentIds: ids });
       this.#deps.crash('after-mark');
       for (const [at, session] of sessions.entries()) {
         this.#write(session, { taskId, body, ...marked, marked: marked.jobs[at] });

@@ -14,6 +14,7 @@ export type GatewayGauges = {
   /** Unix milliseconds at which this gateway's certificate ends. */
   readonly certificateEndsAt: () => number;
   readonly now: () => number;
+  readonly clockAheadMs: () => number;
 };
 
 /** Why something an agent sent was not taken. */
@@ -158,6 +159,11 @@ export function registerGauges(metrics: Metrics, of: GatewayGauges): void {
     'fixpoint_certificate_days_left',
     'Days until the certificate of this gateway ends; agents refuse it after that.',
     () => (of.certificateEndsAt() - of.now()) / 86_400_000,
+  );
+  asked(
+    'fixpoint_clock_ahead_seconds',
+    'How far this clock is ahead of Redis’s, which deadlines follow.',
+    () => of.clockAheadMs() / 1_000,
   );
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();

@@ -22,7 +22,6 @@ export type JobStore = {
       readonly report: JobReport;
       readonly sessionId: string;
     }[];
-    readonly now: number;
   }): Promise<readonly Reported[]>;
 };
 export type OutputStore = {
@@ -40,7 +39,7 @@ type JobText = Extract<OrderedFrame, { kind: 'text' }>['frame'];
 const textKeptMs = 86_400_000;
 
 export type JobReportsDeps = {
-  readonly tasks: { recreate(task: Recreation, now: number): Promise<void> };
+  readonly tasks: { recreate(task: Recreation, graceMs: number): Promise<void> };
   /** Whom agents trust to sign jobs; null while there is no bundle. */
   readonly trust: () => Trust | null;
   /** How long what has not reported is waited for after its last possible end. */
@@ -64,8 +63,7 @@ export class JobReports {
 
   constructor(deps: JobReportsDeps) {
     this.#deps = deps;
-    const { jobs, clock } = deps;
-    this.#batches = new ReportBatches((batch) => jobs.report({ ...batch, now: clock.now() }));
+    this.#batches = new ReportBatches((batch) => deps.jobs.report(batch));
   }
 
   /** Handles one frame. Rejects only when it should be tried again; handling it twice is harmless. */
@@ -146,11 +144,10 @@ export class JobReports {
     const { trust, tasks, metrics, clock, log, graceMs } = this.#deps;
     const bundle = trust();
     if (bundle === null || !session.isAsked(frame.jobId)) return;
-    const now = clock.now();
-    const of = { trust: bundle, now, graceMs, keptMs: textKeptMs };
+    const of = { trust: bundle, now: clock.now(), keptMs: textKeptMs };
     const recreated = recreationOf(frame, of);
     const { agentId } = session;
-    if (recreated.kind === 'task') await tasks.recreate(recreated.task, now);
+    if (recreated.kind === 'task') await tasks.recreate(recreated.task, graceMs);
     session.textCame(frame.jobId);
     if (recreated.kind === 'task') {
       return log.info({ agentId, jobId: frame.jobId }, 'a task that Redis had lost is known again');

@@ -1,11 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import type { Redis } from 'ioredis';
-import type { Clocks } from '../contracts/limits.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { CrashPoints } from '../platform/crash-point.ts';
-import type { Log } from '../platform/log.ts';
-import type { Metrics, Readiness } from '../platform/metrics.ts';
+import type { Readiness } from '../platform/metrics.ts';
 import { readControl } from '../redis/control-cache.ts';
 import { Gateways } from '../redis/gateways.ts';
 import { inventoryVersion, writeInventory } from '../redis/inventory.ts';
@@ -14,17 +9,20 @@ import { Jobs } from '../redis/jobs.ts';
 import { LockWishes } from '../redis/lock-wishes.ts';
 import { Outbox } from '../redis/outbox.ts';
 import { runIdOf } from '../redis/run-id.ts';
+import { serverTime } from '../redis/server-time.ts';
 import { Sessions } from '../redis/sessions.ts';
 import { Tasks } from '../redis/tasks.ts';
 import { AgentLinks } from './agent-links.ts';
 import { type AgentListener, listenForAgents } from './agent-listener.ts';
 import { CallbackOutbox } from './callback-outbox.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { ControlGate } from './control-gate.ts';
 import { DeadlineSweep } from './deadline-sweep.ts';
 import { Dispatcher } from './dispatch.ts';
 import { drain } from './drain.ts';
 import { FallbackLook } from './fallback-look.ts';
 import { GatewayMetrics, registerGauges } from './gateway-metrics.ts';
+import type { GatewayOptions } from './gateway-options.ts';
 import { GatewayPeers } from './gateway-peers.ts';
 import { httpServer } from './http-server.ts';
 import { Inventory } from './inventory.ts';
@@ -38,42 +36,6 @@ import { SessionRegistry } from './session-registry.ts';
 import { TaskBodies } from './task-bodies.ts';
 import { TaskService } from './task-service.ts';
 import { TrustFile } from './trust-file.ts';
-
-type Listen = { readonly host: string; readonly port: number };
-
-/** What a gateway stands on. Redis connections are the caller's, who closes them after `stop`. */
-export type GatewayOptions = {
-  /**
-   * `request` fails at once, `background` waits, `blocking` is for blocking reads alone and
-   * `subscriber` for channels alone.
-   */
-  readonly redis: {
-    readonly request: Redis;
-    readonly background: Redis;
-    readonly blocking: Redis;
-    readonly subscriber: Redis;
-  };
-  /** No two gateways on one Redis may have the same. */
-  readonly gatewayId: string;
-  /** Where the others and the workers reach the API of this one. */
-  readonly url: string;
-  readonly agents: Listen;
-  readonly http: Listen;
-  /** PEM. */
-  readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string };
-  readonly registerFile: string;
-  /** The trust bundle for agents. */
-  readonly trustFile: string;
-  readonly tokens: readonly string[];
-  /** Signs callbacks; base64, with or without `whsec_`. */
-  readonly callbackSecret: string;
-  readonly egressAllow: readonly string[];
-  readonly clocks: Clocks;
-  readonly metrics: Metrics;
-  readonly crash: CrashPoints<'gateway'>;
-  readonly clock: Clock;
-  readonly log: Log;
-};
 
 export type Gateway = {
   readonly agentPort: number;
@@ -103,6 +65,7 @@ export async function startGateway(of: GatewayOptions): Promise<Gateway> {
   const onReady = () => parts.look.redisReturned();
   of.redis.background.on('ready', onReady);
   parts.sweep.start();
+  parts.clockWatch.start();
   parts.outbox.start();
   const listener = await listenForAgents({
     ...of.agents,
@@ -139,6 +102,7 @@ async function stopAll(
   await Promise.all([
     parts.outbox.stop(),
     parts.sweep.stop(),
+    parts.clockWatch.stop(),
     parts.gate.stop(),
     parts.presence.stop(),
     parts.look.stop(),
@@ -191,7 +155,10 @@ function partsOf(of: GatewayOptions) {
   const readiness = readinessOf(of, inventory, draining);
   const served = { inventory, presence, dispatcher, bodies, peers, outputGets, readiness };
   const http = httpOf(of, { ...served, metrics });
-  gaugesOf(of, { registry, inventory, gate });
+  const clockWatch = new ClockWatch({
+    ...{ redisTime: () => serverTime(background), gatewayLookMs: clocks.gatewayLookMs, clock, log },
+  });
+  gaugesOf(of, { registry, inventory, gate, clockWatch });
   return {
     metrics,
     registry,
@@ -204,6 +171,7 @@ function partsOf(of: GatewayOptions) {
     look,
     links,
     sweep,
+    clockWatch,
     outbox,
     draining,
     readiness,
@@ -277,7 +245,7 @@ function sweepOf(
   return new DeadlineSweep({
     ...{ jobs, metrics, crash, clock, log },
     read: (taskId) => tasks.read(taskId),
-    giveUp: (taskId, now) => tasks.giveUp(taskId, now),
+    giveUp: (taskId) => tasks.giveUp(taskId),
     online: (agentIds) => presence.online(agentIds),
     isLocked: (agentId) => gate.lockOf(agentId) !== null,
   });
@@ -315,6 +283,7 @@ function gaugesOf(
     readonly registry: SessionRegistry;
     readonly inventory: Inventory;
     readonly gate: ControlGate;
+    readonly clockWatch: ClockWatch;
   },
 ): void {
   const { request, blocking } = redis;
@@ -327,6 +296,7 @@ function gaugesOf(
     oldestCallback: () => new Outbox({ redis: request, blocking, gatewayId }).oldest(),
     certificateEndsAt: () => certificateEndsAt,
     now: () => clock.now(),
+    clockAheadMs: () => parts.clockWatch.aheadMs,
   });
 }
 
@@ -373,7 +343,7 @@ function httpOf(
 ) {
   const tasks = new Tasks(of.redis.request);
   const { egressAllow, crash, clock, log, tokens, metrics: scrape } = of;
-  const service = new TaskService({ ...parts, tasks, egressAllow, crash, clock, log });
+  const service = new TaskService({ ...parts, tasks, egressAllow, crash, log });
   const store = new JobOutput(of.redis.request);
   const [sessions, gateways] = [
     new Sessions(of.redis.request),

@@ -15,7 +15,8 @@ export type Recreation = {
   /** The job's place in the submit. */
   readonly position: number;
   readonly notAfter: number;
-  readonly deadline: number;
+  /** When the job has ended at the latest. */
+  readonly endsAt: number;
   readonly outputBytes: number;
   readonly callback: CallbackTarget | null;
 };
@@ -42,8 +43,6 @@ export function recreationOf(
   of: {
     readonly trust: Trust;
     readonly now: number;
-    /** Added to a job's last possible end: the deadline of what has not reported. */
-    readonly graceMs: number;
     /** What ended longer ago makes no task. */
     readonly keptMs: number;
   },
@@ -66,8 +65,7 @@ export function recreationOf(
     kind: 'task',
     task: {
       ...{ taskId: job.taskId, key, agentId: job.agentId, size, position, callback },
-      ...{ notAfter: job.notAfter, outputBytes: job.limits.outputBytes },
-      deadline: Math.max(endsAt, of.now) + of.graceMs,
+      ...{ notAfter: job.notAfter, endsAt, outputBytes: job.limits.outputBytes },
     },
   };
 }

@@ -5,7 +5,6 @@ import { taskIdOf } from '../domain/ids.ts';
 import { plainReport } from '../domain/job.ts';
 import { jobWriter } from '../domain/job-bytes.ts';
 import { canonicalJson } from '../platform/canonical-json.ts';
-import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { contentDigestOf, sha256, sha256Hex } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
@@ -28,7 +27,6 @@ export type TaskServiceDeps = {
   readonly egressAllow: readonly string[];
   readonly metrics: GatewayMetrics;
   readonly crash: CrashPoints<'gateway'>;
-  readonly clock: Clock;
   readonly log: Log;
 };
 
@@ -61,7 +59,7 @@ export class TaskService {
     const enrolled = this.#enrolled(task);
     this.#deps.crash('before-submit');
     const submitted = await this.#deps.tasks.submit({
-      ...{ taskId, key: of.key, task, now: this.#deps.clock.now() },
+      ...{ taskId, key: of.key, task },
       digest: sha256Hex(canonicalJson(unsigned(task))),
       isAgain: of.isAgain,
       isEnrolled: (agentId) => enrolled.has(agentId),
@@ -96,8 +94,8 @@ export class TaskService {
 
   /** Ends what queues and asks the agents to end what runs; the report says what became of it. */
   async cancel(taskId: string, reason: CancelReason): Promise<TaskReport> {
-    const { tasks, dispatcher, peers, metrics, clock } = this.#deps;
-    const cancelled = await tasks.cancel({ taskId, reason, now: clock.now() });
+    const { tasks, dispatcher, peers, metrics } = this.#deps;
+    const cancelled = await tasks.cancel({ taskId, reason });
     if (cancelled === null) throw notFound(taskId);
     this.#deps.crash('after-cancel');
     metrics.jobsCancelled(cancelled.ended);

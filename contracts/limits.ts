@@ -114,6 +114,8 @@ export const limits = {
   textsAskedMax: 1_000,
   /** Of those others, how many are remembered for each agent; the rest it tells of on its next link. */
   textsWaitingMax: 10_000,
+  /** How far a gateway's clock may be from Redis's before its log says so; synchronised ones are within 0.1 s. */
+  clockAheadMs: 1_000,
   /** Sessions opening at once that have not said hello yet. */
   handshakesMax: 256,
   /** Agents locked at once: all travel in the control state, which gateways read twice a second. */

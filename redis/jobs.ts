@@ -5,12 +5,12 @@ import { jobIdOf } from '../domain/ids.ts';
 import { plainReport } from '../domain/job.ts';
 import { keys } from './keys.ts';
 import { script } from './script.ts';
-import { endingKeys } from './tasks.ts';
+import { endingKeys, endingPreludes } from './tasks.ts';
 import { guarded } from './unavailable.ts';
 
-const report = script('task-report', 'task-ending');
-const dispatch = script('jobs-dispatch');
-const claim = script('deadline-claim');
+const report = script('task-report', ...endingPreludes);
+const dispatch = script('jobs-dispatch', 'redis-time');
+const claim = script('deadline-claim', 'redis-time');
 
 /**
  * `late`: it had ended, or gone further, before. `foreign`: the task has no job of that agent.
@@ -53,7 +53,6 @@ export class Jobs {
       readonly report: JobReport;
       readonly sessionId?: string;
     }[];
-    readonly now: number;
     readonly onlyQueued?: boolean;
   }): Promise<readonly Reported[]> {
     const condition = of.onlyQueued === true ? 'queued' : 'any';
@@ -65,7 +64,7 @@ export class Jobs {
           ...of.reports.map(({ agentId }) => keys.agent.pending(agentId)),
         ],
         [
-          ...[of.taskId, of.now, limits.taskKeptMs, condition],
+          ...[of.taskId, limits.taskKeptMs, condition],
           ...of.reports.flatMap((job) => [
             ...[job.agentId, JSON.stringify(job.report), job.sessionId ?? ''],
           ]),
@@ -79,11 +78,7 @@ export class Jobs {
    * Marks jobs of one task as sent and says, by position, how to send each; to be called before
    * each write to a link. `cancel` is the reason for which the task was cancelled.
    */
-  markDispatched(of: {
-    readonly taskId: string;
-    readonly agentIds: readonly string[];
-    readonly now: number;
-  }): Promise<{
+  markDispatched(of: { readonly taskId: string; readonly agentIds: readonly string[] }): Promise<{
     readonly createdAt: number;
     readonly cancel: string | null;
     readonly jobs: readonly Marked[];
@@ -99,7 +94,7 @@ export class Jobs {
             keys.agent.pending(agentId),
           ]),
         ],
-        [taskId, of.now, dispatchedRow, ...of.agentIds],
+        [taskId, dispatchedRow, ...of.agentIds],
       )) as [string, string, string, number[]];
       return {
         createdAt: Number(createdAt),
@@ -127,17 +122,13 @@ export class Jobs {
     });
   }
 
-  /** Claims what is due at `now` for `claimMs`, earliest first, at most `count`. */
-  due(of: {
-    readonly now: number;
-    readonly claimMs: number;
-    readonly count: number;
-  }): Promise<readonly Due[]> {
+  /** Claims what is due by Redis's clock for `claimMs`, earliest first, at most `count`. */
+  due(of: { readonly claimMs: number; readonly count: number }): Promise<readonly Due[]> {
     return guarded(async () => {
       const members = (await claim(
         this.#redis,
         [keys.deadlines],
-        [of.now, of.now + of.claimMs, of.count],
+        [of.claimMs, of.count],
       )) as string[];
       return members.flatMap((member): Due[] => {
         const [kind, taskId] = member.split(':');

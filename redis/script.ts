@@ -11,12 +11,12 @@ export type Script = (
 
 /**
  * The script `redis/scripts/{name}.lua`, sent by digest and by text when Redis does not know it.
- * A prelude is another file of that folder whose functions the script uses.
+ * Preludes are other files of that folder whose functions the script uses, each after those it uses.
  */
-export function script(name: string, prelude?: string): Script {
+export function script(name: string, ...preludes: readonly string[]): Script {
   const textOf = (file: string) =>
     readFileSync(new URL(`./scripts/${file}.lua`, import.meta.url), 'utf8');
-  const text = prelude === undefined ? textOf(name) : `${textOf(prelude)}\n${textOf(name)}`;
+  const text = [...preludes, name].map(textOf).join('\n');
   const digest = createHash('sha1').update(text).digest('hex');
   return async (client, keys, args) => {
     try {

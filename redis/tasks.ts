@@ -6,10 +6,13 @@ import { keys } from './keys.ts';
 import { script } from './script.ts';
 import { guarded } from './unavailable.ts';
 
-const submit = script('task-submit', 'task-ending');
-const cancel = script('task-cancel', 'task-ending');
-const recreate = script('task-recreate', 'task-ending');
-const giveUp = script('task-give-up', 'task-ending');
+/** What every script that may end a job begins with. */
+export const endingPreludes = ['redis-time', 'task-ending'] as const;
+
+const submit = script('task-submit', ...endingPreludes);
+const cancel = script('task-cancel', ...endingPreludes);
+const recreate = script('task-recreate', ...endingPreludes);
+const giveUp = script('task-give-up', ...endingPreludes);
 
 /**
  * A task as it stands: its jobs in the order of the submit. Times are Unix milliseconds. Of a task
@@ -53,7 +56,9 @@ const notEnrolledRow = JSON.stringify(plainReport('not_enrolled', 'not_enrolled'
 const dispatchedRow = JSON.stringify(plainReport('dispatched', null));
 const openTasksMax = 10_000;
 
-/** Tasks as Redis keeps them (rule R5). Every method rejects with `upstream_unavailable` only. */
+/**
+ * Tasks as Redis keeps them, by its own clock (rule R5). Every method rejects with `upstream_unavailable` only.
+ */
 export class Tasks {
   readonly #redis: Redis;
 
@@ -73,7 +78,6 @@ export class Tasks {
     readonly isEnrolled: (agentId: string) => boolean;
     /** It was here before, so its jobs may have been sent: none of them is called unreachable. */
     readonly isAgain: boolean;
-    readonly now: number;
   }): Promise<Submitted> {
     const { task } = of;
     const agents = task.targets.map(({ agentId }) => agentId);
@@ -82,7 +86,7 @@ export class Tasks {
         this.#redis,
         [...endingKeys(of.taskId), ...agents.map(keys.agent.pending)],
         [
-          ...[of.taskId, of.now, limits.taskKeptMs, of.key, of.digest, JSON.stringify(task)],
+          ...[of.taskId, limits.taskKeptMs, of.key, of.digest, JSON.stringify(task)],
           ...[agents.join(','), task.notAfter, task.deadline],
           ...[task.callback?.url ?? '', task.callback?.reference ?? '', task.limits.outputBytes],
           ...[of.isAgain ? '1' : '', dispatchedRow],
@@ -146,20 +150,22 @@ export class Tasks {
       readonly size: number;
       readonly position: number;
       readonly notAfter: number;
-      readonly deadline: number;
+      /** When the job has ended at the latest, Unix milliseconds. */
+      readonly endsAt: number;
       readonly outputBytes: number;
       readonly callback: { readonly url: string; readonly reference: string } | null;
     },
-    now: number,
+    /** How long what has not reported is waited for after that, and after now. */
+    graceMs: number,
   ): Promise<void> {
     await guarded(() =>
       recreate(
         this.#redis,
         [...endingKeys(of.taskId), keys.agent.pending(of.agentId)],
         [
-          ...[of.taskId, now, limits.taskKeptMs, of.key, of.size, of.position, of.agentId],
-          ...[dispatchedRow, of.notAfter, of.deadline],
-          ...[of.callback?.url ?? '', of.callback?.reference ?? '', of.outputBytes],
+          ...[of.taskId, limits.taskKeptMs, of.key, of.size, of.position, of.agentId],
+          ...[dispatchedRow, of.notAfter, of.endsAt],
+          ...[of.callback?.url ?? '', of.callback?.reference ?? '', of.outputBytes, graceMs],
         ],
       ),
     );
@@ -169,9 +175,9 @@ export class Tasks {
    * Finishes a task that was made again from some of its jobs and of which the others have never
    * told: those stay unknown. Any other task is left as it is. Answers how many those were.
    */
-  giveUp(taskId: string, now: number): Promise<number> {
+  giveUp(taskId: string): Promise<number> {
     return guarded(async () =>
-      Number(await giveUp(this.#redis, endingKeys(taskId), [taskId, now, limits.taskKeptMs])),
+      Number(await giveUp(this.#redis, endingKeys(taskId), [taskId, limits.taskKeptMs])),
     );
   }
 
@@ -240,7 +246,6 @@ export class Tasks {
   cancel(of: {
     readonly taskId: string;
     readonly reason: string;
-    readonly now: number;
   }): Promise<{ readonly inFlight: readonly string[]; readonly ended: number } | null> {
     return guarded(async () => {
       const text = await this.#redis.hget(keys.task.task(of.taskId), 'agents');
@@ -250,7 +255,7 @@ export class Tasks {
         this.#redis,
         [...endingKeys(of.taskId), ...agents.map(keys.agent.pending)],
         [
-          ...[of.taskId, of.now, limits.taskKeptMs, of.reason],
+          ...[of.taskId, limits.taskKeptMs, of.reason],
           ...[JSON.stringify(plainReport('cancelled', of.reason)), ...agents],
         ],
       );

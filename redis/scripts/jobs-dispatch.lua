@@ -1,12 +1,12 @@
 -- Marks jobs of one task as sent, before their frames are written: a job that may have been sent is
 -- never called unreachable (design 5.4).
--- KEYS[1] task hash  KEYS[2] jobs hash  KEYS[3..] per job: its output (see job-output), its agent's pending queue
--- ARGV[1] task id  ARGV[2] now (Unix ms)  ARGV[3] row of a dispatched job (JSON)  ARGV[4..] agent ids
+-- Prelude: redis-time. KEYS[1] task hash  KEYS[2] jobs hash  KEYS[3..] per job: its output (see job-output), its agent's pending queue
+-- ARGV[1] task id  ARGV[2] row of a dispatched job (JSON)  ARGV[3..] agent ids
 -- Returns {when the task was created (Unix ms), cancel reason or '', words, have}: one letter per job, 'f' send it, nothing of it is held,
 -- 'a' send it again, 'l' too late, 'o' over; `have` says where what is held of stdout and stderr of each 'a' ends, in order.
 local not_after = tonumber(redis.call('HGET', KEYS[1], 'notAfter') or 0)
-local late = tonumber(ARGV[2]) > not_after
-local rows = redis.call('HMGET', KEYS[2], unpack(ARGV, 4))
+local late = tonumber(unix_ms()) > not_after
+local rows = redis.call('HMGET', KEYS[2], unpack(ARGV, 3))
 
 local function held_until(output, stream)
   local from = redis.call('HGET', output, stream .. ':from')
@@ -16,13 +16,13 @@ end
 
 local words, have, marks = {}, {}, {}
 for at = 1, #rows do
-  local agent_id = ARGV[3 + at]
+  local agent_id = ARGV[2 + at]
   local state = rows[at] and string.match(rows[at], '"state":"([a-z_]+)"')
   if state == 'queued' then
     words[at] = late and 'l' or 'f'
     if not late then
       marks[#marks + 1] = agent_id
-      marks[#marks + 1] = ARGV[3]
+      marks[#marks + 1] = ARGV[2]
     end
   elseif state == 'dispatched' or state == 'acked' or state == 'running' then
     words[at] = 'a'

@@ -1,6 +1,8 @@
 -- Prelude of every script that may end a job: what follows when one is over (rule R5).
 -- Such a script has KEYS[1] task hash, KEYS[2] jobs hash, KEYS[3] open tasks, KEYS[4] deadlines,
--- KEYS[5] callback outbox, and ARGV[1] task id, ARGV[2] now (Unix ms), ARGV[3] ms a finished task is kept.
+-- KEYS[5] callback outbox, and ARGV[1] task id, ARGV[2] ms a finished task is kept. Prelude: redis-time.
+
+local now = unix_ms()
 
 local ranks = { queued = 0, dispatched = 1, acked = 2, running = 3 }
 local final = 9
@@ -19,7 +21,7 @@ end
 local function count_ended(ended)
   if ended == 0 then return end
   if redis.call('HINCRBY', KEYS[1], 'remaining', -ended) > 0 then return end
-  redis.call('HSET', KEYS[1], 'state', 'finished', 'finishedAt', ARGV[2])
+  redis.call('HSET', KEYS[1], 'state', 'finished', 'finishedAt', now)
   redis.call('HDEL', KEYS[1], 'body')
   redis.call('ZREM', KEYS[3], ARGV[1])
   redis.call('ZREM', KEYS[4], 'queue:' .. ARGV[1], 'report:' .. ARGV[1])
@@ -27,6 +29,6 @@ local function count_ended(ended)
   if url and url ~= '' then
     redis.call('XADD', KEYS[5], '*', 'taskId', ARGV[1])
   end
-  redis.call('PEXPIRE', KEYS[1], ARGV[3])
-  redis.call('PEXPIRE', KEYS[2], ARGV[3])
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
 end

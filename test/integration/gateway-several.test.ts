@@ -46,7 +46,7 @@ describe('two gateways on one Redis', () => {
   const keep = async (key: string, task: TaskSubmit): Promise<string> => {
     const taskId = taskIdOf(key, sha256);
     await new Tasks(host.redis).submit({
-      ...{ taskId, key, task, digest: key, now: systemClock.now() },
+      ...{ taskId, key, task, digest: key },
       isEnrolled: () => true,
       isAgain: false,
     });
@@ -106,7 +106,7 @@ describe('two gateways on one Redis', () => {
     const lost = await submit('key-cancel-lost', taskFor(1));
     const { jobId } = await agent.heard('dispatch', 2);
     agent.ack(jobId, 'running');
-    await new Tasks(host.redis).cancel({ taskId: lost, reason: 'operator', now: 0 });
+    await new Tasks(host.redis).cancel({ taskId: lost, reason: 'operator' });
 
     await eventually(() => assert.ok(agent.all('cancel').some((frame) => frame.jobId === jobId)));
     for (const id of [first.jobId, jobId]) {
@@ -140,7 +140,7 @@ describe('two gateways on one Redis', () => {
 
     const report = plainReport('refused', 'no_lease');
     const words = await new Jobs(host.redis).report({
-      ...{ taskId, now: systemClock.now() },
+      taskId,
       reports: [{ agentId: host.agent(1).agentId, report, sessionId }],
     });
 
@@ -176,26 +176,6 @@ describe('two gateways on one Redis', () => {
     await there.cut();
     await eventually(async () => assert.equal((await viewOf('agent-2', one)).sessionId, null));
     await here.cut();
-  });
-
-  it('what is due is claimed by one of them, and by another when the claim has run out', async () => {
-    const jobs = new Jobs(host.redis);
-    const ids = Array.from(
-      { length: 50 },
-      (_, at) => `t${String.fromCharCode(97 + (at % 26))}${at}`,
-    );
-    const now = systemClock.now() + 3_600_000;
-    for (const id of ids) await host.redis.zadd('fx:deadlines', now, `report:${id}`);
-
-    const claims = await Promise.all(
-      Array.from({ length: 10 }, () => jobs.due({ now, claimMs: 1_000, count: 20 })),
-    );
-    const later = await jobs.due({ now: now + 1_000, claimMs: 1_000, count: 100 });
-
-    const claimed = claims.flat().map(({ taskId }) => taskId);
-    assert.deepEqual(claimed.toSorted(), ids.toSorted());
-    assert.equal(later.length, ids.length);
-    await host.redis.del('fx:deadlines');
   });
 
   it('at notAfter an agent of the other gateway is online and an absent one is not', async () => {

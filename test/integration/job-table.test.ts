@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import { type JobState, jobState } from '../../contracts/task.ts';
 import { agentIdFrom, taskIdOf } from '../../domain/ids.ts';
 import { isFinal, mayFollow, plainReport } from '../../domain/job.ts';
+import { systemClock } from '../../platform/clock.ts';
 import { sha256 } from '../../platform/digest.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { Jobs } from '../../redis/jobs.ts';
@@ -30,6 +31,7 @@ describe('the table of job states in Redis', () => {
   it('takes of any history of reports just what the rule allows, and never moves a job backwards', async () => {
     const tasks = new Tasks(redis);
     const jobs = new Jobs(redis);
+    const notAfter = systemClock.now() + 3_600_000;
     let number = 0;
     const reports = fc.array(fc.constantFrom(...jobState.options), { maxLength: 12 });
     await fc.assert(
@@ -38,15 +40,18 @@ describe('the table of job states in Redis', () => {
         const key = `job-table/${number}`;
         const taskId = taskIdOf(key, sha256);
         await tasks.submit({
-          ...{ taskId, key, digest: key, now: 1, isEnrolled: () => true, isAgain: false },
-          task: aSubmit({ targets: [{ agentId, journalId: '0'.repeat(26) }] }),
+          ...{ taskId, key, digest: key, isEnrolled: () => true, isAgain: false },
+          task: aSubmit({
+            targets: [{ agentId, journalId: '0'.repeat(26) }],
+            notAfter,
+            deadline: notAfter,
+          }),
         });
         let model: JobState = 'queued';
         for (const state of states) {
           const [word] = await jobs.report({
             taskId,
             reports: [{ agentId, report: plainReport(state, null) }],
-            now: 2,
           });
           assert.equal(word, mayFollow(model, state) ? 'applied' : 'late', `${model} → ${state}`);
           if (word === 'applied') model = state;

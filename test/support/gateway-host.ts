@@ -8,14 +8,15 @@ import {
   issueCertificate,
   type KeyPair,
 } from '../../agent-gateway/certificates.ts';
+import type { GatewayOptions } from '../../agent-gateway/gateway-options.ts';
 import { appendIssue, type IssueRecord } from '../../agent-gateway/issue-register.ts';
-import { type Gateway, type GatewayOptions, startGateway } from '../../agent-gateway/server.ts';
+import { type Gateway, startGateway } from '../../agent-gateway/server.ts';
 import { type Clocks, defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
 import type { LockedAgent } from '../../contracts/temporal.ts';
 import type { TrustEnvelope } from '../../contracts/trust.ts';
 import { agentIdFrom, journalIdFrom } from '../../domain/ids.ts';
-import { systemClock } from '../../platform/clock.ts';
+import { type Clock, systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import { silentLog } from '../../platform/log.ts';
 import { Metrics } from '../../platform/metrics.ts';
@@ -44,6 +45,8 @@ export class GatewayHost {
   readonly #directory: string;
   readonly #clocks: Clocks;
   readonly #tls: GatewayOptions['tls'];
+  /** Of the gateways; tests live by the machine's. */
+  readonly #clock: Clock;
   /** The gateway that is meant where none is named. */
   readonly #first: string;
   readonly #gateways = new Map<string, Running>();
@@ -58,6 +61,7 @@ export class GatewayHost {
     readonly directory: string;
     readonly clocks: Clocks;
     readonly tls: GatewayOptions['tls'];
+    readonly clock: Clock;
     readonly first?: string;
   }) {
     this.#first = of.first ?? 'gateway-1';
@@ -69,10 +73,15 @@ export class GatewayHost {
     this.#directory = of.directory;
     this.#clocks = of.clocks;
     this.#tls = of.tls;
+    this.#clock = of.clock;
   }
 
   static async start(
-    of: { readonly agents?: number; readonly clocks?: Partial<Clocks> } = {},
+    of: {
+      readonly agents?: number;
+      readonly clocks?: Partial<Clocks>;
+      readonly clock?: Clock;
+    } = {},
   ): Promise<GatewayHost> {
     const [redisServer, authority, directory] = await Promise.all([
       startRedis(),
@@ -84,7 +93,8 @@ export class GatewayHost {
     });
     const tls = { ca: authority.certificate, certificate: own.certificate, key: own.key };
     const clocks = { ...defaultClocks, ...of.clocks };
-    const host = new GatewayHost({ redisServer, authority, directory, clocks, tls });
+    const { clock = systemClock } = of;
+    const host = new GatewayHost({ redisServer, authority, directory, clocks, tls, clock });
     for (let number = 1; number <= (of.agents ?? 1); number += 1) await host.enrol(number);
     await host.allow();
     await host.startGateway();
@@ -94,9 +104,9 @@ export class GatewayHost {
   /** A second gateway on the same Redis, register and authority. Ended by its own `stopGateway`. */
   async beside(gatewayId: string): Promise<GatewayHost> {
     const { redisServer, authority } = this;
-    const [directory, clocks, tls] = [this.#directory, this.#clocks, this.#tls];
     const host = new GatewayHost({
-      ...{ redisServer, authority, directory, clocks, tls, first: gatewayId },
+      ...{ redisServer, authority, directory: this.#directory, clocks: this.#clocks },
+      ...{ tls: this.#tls, clock: this.#clock, first: gatewayId },
     });
     host.redis.disconnect();
     await host.startGateway(gatewayId);
@@ -222,7 +232,7 @@ export class GatewayHost {
       clocks: { ...this.#clocks, ...clocks },
       metrics: new Metrics(),
       crash: noCrashPoints,
-      clock: systemClock,
+      clock: this.#clock,
       log: silentLog,
     });
     this.#gateways.set(gatewayId, { gateway, connections: Object.values(redis) });
