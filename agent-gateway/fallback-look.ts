@@ -5,6 +5,7 @@ import type { Log } from '../platform/log.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { type Rounds, startRounds } from './rounds.ts';
 import type { SessionRegistry } from './session-registry.ts';
+import type { TaskBodies } from './task-bodies.ts';
 
 type OpenTask = {
   readonly taskId: string;
@@ -15,6 +16,7 @@ type OpenTask = {
 export type FallbackLookDeps = {
   readonly registry: SessionRegistry;
   readonly dispatcher: Pick<Dispatcher, 'begin' | 'cancelGiven'>;
+  readonly bodies: Pick<TaskBodies, 'keepOnly'>;
   readonly openTasks: () => Promise<readonly OpenTask[]>;
   /** Another one is another Redis, which may lack what the one before had been given last. */
   readonly runId: () => Promise<string>;
@@ -73,6 +75,7 @@ export class FallbackLook {
     if (this.#mayHaveLost) this.#begun = new Map();
     this.#mayHaveLost = false;
     const open = await this.#deps.openTasks();
+    this.#deps.bodies.keepOnly(new Set(open.map(({ taskId }) => taskId)));
     const before = this.#begun;
     this.#begun = new Map();
     for (const task of open) {

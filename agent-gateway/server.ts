@@ -133,7 +133,7 @@ function partsOf(of: GatewayOptions) {
   });
   const gateways = new Gateways(of.redis.background, of.redis.subscriber);
   const peers = peersOf(of, { registry, dispatcher, gateways, sessions });
-  const look = lookOf(of, { registry, dispatcher, tasks, sessions });
+  const look = lookOf(of, { registry, dispatcher, bodies, tasks, sessions });
   const output = new JobOutput(background);
   const reports = new JobReports({
     ...{ jobs, tasks, output, graceMs: clocks.batchGraceMs, trust: () => trust.trust },
@@ -184,13 +184,14 @@ function lookOf(
   parts: {
     readonly registry: SessionRegistry;
     readonly dispatcher: Dispatcher;
+    readonly bodies: TaskBodies;
     readonly tasks: Tasks;
     readonly sessions: Sessions;
   },
 ): FallbackLook {
-  const { registry, dispatcher, tasks, sessions } = parts;
+  const { registry, dispatcher, bodies, tasks, sessions } = parts;
   return new FallbackLook({
-    ...{ registry, dispatcher, gatewayLookMs: clocks.gatewayLookMs, clock, log },
+    ...{ registry, dispatcher, bodies, gatewayLookMs: clocks.gatewayLookMs, clock, log },
     openTasks: () => tasks.openMarks(),
     runId: () => runIdOf(background),
     keep: (owned) => sessions.keep(owned),

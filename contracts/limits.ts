@@ -110,6 +110,8 @@ export const limits = {
   sliceJobsMax: 256,
   /** Tasks whose jobs are being written or wait for it; what is beyond is found at the next look. */
   tasksWritingMax: 10_000,
+  /** Bodies of tasks that a gateway keeps to write jobs from: eight of the largest. Others are read again. */
+  taskBodiesBytes: 64 * 1024 * 1024,
   /** Texts of unknown jobs that one agent is asked for at once; the others are asked for later. */
   textsAskedMax: 1_000,
   /** Of those others, how many are remembered for each agent; the rest it tells of on its next link. */

@@ -18,6 +18,7 @@ function aLook() {
       },
       async cancelGiven() {},
     },
+    bodies: { keepOnly() {} },
     async openTasks() {
       redis.onRead();
       return [{ taskId: 'task', createdAt: 1, cancel: null }];
