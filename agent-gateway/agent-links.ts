@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
+import { limits } from '../contracts/limits.ts';
 import { base32 } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
@@ -68,8 +69,6 @@ export type AgentLinksDeps = {
 const refusedRetryMs = 10_000;
 const badFrameRetryMs = 1_000;
 const claimRetryMs = 500;
-// As with jobs: a burst of writes keeps the loop from heartbeats.
-const sliceSessions = 256;
 const pingLookMs = 50;
 
 /** From a link to a session, and what a session does. */
@@ -100,11 +99,12 @@ export class AgentLinks {
     });
   }
 
-  /** Hands a trust bundle on to every live session that knows what it is. */
+  /** Hands a trust bundle on to every live session that knows what it is, in slices as jobs are. */
   async tellAll({ envelope }: Trust): Promise<void> {
     const sessions = this.#deps.registry.all();
-    for (let from = 0; from < sessions.length; from += sliceSessions) {
-      for (const session of sessions.slice(from, from + sliceSessions)) session.trust(envelope);
+    for (let from = 0; from < sessions.length; from += limits.sliceJobsMax) {
+      for (const session of sessions.slice(from, from + limits.sliceJobsMax))
+        session.trust(envelope);
       await setImmediate();
     }
   }
