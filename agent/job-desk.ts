@@ -145,7 +145,6 @@ export class JobDesk {
       secrets = this.#secrets(job);
       verdict = this.#check(job, { secrets, user });
     }
-    if (verdict.kind === 'known') return this.#answer(frame);
     if (verdict.kind === 'ended') return this.#report(frame.jobId, verdict.report);
     if (user.kind === 'refused') return; // The verdict said so.
     if (pending.cancelled !== null) {
@@ -211,7 +210,6 @@ export class JobDesk {
     if (pending.cancelled !== null) return plainReport('cancelled', pending.cancelled);
     const verdict = checkStart(job, {
       ...this.#permission(),
-      isKnown: false,
       isSlotAlive: false,
       jobsRunning: 0,
       hasSecrets: true,
@@ -224,7 +222,6 @@ export class JobDesk {
     const starting = [...this.#pending.values()].filter(({ slot }) => slot !== null);
     return checkStart(job, {
       ...this.#permission(),
-      isKnown: false,
       isSlotAlive:
         starting.some(({ slot }) => slot === job.slot) || this.#deps.executor.isSlotAlive(job.slot),
       // A job that has just been started is in both counts for a moment, which errs to the safe side.

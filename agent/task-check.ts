@@ -26,7 +26,6 @@ export type ReadOrder =
 
 /** What the agent knows at the moment of a check. */
 export type Readiness = {
-  readonly isKnown: boolean;
   /** Unix milliseconds by the gateway's clock; null before its first pong. */
   readonly gatewayTime: number | null;
   /** Unix milliseconds by this host's own clock, which may be wrong. */
@@ -42,7 +41,6 @@ export type Readiness = {
 };
 
 export type Verdict =
-  | { readonly kind: 'known' }
   | { readonly kind: 'start' }
   | { readonly kind: 'ended'; readonly report: JobReport };
 
@@ -87,11 +85,10 @@ export function readOrder(order: Order, me: Reader): ReadOrder {
 }
 
 /**
- * Second half: a job the journal knows is answered from it whatever the time or the lease; any
- * other must be in time, allowed, leased, alone in its slot and have a place and its secrets. Pure.
+ * Second half, of a job that the journal does not know: it must be in time, allowed, leased, alone in
+ * its slot, and have its user, a place and its secrets. Pure.
  */
 export function checkStart(job: Pick<Job, 'notAfter'>, now: Readiness): Verdict {
-  if (now.isKnown) return { kind: 'known' };
   if (now.gatewayTime !== null && now.gatewayTime > job.notAfter) {
     return { kind: 'ended', report: plainReport('expired', 'not_after') };
   }

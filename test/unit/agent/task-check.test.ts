@@ -40,7 +40,6 @@ const read = (
 };
 
 const nothingReady: Readiness = {
-  isKnown: true,
   gatewayTime: 2_000,
   hostTime: 1_000 + limits.hostClockLeewayMs + 1,
   isStopped: true,
@@ -73,10 +72,9 @@ describe('the checks of a job', () => {
     assert.equal(read(aJob(), 'a', { jobId: `t${'b'.repeat(25)}.${me.agentId}` }), 'invalid_job');
   });
 
-  it('answer a known job before anything else, then go through the order of design 5.6', () => {
+  it('go through the order of design 5.6', () => {
     const steps: readonly [Partial<Readiness>, string][] = [
-      [{}, 'known'],
-      [{ isKnown: false }, 'expired not_after'],
+      [{}, 'expired not_after'],
       [{ gatewayTime: 500 }, 'expired not_after'],
       [{ gatewayTime: null, hostTime: 1_000 + limits.hostClockLeewayMs }, 'refused stopped'],
       [{ isStopped: false }, 'refused clock_unknown'],
