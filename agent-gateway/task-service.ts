@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { limits } from '../contracts/limits.ts';
 import { type TaskReport, type TaskSubmit, taskSubmit } from '../contracts/task.ts';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
@@ -54,13 +55,17 @@ export class TaskService {
     readonly isAgain: boolean;
   }): Promise<{ readonly isNew: boolean; readonly report: TaskReport }> {
     const task = checked(taskSubmit, of.body);
+    // Each step takes tens of milliseconds for 20,000 targets: pings and other tasks come between.
+    await setImmediate();
     this.#check(of.key, task);
     const taskId = taskIdOf(of.key, sha256);
     const enrolled = this.#enrolled(task);
+    await setImmediate();
+    const digest = sha256Hex(canonicalJson(unsigned(task)));
+    await setImmediate();
     this.#deps.crash('before-submit');
     const submitted = await this.#deps.tasks.submit({
-      ...{ taskId, key: of.key, task },
-      digest: sha256Hex(canonicalJson(unsigned(task))),
+      ...{ taskId, key: of.key, task, digest },
       isAgain: of.isAgain,
       isEnrolled: (agentId) => enrolled.has(agentId),
     });
@@ -72,6 +77,7 @@ export class TaskService {
     this.#deps.crash('after-submit');
     const isNew = submitted.kind === 'created';
     if (isNew) this.#deps.bodies.put({ taskId, key: of.key, task });
+    await setImmediate();
     const report = isNew
       ? newReport({ taskId, key: of.key, task, enrolled })
       : await this.report(taskId);

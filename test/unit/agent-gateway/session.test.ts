@@ -65,6 +65,16 @@ describe('session', () => {
     assert.equal(socket.sent[2]?.reason, 'resolved');
   });
 
+  it('a job of a task that was made again is written once more, one of the same task is not', () => {
+    const session = sessionOn(new SlowSocket());
+    assert.ok(session.reserve('job', 0));
+    session.give(dispatch('job'));
+
+    assert.equal(session.reserve('job', 0), false);
+    assert.equal(session.reserve('job', 1), false);
+    assert.equal(session.reserve('job', 2), true);
+  });
+
   it('the time to the first ack is told once', () => {
     const session = sessionOn(new SlowSocket());
     session.give(dispatch('job'));
