@@ -61,10 +61,10 @@ describe('output at the gateway', () => {
   };
   const read = async (path: string, query: string) =>
     (await host.call({ path: `${path}?${query}` })).body as Text;
-  const bytesAt = async (path: string, query: string) => {
+  const bytesAt = async (path: string, query: string, url = host.url) => {
     const headers = { authorization: 'Bearer a-token-of-the-tests-only' };
     const accept = 'application/octet-stream';
-    const response = await fetch(`${host.url}${path}?${query}`, {
+    const response = await fetch(`${url}${path}?${query}`, {
       headers: { ...headers, accept },
     });
     return Buffer.from(await response.arrayBuffer());
@@ -268,5 +268,26 @@ describe('output at the gateway', () => {
 
     assert.deepEqual([early.text, early.next, early.finished], ['a', 1, false]);
     assert.deepEqual([late.text, late.next, late.finished], ['漢', 4, true]);
+  });
+
+  it('output is read by any gateway, whichever has the agent', async () => {
+    const two = 'gateway-2';
+    await host.startGateway(two);
+    const { jobId, path } = await job();
+    const whole = flood(400_000, 4);
+    hold(jobId, whole);
+    await end(jobId, whole.length);
+
+    const query = `offset=20000&limit=300000`;
+    const other = await bytesAt(path, query, host.urlOf(two));
+    const text = await host.call({ path: `${path}?offset=20000&limit=100`, gatewayId: two });
+    await agent.cut();
+    const away = await host.call({ path: `${path}?offset=20000`, gatewayId: two });
+    agent = await host.connect(1);
+
+    assert.ok(other.equals(whole.subarray(20_000, 320_000)));
+    assert.equal((text.body as Text).total, whole.length);
+    assert.deepEqual([away.status, (away.body as { code: string }).code], [503, 'agent_offline']);
+    await host.stopGateway(two);
   });
 });

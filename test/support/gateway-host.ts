@@ -26,6 +26,7 @@ import type { AgentHost } from './agent-host.ts';
 import { eventually } from './eventually.ts';
 import { type AgentCredentials, FakeAgent } from './fake-agent.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
+import { freePort } from './server-process.ts';
 import { testSigner } from './signing.ts';
 
 export const callbackSecret = `whsec_${Buffer.from('a secret of the tests only').toString('base64')}`;
@@ -217,12 +218,13 @@ export class GatewayHost {
       blocking: connect('blocking'),
       subscriber: connect('blocking'),
     };
+    const port = await freePort();
     const gateway = await startGateway({
       redis,
       gatewayId,
-      url: `http://127.0.0.1/${gatewayId}`,
+      url: `http://127.0.0.1:${port}`,
       agents: { host: '127.0.0.1', port: this.#agentPorts.get(gatewayId) ?? 0 },
-      http: { host: '127.0.0.1', port: 0 },
+      http: { host: '127.0.0.1', port },
       tls: this.#tls,
       registerFile: join(this.#directory, 'issued.jsonl'),
       trustFile: join(this.#directory, 'trust.json'),
