@@ -29,7 +29,7 @@ if backlog + alerts > entriesMax or waiting + bytes > bytesMax then
   if new > 0 and isFull then return {0, backlog} end
 end
 
-local accepted = 0
+local accepted, kept = 0, 0
 for i = 0, alerts - 1 do
   local at = first + i * 4
   local id, payload, fingerprint, ends = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -41,12 +41,13 @@ for i = 0, alerts - 1 do
   end
   if redis.call('SET', seen, '0', 'NX', 'PX', ARGV[3]) then
     redis.call('XADD', KEYS[1], '*', 'source', source, 'delivery', id, 'alert', payload)
-    redis.call('INCRBY', KEYS[4], #payload)
+    kept = kept + #payload
     accepted = accepted + 1
   else
     redis.call('INCR', seen)
   end
 end
+if kept > 0 then redis.call('INCRBY', KEYS[4], kept) end
 local start = first + alerts * 4
 for i = 0, bad - 1 do
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', 'entry', ARGV[start + i])
