@@ -14,7 +14,7 @@ export type GatewayPlace = {
   readonly redisUrl: string;
   /** Holds the certificates and the issue register. */
   readonly certificates: string;
-  /** Holds its log. */
+  /** Holds its log and `fixpoint.yaml`. */
   readonly folder: string;
   readonly ports: { readonly agents: number; readonly http: number; readonly metrics: number };
 };
@@ -129,6 +129,7 @@ function environmentOf(place: GatewayPlace): Record<string, string> {
     FIXPOINT_GATEWAY_LISTEN: `127.0.0.1:${ports.http}`,
     FIXPOINT_METRICS_LISTEN: `127.0.0.1:${ports.metrics}`,
     FIXPOINT_CERTIFICATES_DIR: place.certificates,
+    FIXPOINT_CONFIG: join(place.folder, 'fixpoint.yaml'),
     FIXPOINT_STATE_DIR: place.folder,
     FIXPOINT_TOKEN: token,
     FIXPOINT_GATEWAY_TOKEN: token,
