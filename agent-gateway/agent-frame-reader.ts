@@ -36,6 +36,8 @@ export function knownFrame(value: unknown): AgentFrame | null {
 }
 
 function knownPing(value: Unknown): AgentFrame | null {
+  // Rare: only of a host whose clock is off.
+  if (Object.hasOwn(value, 'clockOffsetMs')) return null;
   const { id, sequence } = value;
   if (!Number.isSafeInteger(id)) return null;
   if (!Object.hasOwn(value, 'sequence')) return { type: 'ping', id: id as number };

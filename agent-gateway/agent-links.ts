@@ -7,6 +7,7 @@ import type { Log } from '../platform/log.ts';
 import type { Trust } from '../platform/trust-bundle.ts';
 import type { ControlGate } from './control-gate.ts';
 import type { Dispatcher } from './dispatch.ts';
+import type { Peer } from './enrolment.ts';
 import { FrameBacklog } from './frame-backlog.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPeers } from './gateway-peers.ts';
@@ -81,9 +82,13 @@ export class AgentLinks {
   }
 
   /** Sees a link through its hello and into a session, or ends it. Never rejects. */
-  async open(socket: WebSocket, agentId: string): Promise<void> {
+  async open(socket: WebSocket, { agentId, generation }: Peer): Promise<void> {
     const { clock, log, metrics } = this.#deps;
     const journalIdOf = (id: string) => this.#deps.inventory.journalIdOf(id);
+    // Two generations behind cannot be the agent that was renewed: it is a copy (security T3).
+    if (this.#deps.inventory.generationOf(agentId) > generation + 1) {
+      void this.#deps.gate.wishLock(agentId, 'cloned');
+    }
     const isLocked = (id: string) => this.#deps.gate.lockOf(id) !== null;
     const opening = await openLink(socket, { agentId, journalIdOf, isLocked, clock });
     metrics.handshake(opening.kind === 'refused' ? opening.reason : opening.kind);
@@ -227,9 +232,14 @@ export class AgentLinks {
     });
   }
 
-  #pong(session: Session, { id, sequence }: Ping): void {
+  #pong(session: Session, { id, sequence, clockOffsetMs: told }: Ping): void {
+    const clockOffsetMs = told ?? null;
+    if (clockOffsetMs !== null && session.clockOffsetMs === null) {
+      const { agentId } = session;
+      this.#deps.log.warn({ agentId, clockOffsetMs }, 'the clock of a host is off');
+    }
     this.#deps.metrics.heartbeat(session.silentMs, this.#deps.pingMs);
-    session.heard(sequence);
+    session.heard({ sequence, clockOffsetMs });
     const { control } = this.#deps.gate;
     session.send({
       type: 'pong',

@@ -1,143 +1,67 @@
 // @peculiar/x509 resolves its parts through decorators' metadata, which this import provides.
 import 'reflect-metadata';
-import { webcrypto, type X509Certificate } from 'node:crypto';
+import { createPublicKey, webcrypto, type X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
-import type { Clock } from '../platform/clock.ts';
+import { FixpointError } from '../domain/errors.ts';
+import { sha256Hex } from '../platform/digest.ts';
+
+export { createAuthority, issueCertificate, type KeyPair } from '../platform/authority.ts';
+
+/** What a certificate request proves: somebody holds this key. */
+export type RequestedKey = {
+  readonly publicKey: x509.PublicKey;
+  /** SHA-256 of the key (SPKI), hex. */
+  readonly digest: string;
+};
 
 /**
- * The small authority behind the agent link. An agent's identity is a URI in its certificate
- * (invariant 9), its labels are a second one, so that neither can be claimed by the agent itself
- * (rule X5). All keys are P-256: 20 times cheaper to sign with than RSA.
+ * The key of a request (PKCS #10, PEM). Everything else in it, names above all, is ignored. Throws
+ * `invalid_payload` if it cannot be read, is not signed by its own key, or the key is neither
+ * P-256 nor Ed25519.
  */
-
-/** Certificate and private key (PKCS #8), both PEM. The key belongs in a file of mode 0600. */
-export type KeyPair = { readonly certificate: string; readonly key: string };
-
-/** What was issued; `serial` is hex, `notAfter` is Unix milliseconds. */
-export type IssuedCertificate = KeyPair & { readonly serial: string; readonly notAfter: number };
-
-export type CertificateSubject =
-  | {
-      readonly kind: 'agent';
-      readonly agentId: string;
-      readonly labels: Readonly<Record<string, string>>;
-    }
-  | { readonly kind: 'gateway' };
-
-const day = 86_400_000;
-// A host whose clock is slow would meet a certificate that is not valid yet, and reconnect for
-// ever (rule R10).
-const backdatedMs = day;
-const authorityDays = 3_650;
-const certificateDays = 397;
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-
-const gatewayUri = 'spiffe://fixpoint/gateway';
-const agentUri = (agentId: string): string => `spiffe://fixpoint/agent/${agentId}`;
-
-/** A new authority, valid for ten years. */
-export async function createAuthority(clock: Clock): Promise<KeyPair> {
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
-    {
-      ...validity(clock, authorityDays),
-      name: 'CN=Fixpoint agent link',
-      signingAlgorithm: algorithm,
-      keys,
-      extensions: [
-        new x509.BasicConstraintsExtension(true, 0, true),
-        new x509.KeyUsagesExtension(
-          x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
-          true,
-        ),
-        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
-      ],
-    },
-    webcrypto,
-  );
-  return { certificate: certificate.toString('pem'), key: await pemOfKey(keys.privateKey) };
-}
-
-/** A new key with a certificate of `authority`, valid for 13 months. Two calls issue two. */
-export async function issueCertificate(of: {
-  readonly authority: KeyPair;
-  readonly subject: CertificateSubject;
-  readonly clock: Clock;
-}): Promise<IssuedCertificate> {
-  const issuer = new x509.X509Certificate(of.authority.certificate);
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const certificate = await x509.X509CertificateGenerator.create(
-    {
-      ...validity(of.clock, certificateDays),
-      issuer: issuer.subject,
-      subject: of.subject.kind === 'agent' ? `CN=${of.subject.agentId}` : 'CN=gateway',
-      publicKey: keys.publicKey,
-      signingKey: await privateKeyOf(of.authority.key),
-      signingAlgorithm: algorithm,
-      extensions: [
-        new x509.BasicConstraintsExtension(false, undefined, true),
-        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-        new x509.ExtendedKeyUsageExtension([
-          of.subject.kind === 'agent'
-            ? x509.ExtendedKeyUsage.clientAuth
-            : x509.ExtendedKeyUsage.serverAuth,
-        ]),
-        new x509.SubjectAlternativeNameExtension(namesOf(of.subject)),
-        await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey, false, webcrypto),
-      ],
-    },
-    webcrypto,
-  );
-  return {
-    certificate: certificate.toString('pem'),
-    key: await pemOfKey(keys.privateKey),
-    serial: certificate.serialNumber,
-    notAfter: certificate.notAfter.getTime(),
-  };
-}
-
-function validity(clock: Clock, days: number) {
-  // The first bit is cleared, so that DER does not read a negative number.
-  const serial = Buffer.from(clock.randomBytes(16));
-  serial.writeUInt8((serial.readUInt8(0) & 0x7f) | 0x40, 0);
-  return {
-    serialNumber: serial.toString('hex'),
-    notBefore: new Date(clock.now() - backdatedMs),
-    notAfter: new Date(clock.now() + days * day),
-  };
-}
-
-function namesOf(subject: CertificateSubject): x509.JsonGeneralNames {
-  if (subject.kind === 'gateway') {
-    return [
-      { type: 'url', value: gatewayUri },
-      { type: 'dns', value: 'localhost' },
-      { type: 'ip', value: '127.0.0.1' },
-    ];
+export async function requestedKey(pem: string): Promise<RequestedKey> {
+  const flaw = (what: string, cause?: unknown) =>
+    new FixpointError('invalid_payload', `the certificate request ${what}`, { cause });
+  let request: x509.Pkcs10CertificateRequest;
+  let key: ReturnType<typeof createPublicKey>;
+  try {
+    request = new x509.Pkcs10CertificateRequest(pem);
+    const spki = Buffer.from(request.publicKey.rawData);
+    key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
+  } catch (cause) {
+    throw flaw('cannot be read', cause);
   }
-  return [
-    { type: 'url', value: agentUri(subject.agentId) },
-    { type: 'url', value: `fixpoint:labels?${new URLSearchParams({ ...subject.labels })}` },
-  ];
+  const isP256 = key.asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  if (!isP256 && key.asymmetricKeyType !== 'ed25519')
+    throw flaw('must have a P-256 or Ed25519 key');
+  const isSigned = await request.verify(webcrypto).catch(() => false);
+  if (!isSigned) throw flaw('is not signed by its own key');
+  return { publicKey: request.publicKey, digest: keyDigestOf(key) };
 }
 
-async function pemOfKey(key: webcrypto.CryptoKey): Promise<string> {
-  return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
-}
-
-function privateKeyOf(pem: string): Promise<webcrypto.CryptoKey> {
-  const bytes = x509.PemConverter.decodeFirst(pem);
-  return webcrypto.subtle.importKey('pkcs8', bytes, algorithm, false, ['sign']);
-}
+/** SHA-256 of a public key as SPKI, hex. */
+const keyDigestOf = (key: ReturnType<typeof createPublicKey>): string =>
+  sha256Hex(key.export({ format: 'der', type: 'spki' }));
 
 /**
  * The agent that a verified certificate names, or null if it names none or several. The chain was
  * checked by TLS before; this reads the identity only.
  */
 export function agentIdOfCertificate(certificate: X509Certificate): string | null {
-  const uris = (certificate.subjectAltName ?? '').split(', ').flatMap((name) => {
+  const uris = namesIn(certificate).flatMap((name) => {
     const match = /^URI:spiffe:\/\/fixpoint\/agent\/([0-9a-hjkmnp-tv-z]{12})$/.exec(name);
     return match?.[1] === undefined ? [] : [match[1]];
   });
   return uris.length === 1 ? (uris[0] ?? null) : null;
 }
+
+/** How often the agent's certificate was renewed before; 0 in one that does not say. */
+export function generationOfCertificate(certificate: X509Certificate): number {
+  const name = namesIn(certificate).find((each) => each.startsWith(generationName));
+  return Number(name?.slice(generationName.length) ?? 0);
+}
+
+const generationName = 'URI:fixpoint:generation?n=';
+
+const namesIn = (certificate: X509Certificate): readonly string[] =>
+  (certificate.subjectAltName ?? '').split(', ');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { limits } from '../contracts/limits.ts';
+import type { AuditLog } from '../platform/audit.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { type Rounds, startRounds } from './rounds.ts';
@@ -36,6 +37,8 @@ export type ControlGateDeps = {
   /** The text of the control cache, null if there is none. */
   readonly read: () => Promise<string | null>;
   readonly wishes: LockWishes;
+  /** Keeps a record of every wish of this gateway. */
+  readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
   readonly log: Log;
   /** Called on every change of the kill switch. */
@@ -75,15 +78,21 @@ export class ControlGate {
   }
 
   /**
-   * Keeps an agent out from now on and asks for a lock that lasts. Never rejects: what Redis does
-   * not take now, or loses before the lock stands, it is given at the next look.
+   * Keeps an agent out from now on and asks for a lock that lasts; one that is locked stays as it
+   * is. Never rejects: what Redis does not take now, or loses before the lock stands, it is given
+   * at the next look.
    */
   async wishLock(agentId: string, reason: string): Promise<void> {
-    const { clock, log, onLocked } = this.#deps;
+    if (this.lockOf(agentId) !== null) return;
+    const { audit, clock, log, onLocked } = this.#deps;
     log.warn({ agentId, reason }, 'an agent is locked');
     this.#own.set(agentId, { agentId, reason, by: ownName, at: clock.now() });
     onLocked(agentId);
     await this.#writeWishes();
+    const record = { kind: 'agent.lock_wished', actor: ownName, object: agentId };
+    await audit.append({ ...record, detail: { reason } }).catch((error: unknown) => {
+      log.error({ error, agentId }, 'an audit record was not written');
+    });
   }
 
   start(): void {

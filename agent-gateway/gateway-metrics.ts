@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { JobReport } from '../contracts/task.ts';
+import type { ErrorCode } from '../domain/errors.ts';
 import { isFinal, reasonHints } from '../domain/job.ts';
 import type { Metrics } from '../platform/metrics.ts';
 
@@ -32,6 +33,7 @@ export class GatewayMetrics {
   readonly #toAck;
   readonly #heartbeat;
   readonly #handshakes;
+  readonly #enrolments;
 
   constructor(metrics: Metrics) {
     this.#jobs = metrics.counter('fixpoint_jobs_total', 'Jobs that ended, by outcome.', [
@@ -79,6 +81,15 @@ export class GatewayMetrics {
       'Links of agents, by how they opened.',
       ['outcome'],
     );
+    this.#enrolments = metrics.counter(
+      'fixpoint_enrolments_total',
+      'Enrolments and renewals, by how they ended; the refused ones by error code.',
+      ['outcome'],
+    );
+  }
+
+  enrolment(outcome: 'enrolled' | 'renewed' | ErrorCode): void {
+    this.#enrolments.inc({ outcome });
   }
 
   jobEnded(report: JobReport): void {

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Clocks } from '../contracts/limits.ts';
+import type { AuditLog } from '../platform/audit.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
@@ -25,12 +26,14 @@ export type GatewayOptions = {
   readonly url: string;
   readonly agents: Listen;
   readonly http: Listen;
-  /** PEM. */
-  readonly tls: { readonly ca: string; readonly certificate: string; readonly key: string };
-  readonly registerFile: string;
-  /** The trust bundle for agents. */
-  readonly trustFile: string;
+  /** Where agents reach the gateways, for enrolment tokens; none: this gateway's own address. */
+  readonly agentGateways: readonly string[];
+  /** ca.crt, gateway.crt, gateway.key, the issue register, trust.json; with ca.key it enrols agents. */
+  readonly certificatesDir: string;
+  /** Workers' and operators'. */
   readonly tokens: readonly string[];
+  readonly operatorTokens: readonly string[];
+  readonly audit: AuditLog;
   /** Signs callbacks; base64, with or without `whsec_`. */
   readonly callbackSecret: string;
   readonly egressAllow: readonly string[];

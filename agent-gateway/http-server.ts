@@ -1,15 +1,17 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { limits } from '../contracts/limits.ts';
 import { FixpointError } from '../domain/errors.ts';
-import { sameSecret } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
 import { type Metrics, type Readiness, readyz } from '../platform/metrics.ts';
 import { type AgentRoutesDeps, agentRoutes } from './agent-routes.ts';
+import { type AgentTokenRoutesDeps, agentTokenRoutes } from './agent-token-routes.ts';
+import { isKnownToken } from './bearer-token.ts';
 import { answerProblem } from './problem.ts';
 import { type TaskRoutesDeps, taskRoutes } from './task-routes.ts';
 
 export type HttpServerDeps = TaskRoutesDeps &
-  AgentRoutesDeps & {
+  AgentRoutesDeps &
+  AgentTokenRoutesDeps & {
     /** Any of them will do. */
     readonly tokens: readonly string[];
     readonly scrape: Metrics;
@@ -42,23 +44,17 @@ export function httpServer(deps: HttpServerDeps): FastifyInstance {
   void app.register(async (routes) => {
     // On the routes and not by the request's path, which may be spelled in many ways.
     routes.addHook('onRequest', async (request) => {
-      if (isKnown(request.headers.authorization, deps.tokens)) return;
+      if (isKnownToken(request.headers.authorization, deps.tokens)) return;
       throw new FixpointError('unauthenticated', 'a bearer token of this gateway is needed');
     });
     taskRoutes(routes, deps);
     agentRoutes(routes, deps);
+    agentTokenRoutes(routes, deps);
   });
   return app;
 }
 
 const pathOf = (url: string): string => (url.split('?')[0] ?? '').slice(0, 200);
-
-function isKnown(authorization: string | undefined, tokens: readonly string[]): boolean {
-  const given = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1];
-  if (given === undefined) return false;
-  // Compared with each, so that the time does not tell which one is near.
-  return tokens.map((token) => sameSecret(token, given)).includes(true);
-}
 
 function healthRoutes(app: FastifyInstance, deps: HttpServerDeps): void {
   app.get('/livez', (_request, reply) => reply.type('text/plain').send('ok\n'));

@@ -1,15 +1,13 @@
-import { stat } from 'node:fs/promises';
 import type { AgentView } from '../contracts/task.ts';
-import { FixpointError } from '../domain/errors.ts';
 import type { InventoryAgent } from '../domain/target-selection.ts';
 import type { Clock } from '../platform/clock.ts';
 import { sha256Hex } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
-import { type IssueRecord, readRegister } from './issue-register.ts';
+import { byName, type IssueRegister, type RegisteredAgent } from './issue-register.ts';
 import { type Rounds, startRounds } from './rounds.ts';
 
 export type InventoryDeps = {
-  readonly registerFile: string;
+  readonly register: IssueRegister;
   /** Which register Redis was rebuilt from; null while it has none. */
   readonly publishedVersion: () => Promise<string | null>;
   readonly publish: (of: {
@@ -35,7 +33,7 @@ export class Inventory {
   #byId = new Map<string, EnrolledAgent>();
   #version: string | null = null;
   #isPublished = false;
-  #stamp = '';
+  #membership = -1;
   #rounds: Rounds | undefined;
 
   constructor(deps: InventoryDeps) {
@@ -76,6 +74,11 @@ export class Inventory {
     return this.byId(agentId)?.journalId;
   }
 
+  /** How often the agent's certificate was renewed, as far as this gateway has read; else 0. */
+  generationOf(agentId: string): number {
+    return this.#deps.register.agents.get(agentId)?.generation ?? 0;
+  }
+
   /** By id or, failing that, by name. */
   find(idOrName: string): EnrolledAgent | undefined {
     return this.byId(idOrName) ?? this.all().find(({ name }) => name === idOrName);
@@ -103,37 +106,20 @@ export class Inventory {
   }
 
   async #read(): Promise<void> {
-    const stamp = await stampOf(this.#deps.registerFile);
-    if (stamp === this.#stamp) return;
-    const records = await readRegister(this.#deps.registerFile);
-    if (records.length === 0 && this.#byId.size > 0) {
-      throw new FixpointError(
-        'inventory_incomplete',
-        `${this.#deps.registerFile} is gone or empty`,
-        {
-          hint: 'restore it from a copy; the agents it named before are still known here',
-        },
-      );
-    }
-    this.#byId = new Map(records.map((record) => [record.agentId, enrolledOf(record)]));
-    this.#version = sha256Hex(JSON.stringify(records)).slice(0, 16);
-    this.#stamp = stamp;
+    const { register } = this.#deps;
+    await register.read();
+    if (register.membership === this.#membership) return;
+    this.#byId = new Map(
+      byName(register.agents).map((agent) => [agent.agentId, enrolledOf(agent)]),
+    );
+    this.#version = sha256Hex(JSON.stringify([...this.#byId.values()])).slice(0, 16);
+    this.#membership = register.membership;
   }
 }
 
-const enrolledOf = ({ agentId, name, journalId, labels }: IssueRecord): EnrolledAgent => ({
+const enrolledOf = ({ agentId, name, journalId, labels }: RegisteredAgent): EnrolledAgent => ({
   id: agentId,
   name,
   journalId,
   labels: { ...labels, name },
 });
-
-/** Changes when the file does; a file that is not there has a stamp too. */
-async function stampOf(file: string): Promise<string> {
-  try {
-    const { size, mtimeMs, ino } = await stat(file);
-    return `${ino}/${size}/${mtimeMs}`;
-  } catch {
-    return 'none'; // No register yet: nobody is enrolled, and that is all there is to know.
-  }
-}

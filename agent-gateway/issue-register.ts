@@ -1,68 +1,198 @@
-import { appendFile, readFile, truncate } from 'node:fs/promises';
+import { open, readFile, stat, truncate } from 'node:fs/promises';
 import { z } from 'zod';
 import { agentId, journalId } from '../contracts/task.ts';
 import { FixpointError } from '../domain/errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import { withFileLock } from './file-lock.ts';
 
-/** One certificate that was issued. Times are Unix milliseconds, `serial` is hex. */
-export const issueRecord = z.object({
+/** Of every certificate. Times are Unix milliseconds, `serial` is hex. */
+const issued = {
   agentId,
+  serial: z.string(),
+  issuedAt: z.int(),
+  notAfter: z.int(),
+  /** Counts an agent's renewals; the certificate says it too, so that a copy of it is found out. */
+  generation: z.int().min(0).default(0),
+  /** SHA-256 of the agent's public key (SPKI), hex; absent where the key was made for the agent. */
+  keyDigest: z.string().optional(),
+  /** Which authority signed: SHA-256 of its certificate, hex; absent in records from before. */
+  authority: z.string().optional(),
+};
+
+/** An agent that was enrolled, with its first certificate. */
+export const issueRecord = z.object({
+  kind: z.literal('issue').default('issue'),
+  ...issued,
   name: z.string().min(1).max(253),
   /** `name` (unique), `hostname` and `ip` among them (design 5.2). */
   labels: z.record(z.string(), z.string()),
   journalId,
-  serial: z.string(),
-  issuedAt: z.int(),
-  notAfter: z.int(),
 });
-export type IssueRecord = z.infer<typeof issueRecord>;
+export type IssueRecord = z.input<typeof issueRecord>;
+
+const renewalRecord = z.object({ kind: z.literal('renewal'), ...issued });
+/** The agent is enrolled no more; its name may be given again. */
+const revocationRecord = z.object({
+  kind: z.literal('revocation'),
+  agentId,
+  at: z.int(),
+  reason: z.string(),
+});
+const record = z.union([renewalRecord, revocationRecord, issueRecord]);
+/** One line of the register. */
+export type RegisterRecord = z.input<typeof record>;
+
+/** An agent as its records add up: who it is, and its newest certificate. */
+export type RegisteredAgent = z.output<typeof issueRecord>;
+type Agents = ReadonlyMap<string, RegisteredAgent>;
+
+type Known = {
+  readonly agents: Agents;
+  /** Which file was read, so that one put in its place is noticed. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly lines: number;
+  /** Changes with who is enrolled, not with renewals. */
+  readonly membership: number;
+};
+const nothing: Known = { agents: new Map(), file: '', bytes: 0, lines: 0, membership: 0 };
 
 /**
- * Adds a record to the register beside the authority: the truth about who is enrolled (rule X5).
- * Append-only, synced before it resolves, mode 0600. Not for two writers at once.
+ * The register beside the authority: the truth about who is enrolled (rule X5). An append-only
+ * file, one record a line, synced before it counts, mode 0600; several gateways may share it. It
+ * is read on from where it was left, because ten thousand agents renew twice a day.
  */
-export async function appendIssue(file: string, record: IssueRecord): Promise<void> {
-  const before = await textOf(file);
-  // A line torn by a crash would swallow the record that follows it.
-  const whole = Buffer.byteLength(before.slice(0, before.lastIndexOf('\n') + 1));
-  if (whole < Buffer.byteLength(before)) await truncate(file, whole);
-  await appendFile(file, `${JSON.stringify(issueRecord.parse(record))}\n`, {
-    mode: 0o600,
-    flush: true,
-  });
+export class IssueRegister {
+  readonly #file: string;
+  readonly #clock: Clock;
+  #known: Known = nothing;
+
+  constructor(of: { readonly file: string; readonly clock: Clock }) {
+    this.#file = of.file;
+    this.#clock = of.clock;
+  }
+
+  /** The newest of every enrolled agent, by id, as of the last `read` or `append`. */
+  get agents(): Agents {
+    return this.#known.agents;
+  }
+
+  /** Grows with every change of who is enrolled under which name and labels. */
+  get membership(): number {
+    return this.#known.membership;
+  }
+
+  /**
+   * Takes in what was appended since. Throws `inventory_incomplete` if a line cannot be read, two
+   * agents have one name, or the file is suddenly gone or empty, and then changes nothing: partial
+   * never means all (invariant 6). A torn last line, as a crash while appending leaves it, is
+   * skipped.
+   */
+  async read(): Promise<void> {
+    const found = await statOf(this.#file);
+    const isSame = found?.id === this.#known.file && found.size >= this.#known.bytes;
+    if (isSame && found.size === this.#known.bytes) return;
+    const { agents, membership } = this.#known;
+    const from = isSame ? this.#known : { ...nothing, membership: membership + 1 };
+    const text = found === null ? '' : await textFrom(this.#file, from.bytes);
+    const known = added(this.#file, from, text);
+    if (!isSame && agents.size > 0 && known.agents.size === 0) {
+      throw unreadable(this.#file, 'it is gone or empty, and had agents before');
+    }
+    if (found !== null) this.#known = { ...known, file: found.id };
+  }
+
+  /**
+   * Appends what `decide` answers, having seen every record before it; nothing if it throws. No
+   * other writer of the same file comes between, in this process or another.
+   */
+  async append(decide: (agents: Agents) => Promise<readonly RegisterRecord[]>): Promise<void> {
+    await withFileLock({ path: `${this.#file}.lock`, clock: this.#clock }, async (assertHeld) => {
+      await this.read();
+      const records = await decide(this.#known.agents);
+      const text = records.map((each) => `${JSON.stringify(record.parse(each))}\n`).join('');
+      // What would make the register unreadable is not written.
+      added(this.#file, this.#known, text);
+      await assertHeld();
+      const file = await open(this.#file, 'a', 0o600);
+      try {
+        // A line torn by a crash would swallow the record that follows it.
+        const { size } = await file.stat();
+        if (size > this.#known.bytes) await truncate(this.#file, this.#known.bytes);
+        await file.appendFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await this.read();
+    });
+  }
 }
 
-/**
- * The newest record of every agent, sorted by name; none if there is no file yet. Throws
- * `inventory_incomplete` if a line cannot be read or two agents have one name: partial never
- * means all (invariant 6). A torn last line, as a crash while appending leaves it, is skipped.
- */
-export async function readRegister(file: string): Promise<readonly IssueRecord[]> {
-  const lines = (await textOf(file)).split('\n');
-  const byAgent = new Map<string, IssueRecord>();
-  for (const [at, line] of lines.entries()) {
-    // What follows the last line feed is empty, or was being written when its writer died.
-    if (at === lines.length - 1 || line === '') continue;
-    const record = recordOf(line);
-    if (record === null) throw unreadable(file, `line ${at + 1} is no record`);
-    byAgent.set(record.agentId, record);
+/** Sorted by name. */
+export const byName = (agents: Agents): readonly RegisteredAgent[] =>
+  [...agents.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+
+function added(file: string, from: Known, text: string): Known {
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+  const agents = new Map(from.agents);
+  let { lines, membership } = from;
+  for (const line of whole.split('\n').slice(0, -1)) {
+    lines += 1;
+    if (line === '') continue;
+    const read = recordOf(line);
+    if (read === null) throw unreadable(file, `line ${lines} is no record`);
+    if (read.kind !== 'renewal') membership += 1;
+    apply(agents, read);
   }
+  if (membership !== from.membership) requireUniqueNames(file, agents);
+  return { ...from, agents, lines, membership, bytes: from.bytes + Buffer.byteLength(whole) };
+}
+
+function apply(agents: Map<string, RegisteredAgent>, read: z.output<typeof record>): void {
+  if (read.kind === 'issue') agents.set(read.agentId, read);
+  if (read.kind === 'revocation') agents.delete(read.agentId);
+  if (read.kind !== 'renewal') return;
+  const before = agents.get(read.agentId);
+  // A renewal of an agent that was revoked meanwhile changes nothing.
+  if (before !== undefined) agents.set(read.agentId, { ...before, ...read, kind: 'issue' });
+}
+
+function requireUniqueNames(file: string, agents: Agents): void {
   const names = new Set<string>();
-  for (const { name } of byAgent.values()) {
+  for (const { name } of agents.values()) {
     if (names.has(name)) throw unreadable(file, `two agents are named ${name}`);
     names.add(name);
   }
-  return [...byAgent.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
-const textOf = (file: string): Promise<string> =>
-  readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
-
-function recordOf(line: string): IssueRecord | null {
+async function textFrom(file: string, bytes: number): Promise<string> {
+  if (bytes === 0) return readFile(file, 'utf8');
+  const handle = await open(file, 'r');
   try {
-    return issueRecord.parse(JSON.parse(line));
+    const chunks: Buffer[] = [];
+    for await (const chunk of handle.createReadStream({ start: bytes, autoClose: false })) {
+      chunks.push(chunk as Buffer); // No encoding was asked for, so they are bytes.
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
+async function statOf(file: string): Promise<{ id: string; size: number } | null> {
+  try {
+    const { ino, birthtimeMs, size } = await stat(file);
+    return { id: `${ino}/${birthtimeMs}`, size };
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function recordOf(line: string): z.output<typeof record> | null {
+  try {
+    return record.parse(JSON.parse(line));
   } catch {
     return null; // The caller says which line; its text is of no use to a person.
   }

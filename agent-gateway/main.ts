@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { Config } from '../contracts/config.ts';
 import { FixpointError } from '../domain/errors.ts';
+import { AuditLog } from '../platform/audit.ts';
 import { systemClock } from '../platform/clock.ts';
 import { loadConfig, processEnvironment } from '../platform/config.ts';
 import { armedCrashPoints } from '../platform/crash-point.ts';
@@ -27,10 +27,16 @@ async function main(): Promise<void> {
     url: config.gatewayUrl,
     agents: listenAddress(config.agentListen),
     http: listenAddress(config.gatewayListen),
-    tls: await readCertificates(config.certificatesDir),
-    registerFile: join(config.certificatesDir, 'issued.jsonl'),
-    trustFile: join(config.certificatesDir, 'trust.json'),
+    agentGateways: config.agentGateways ?? [],
+    certificatesDir: config.certificatesDir,
+    audit: new AuditLog({
+      directory: join(config.stateDir, 'audit'),
+      // Several gateways may share the folder, and each chain has one writer.
+      writer: `gateway-${(config.gatewayId ?? hostname()).replaceAll(/[^A-Za-z0-9.-]/g, '_')}`,
+      clock: systemClock,
+    }),
     tokens: [...partsOf(config.gatewayToken), ...partsOf(config.operatorToken)],
+    operatorTokens: partsOf(config.operatorToken),
     callbackSecret: firstSecret(config),
     egressAllow: config.egressAllow,
     clocks: config.clocks,
@@ -71,25 +77,6 @@ function connectAll(config: Config, log: Log, shutdown: Shutdown) {
     blocking: connect('blocking'),
     subscriber: connect('blocking'),
   };
-}
-
-async function readCertificates(directory: string) {
-  const read = (name: string) => readFile(join(directory, name), 'utf8');
-  try {
-    const [ca, certificate, key] = await Promise.all(
-      ['ca.crt', 'gateway.crt', 'gateway.key'].map(read),
-    );
-    return { ca: ca ?? '', certificate: certificate ?? '', key: key ?? '' };
-  } catch (cause) {
-    throw new FixpointError(
-      'invalid_payload',
-      `${directory} has no ca.crt, gateway.crt, gateway.key`,
-      {
-        cause,
-        hint: 'FIXPOINT_CERTIFICATES_DIR names the folder; `npm start` makes them',
-      },
-    );
-  }
 }
 
 const partsOf = (setting: string | undefined): readonly string[] =>

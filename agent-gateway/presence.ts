@@ -14,6 +14,7 @@ export type KnownSession = {
   readonly gatewayId: string;
   readonly lastSeenAt: number;
   readonly version: string;
+  readonly clockOffsetMs: number | null;
 };
 
 type Owner = { readonly sessionId: string; readonly gatewayId: string };
@@ -36,6 +37,7 @@ export type PresenceDeps = {
         readonly owner: string | null;
       }[],
     ): Promise<readonly ('kept' | 'behind')[]>;
+    skewed(of: ReadonlyMap<string, number | null>): Promise<void>;
     read(agentIds: readonly string[]): Promise<readonly (KnownSession | null)[]>;
     owners(agentIds: readonly string[]): Promise<readonly (Owner | null)[]>;
   };
@@ -106,12 +108,12 @@ export class Presence {
   }
 
   #local(agent: EnrolledAgent, live: Session): AgentView {
-    const { sessionId, lastSeenAt, version } = live;
+    const { sessionId, lastSeenAt, version, clockOffsetMs } = live;
     const { gatewayId } = this.#deps;
     const seen = this.#seen(agent.id, live.silentMs);
     const isLeaving = seen.state === 'online' && this.#deps.isDraining();
     const state = isLeaving ? 'draining' : seen.state;
-    return { ...agent, ...seen, state, gatewayId, sessionId, lastSeenAt, version };
+    return { ...agent, ...seen, state, gatewayId, sessionId, lastSeenAt, version, clockOffsetMs };
   }
 
   #remote(agent: EnrolledAgent, known: Known | undefined): AgentView {
@@ -122,6 +124,7 @@ export class Presence {
       sessionId: known?.owner?.sessionId ?? null,
       lastSeenAt: known?.session.lastSeenAt ?? null,
       version: known?.session.version ?? null,
+      clockOffsetMs: known?.session.clockOffsetMs ?? null,
     };
   }
 
@@ -175,16 +178,28 @@ export class Presence {
     const sessions = this.#deps.registry.all();
     for (let from = 0; from < sessions.length; from += limits.sliceJobsMax) {
       const heard = new Map<string, number>();
+      const skewed = new Map<string, number | null>();
       for (const session of sessions.slice(from, from + limits.sliceJobsMax)) {
         if (session.silentMs >= this.#deps.linkSilentMs) session.end('silent', silentRetryMs);
         if (session.lastSeenAt !== session.flushedAt) {
           heard.set(session.agentId, session.lastSeenAt);
           session.flushedAt = session.lastSeenAt;
         }
+        if (isNews(session)) {
+          skewed.set(session.agentId, session.clockOffsetMs);
+          session.flushedOffsetMs = session.clockOffsetMs;
+        }
       }
       await this.#deps.sessions.heard(heard);
+      await this.#deps.sessions.skewed(skewed);
       await this.#keepSequences(sessions.slice(from, from + limits.sliceJobsMax));
       await setImmediate();
     }
   }
+}
+
+/** Whether the offset of a session's clock is another than Redis has; a second more or less is not. */
+function isNews({ clockOffsetMs: now, flushedOffsetMs: before }: Session): boolean {
+  if (typeof now === 'number' && typeof before === 'number') return Math.abs(now - before) > 1_000;
+  return now !== before;
 }

@@ -4,7 +4,7 @@ import type { Problem } from '../contracts/http.ts';
 import { errorPolicies, FixpointError, type Flaw } from '../domain/errors.ts';
 import type { Log } from '../platform/log.ts';
 
-const retryAfterSeconds = '1';
+export const retryAfterSeconds = '1';
 
 /**
  * Answers a refusal. What has no code of ours is `internal`, logged here once with its cause and
@@ -21,7 +21,8 @@ export function answerProblem(reply: FastifyReply, error: unknown, log: Log): Fa
     .send(problemOf(known));
 }
 
-function problemOf(error: FixpointError): Problem {
+/** The body of a refusal. */
+export function problemOf(error: FixpointError): Problem {
   return {
     code: error.code,
     message: error.message,
@@ -30,7 +31,8 @@ function problemOf(error: FixpointError): Problem {
   };
 }
 
-function knownOf(error: unknown): FixpointError {
+/** A refusal as it may be told; what has no code of ours is `internal`. */
+export function knownOf(error: unknown): FixpointError {
   if (error instanceof FixpointError) return error;
   const status = statusOf(error);
   if (status === 413) return new FixpointError('too_large', 'the body is too large');

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { Readiness } from '../platform/metrics.ts';
 import { readControl } from '../redis/control-cache.ts';
 import { Gateways } from '../redis/gateways.ts';
@@ -15,17 +16,21 @@ import { Tasks } from '../redis/tasks.ts';
 import { AgentLinks } from './agent-links.ts';
 import { type AgentListener, listenForAgents } from './agent-listener.ts';
 import { CallbackOutbox } from './callback-outbox.ts';
+import type { CertificateFolder } from './certificate-folder.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { ControlGate } from './control-gate.ts';
 import { DeadlineSweep } from './deadline-sweep.ts';
 import { Dispatcher } from './dispatch.ts';
 import { drain } from './drain.ts';
+import type { Enrolment } from './enrolment.ts';
+import { enrolmentDoor } from './enrolment-door.ts';
 import { FallbackLook } from './fallback-look.ts';
 import { GatewayMetrics, registerGauges } from './gateway-metrics.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { GatewayPeers } from './gateway-peers.ts';
 import { httpServer } from './http-server.ts';
 import { Inventory } from './inventory.ts';
+import type { IssueRegister } from './issue-register.ts';
 import { JobReports } from './job-reports.ts';
 import { OutputGets } from './output-gets.ts';
 import { OutputReader } from './output-reader.ts';
@@ -57,6 +62,8 @@ const lockedRetryMs = 10_000;
  */
 export async function startGateway(of: GatewayOptions): Promise<Gateway> {
   const parts = partsOf(of);
+  const { certificates, routes, ownAddress } = parts.door;
+  await certificates.start((changed) => listener.use(changed));
   await Promise.all([parts.inventory.start(), parts.trust.start()]);
   parts.gate.start();
   parts.presence.start();
@@ -67,13 +74,15 @@ export async function startGateway(of: GatewayOptions): Promise<Gateway> {
   parts.sweep.start();
   parts.clockWatch.start();
   parts.outbox.start();
-  const listener = await listenForAgents({
+  const listener: AgentListener = await listenForAgents({
     ...of.agents,
-    tls: of.tls,
-    onLink: (socket, agentId) => parts.links.open(socket, agentId),
+    certificates: certificates.current,
+    onLink: (socket, peer) => parts.links.open(socket, peer),
+    onRequest: (request, response) => routes.handle(request, response),
     onRefused: (reason) => parts.metrics.handshake(reason),
     clock: of.clock,
   });
+  ownAddress.port = listener.port;
   await parts.http.listen(of.http);
   const { port } = parts.http.server.address() as AddressInfo; // A TCP server's address is one.
   of.log.info({ agentPort: listener.port, httpPort: port }, 'the gateway listens');
@@ -108,6 +117,7 @@ async function stopAll(
     parts.look.stop(),
     parts.inventory.stop(),
     parts.trust.stop(),
+    parts.door.certificates.stop(),
   ]);
   await parts.peers.stop();
 }
@@ -120,12 +130,14 @@ function partsOf(of: GatewayOptions) {
   const draining = { isOn: false };
   const [tasks, jobs] = [new Tasks(background), new Jobs(background)];
   const sessions = new Sessions(background);
-  const inventory = inventoryOf(of);
   const gate = new ControlGate({
     ...{ clock, log, read: () => readControl(request), wishes: new LockWishes(request) },
+    audit: of.audit,
     onChange: () => dispatcher.wakeAll(),
     onLocked: (agentId) => registry.get(agentId)?.end('locked', lockedRetryMs),
   });
+  const door = enrolmentDoor(of, { gate, metrics, trust: () => trust.trust?.envelope ?? null });
+  const inventory = inventoryOf(of, door.register);
   const bodies = new TaskBodies((taskId) => tasks.body(taskId));
   const cancelReason = (taskId: string) => tasks.cancelReason(taskId);
   const dispatcher = new Dispatcher({
@@ -143,7 +155,7 @@ function partsOf(of: GatewayOptions) {
   const onBehind = (session: Session) => void links.lockOut(session);
   const presence = presenceOf(of, { registry, gate, gateways, draining, onBehind });
   const trust = new TrustFile({
-    ...{ file: of.trustFile, clock, log },
+    ...{ file: join(of.certificatesDir, 'trust.json'), clock, log },
     onChange: (bundle) => links.tellAll(bundle),
   });
   const links = new AgentLinks({
@@ -153,12 +165,14 @@ function partsOf(of: GatewayOptions) {
   const sweep = sweepOf(of, { jobs, tasks, presence, gate, metrics });
   const outbox = outboxOf(of, { tasks, metrics });
   const readiness = readinessOf(of, inventory, draining);
+  const { enrolment } = door;
   const served = { inventory, presence, dispatcher, bodies, peers, outputGets, readiness };
-  const http = httpOf(of, { ...served, metrics });
+  const http = httpOf(of, { ...served, metrics, enrolment });
   const clockWatch = new ClockWatch({
     ...{ redisTime: () => serverTime(background), gatewayLookMs: clocks.gatewayLookMs, clock, log },
   });
-  gaugesOf(of, { registry, inventory, gate, clockWatch });
+  const { certificates } = door;
+  gaugesOf(of, { registry, inventory, gate, clockWatch, certificates });
   return {
     metrics,
     registry,
@@ -176,6 +190,7 @@ function partsOf(of: GatewayOptions) {
     draining,
     readiness,
     http,
+    door,
   };
 }
 
@@ -279,23 +294,25 @@ function peersOf(
 
 /** Gauges ask by the connection that fails at once: a scrape does not wait for Redis. */
 function gaugesOf(
-  { metrics, redis, gatewayId, tls, clock }: GatewayOptions,
+  { metrics, redis, gatewayId, clock }: GatewayOptions,
   parts: {
     readonly registry: SessionRegistry;
     readonly inventory: Inventory;
     readonly gate: ControlGate;
     readonly clockWatch: ClockWatch;
+    readonly certificates: CertificateFolder;
   },
 ): void {
   const { request, blocking } = redis;
-  const certificateEndsAt = new X509Certificate(tls.certificate).validToDate.getTime();
+  const own = () => parts.certificates.current.own.certificate;
   registerGauges(metrics, {
     agentsConnected: () => parts.registry.size,
     agentsEnrolled: () => parts.inventory.all().length,
     isStopped: () => parts.gate.control !== 'allowed',
     tasksOpen: () => new Tasks(request).openCount(),
     oldestCallback: () => new Outbox({ redis: request, blocking, gatewayId }).oldest(),
-    certificateEndsAt: () => certificateEndsAt,
+    // Another one may have been put in its place.
+    certificateEndsAt: () => new X509Certificate(own()).validToDate.getTime(),
     now: () => clock.now(),
     clockAheadMs: () => parts.clockWatch.aheadMs,
   });
@@ -308,9 +325,9 @@ const outputGetsOf = ({ clocks, clock }: GatewayOptions, registry: SessionRegist
     clock,
   });
 
-const inventoryOf = ({ redis, registerFile, clock, log }: GatewayOptions): Inventory =>
+const inventoryOf = ({ redis, clock, log }: GatewayOptions, register: IssueRegister): Inventory =>
   new Inventory({
-    registerFile,
+    register,
     publishedVersion: () => inventoryVersion(redis.background),
     publish: (inventory) => writeInventory(redis.background, inventory),
     clock,
@@ -340,10 +357,11 @@ function httpOf(
     readonly outputGets: OutputGets;
     readonly metrics: GatewayMetrics;
     readonly readiness: Readiness;
+    readonly enrolment: Enrolment;
   },
 ) {
   const tasks = new Tasks(of.redis.request);
-  const { egressAllow, crash, clock, log, tokens, metrics: scrape } = of;
+  const { egressAllow, crash, clock, log, tokens, operatorTokens, metrics: scrape } = of;
   const service = new TaskService({ ...parts, tasks, egressAllow, crash, log });
   const store = new JobOutput(of.redis.request);
   const [sessions, gateways] = [
@@ -361,5 +379,5 @@ function httpOf(
     ask: (agentId, range) => parts.outputGets.ask(agentId, range),
     askElsewhere: (agentId, range) => elsewhere.ask(agentId, range),
   });
-  return httpServer({ ...parts, service, tasks, output, tokens, scrape, log });
+  return httpServer({ ...parts, service, tasks, output, tokens, operatorTokens, scrape, log });
 }

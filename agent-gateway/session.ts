@@ -44,6 +44,13 @@ type Given = {
   writtenAt: number | undefined;
 };
 
+/** What a ping tells beside that the agent lives. */
+type Heard = {
+  readonly sequence?: number | undefined;
+  /** Milliseconds; null if the host's clock is right. */
+  readonly clockOffsetMs: number | null;
+};
+
 /**
  * One live link with an agent that has said hello. It remembers which jobs it was given, so that a
  * job is written once per session, and which of them were cancelled.
@@ -73,6 +80,9 @@ export class Session {
   hasPinged = false;
   #sequence: number;
   readonly #openedAt: number;
+  /** The `clockOffsetMs` that was last written to Redis; undefined before the first. */
+  flushedOffsetMs: number | null | undefined;
+  #clockOffsetMs: number | null = null;
   #lastSeenAt: number;
   #heardAt: number;
 
@@ -117,10 +127,16 @@ export class Session {
     return this.#clock.monotonic() - this.#heardAt;
   }
 
+  /** Milliseconds that the host's clock is ahead, as its last ping said; null if it is right. */
+  get clockOffsetMs(): number | null {
+    return this.#clockOffsetMs;
+  }
+
   /** A ping came; its sequence, if it tells one, only grows. */
-  heard(sequence = 0): void {
-    this.#sequence = Math.max(this.#sequence, sequence);
+  heard({ sequence, clockOffsetMs }: Heard): void {
+    this.#sequence = Math.max(this.#sequence, sequence ?? 0);
     this.hasPinged = true;
+    this.#clockOffsetMs = clockOffsetMs;
     this.#lastSeenAt = this.#clock.now();
     this.#heardAt = this.#clock.monotonic();
   }

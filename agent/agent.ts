@@ -12,6 +12,7 @@ import { type Executor, type ExecutorEvents, ProcessExecutor } from './executor.
 import { JobDesk } from './job-desk.ts';
 import { JobJournal, type Journal } from './job-journal.ts';
 import type { ProcessTable } from './process-table.ts';
+import { Renewal } from './renewal.ts';
 import { StartLease } from './start-lease.ts';
 import { type AgentState, StateDirectory } from './state-directory.ts';
 import { type AgentTrust, TrustStore } from './trust-store.ts';
@@ -44,6 +45,8 @@ export type AgentParts = {
   readonly state: AgentState;
   readonly trust: AgentTrust;
   readonly journal: Journal;
+  /** Keeps the identity fresh; none where it is nobody's to keep. */
+  readonly renewal?: (gatewayTime: () => number | null) => Renewal;
   /** Made last, because it tells the other parts what becomes of jobs. */
   readonly executor: (events: ExecutorEvents) => Executor;
 };
@@ -62,6 +65,7 @@ export class Agent {
   readonly #desk: JobDesk;
   readonly #connection: Connection;
   readonly #ended = new Map<FinalJobState, number>();
+  readonly #renewal: Renewal | undefined;
   #retire: Timer | undefined;
 
   constructor(deps: AgentDeps, parts: AgentParts) {
@@ -70,6 +74,7 @@ export class Agent {
     this.#trust = parts.trust;
     this.#journal = parts.journal;
     this.#lease = new StartLease(deps.clock);
+    this.#renewal = parts.renewal?.(() => this.#lease.gatewayTime());
     this.#executor = parts.executor({
       onOutput: (jobId) => this.#desk.onOutput(jobId),
       onFinished: (jobId) => {
@@ -88,7 +93,9 @@ export class Agent {
     });
     this.#connection = new Connection({
       ...deps,
-      identity: this.#state.identity,
+      get identity() {
+        return parts.state.identity;
+      },
       authorities: () => this.#trust.authorities,
       hello: () => ({
         type: 'hello',
@@ -126,7 +133,9 @@ export class Agent {
     const journal = JobJournal.open({ ...deps, directory: state.journal });
     const executor = (events: ExecutorEvents) =>
       new ProcessExecutor({ ...deps, ...events, state, journal });
-    return new Agent(deps, { state, trust, journal, executor });
+    const renewal = (gatewayTime: () => number | null) =>
+      new Renewal({ ...deps, state, gatewayTime, authorities: () => trust.authorities });
+    return new Agent(deps, { state, trust, journal, renewal, executor });
   }
 
   /** Whether it has a session with a gateway. */
@@ -155,11 +164,13 @@ export class Agent {
     await this.#executor.recover();
     this.#retireOld();
     this.#connection.start();
+    this.#renewal?.start();
   }
 
   /** Leaves running scripts alone: the next agent on this folder attaches to them (rule R11). */
   async stop(): Promise<void> {
     this.#retire?.cancel();
+    this.#renewal?.stop();
     await this.#connection.stop();
     this.#executor.close();
     await this.#journal.close();

@@ -4,11 +4,15 @@ import { z } from 'zod';
 import { userName } from '../contracts/task.ts';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
 import { refusalOfCrashPoints } from '../platform/crash-point.ts';
+import { knownGateways } from './identity-files.ts';
 
 /** What the agent is told by its host. It takes no other orders than jobs from anywhere else. */
 export type AgentConfig = {
+  /** Those that the enrolment told, unless the host names others; none before it is enrolled. */
   readonly gateways: readonly string[];
   readonly stateDirectory: string;
+  /** With it a host that has no identity yet is enrolled at its first start. */
+  readonly tokenFile: string | undefined;
   readonly logLevel: string;
   /** Added to every job's environment; the host's owner says it, not the runbook. */
   readonly jobEnvironment: Readonly<Record<string, string>>;
@@ -34,11 +38,18 @@ const loopback = /^(127\.0\.0\.1|localhost|\[::1\]):(\d{1,5})$/;
 /** The agent's settings. Throws `invalid_payload` with every flaw at once. */
 export function loadAgentConfig(environment: Environment): AgentConfig {
   const flaws: Flaw[] = [];
-  const gateways = (environment['FIXPOINT_AGENT_GATEWAYS'] ?? '')
+  const stateDirectory = environment['FIXPOINT_AGENT_STATE_DIR'] || '/var/lib/fixpoint-agent';
+  const tokenFile = environment['FIXPOINT_AGENT_TOKEN_FILE'] || undefined;
+  const named = (environment['FIXPOINT_AGENT_GATEWAYS'] ?? '')
     .split(',')
     .map((each) => each.trim())
     .filter((each) => each !== '');
-  if (gateways.length === 0 || !gateways.every((each) => gateway.safeParse(each).success)) {
+  const gateways = named.length > 0 ? named : knownGateways(stateDirectory);
+  const isToldLater = gateways.length === 0 && tokenFile !== undefined;
+  if (
+    (gateways.length === 0 && !isToldLater) ||
+    !gateways.every((each) => gateway.safeParse(each).success)
+  ) {
     const fix = 'must list gateways as wss://host:port, separated by commas';
     flaws.push({ field: 'FIXPOINT_AGENT_GATEWAYS', value: gateways.join(','), fix });
   }
@@ -54,7 +65,6 @@ export function loadAgentConfig(environment: Environment): AgentConfig {
     environment['FIXPOINT_METRICS_LISTEN'] || file.metricsListen,
     flaws,
   );
-  const stateDirectory = environment['FIXPOINT_AGENT_STATE_DIR'] || '/var/lib/fixpoint-agent';
   const crashPoint = environment['FIXPOINT_CRASH_POINT'] || undefined;
   const refusal = refusalOfCrashPoints({ addresses: gateways, stateDirectory });
   if (crashPoint !== undefined && refusal !== null) {
@@ -67,6 +77,7 @@ export function loadAgentConfig(environment: Environment): AgentConfig {
   return {
     gateways,
     stateDirectory,
+    tokenFile,
     logLevel: level.data,
     jobEnvironment: file.jobEnvironment,
     metricsListen,

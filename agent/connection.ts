@@ -10,16 +10,18 @@ import { limits } from '../contracts/limits.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { Backoff } from './backoff.ts';
+import { checkServerIdentity } from './gateway-identity.ts';
+import { anchorsOf, type Identity } from './identity-files.ts';
 import type { Link } from './output-spool.ts';
-import type { Identity } from './state-directory.ts';
 import { WordLine } from './word-line.ts';
 
 type Welcome = Extract<GatewayFrame, { type: 'welcome' }>;
 type SessionFrame = Exclude<GatewayFrame, { type: 'welcome' } | { type: 'bye' }>;
 
 export type ConnectionDeps = {
+  /** Looked at anew for every link: its certificate is renewed while the agent runs. */
   readonly identity: Identity;
-  /** Authorities (PEM) that are trusted beside the identity's own. */
+  /** Of the trust bundle; PEM. */
   readonly authorities: () => readonly string[];
   /** `wss://host:port` of every gateway; any of them will do. */
   readonly gateways: readonly string[];
@@ -40,7 +42,6 @@ type State =
   | { readonly kind: 'open'; readonly socket: WebSocket }
   | { readonly kind: 'stopped' };
 
-const gatewayUri = 'URI:spiffe://fixpoint/gateway';
 const handshakeMs = 10_000;
 const welcomeMs = 5_000;
 const byeMs = 1_000;
@@ -101,7 +102,7 @@ export class Connection {
     const { identity, clock, log } = this.#deps;
     const gateway = this.#nextGateway();
     const socket = new WebSocket(new URL('/v1/agent', gateway), {
-      ca: [identity.authority, ...this.#deps.authorities()],
+      ca: [...anchorsOf(identity, this.#deps.authorities())],
       cert: identity.certificate,
       key: identity.key,
       minVersion: 'TLSv1.3',
@@ -185,18 +186,6 @@ export class Connection {
     }
     return this.#round.pop() ?? '';
   }
-}
-
-/**
- * A gateway proves by its certificate's URI that it is one; its host name proves nothing, because
- * agents reach it by whatever address the network gives. The chain is checked before this is asked.
- */
-function checkServerIdentity(
-  host: string,
-  certificate: { readonly subjectaltname?: string | undefined },
-): Error | undefined {
-  const names = (certificate.subjectaltname ?? '').split(', ');
-  return names.includes(gatewayUri) ? undefined : new Error(`${host} is no gateway of ours`);
 }
 
 function parseFrame(data: Buffer): GatewayFrame | null {

@@ -1,4 +1,5 @@
 import type { AgentFrame, GatewayFrame } from '../contracts/frames.ts';
+import { limits } from '../contracts/limits.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 
 type Pong = Extract<GatewayFrame, { type: 'pong' }>;
@@ -126,7 +127,19 @@ export class StartLease {
       if (sentAt + this.#session.startLeaseMs < now) this.#sentAt.delete(id);
     }
     this.#sentAt.set(this.#lastId, now);
-    this.#session.send({ type: 'ping', id: this.#lastId, sequence: this.#session.sequence() });
+    const clockOffsetMs = this.#clockOffsetMs();
+    this.#session.send({
+      ...{ type: 'ping', id: this.#lastId, sequence: this.#session.sequence() },
+      ...(clockOffsetMs === null ? {} : { clockOffsetMs }),
+    });
+  }
+
+  /** How far this machine's clock is ahead; null while nobody needs to know. */
+  #clockOffsetMs(): number | null {
+    const gatewayTime = this.gatewayTime();
+    if (gatewayTime === null) return null;
+    const offsetMs = Math.round(this.#clock.now() - gatewayTime);
+    return Math.abs(offsetMs) > limits.clockOffsetMs ? offsetMs : null;
   }
 
   #learn(sample: Sample): void {

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -13,19 +12,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { agentId, jobId, journalId } from '../contracts/task.ts';
+import { jobId } from '../contracts/task.ts';
 import { FixpointError } from '../domain/errors.ts';
+import {
+  flaw,
+  type Identity,
+  readIdentity,
+  renewalKey,
+  writeRenewalKey,
+  writeRenewed,
+} from './identity-files.ts';
 import { JobFolder } from './job-folder.ts';
 import type { ProcessTable } from './process-table.ts';
-
-/** Who this agent is: the id comes from the certificate alone (invariant 9). All PEM. */
-export type Identity = {
-  readonly agentId: string;
-  readonly journalId: string;
-  readonly key: string;
-  readonly certificate: string;
-  readonly authority: string;
-};
 
 /**
  * The agent's folder: identity and journal live and die together in it (rule R16), one agent at a
@@ -33,11 +31,11 @@ export type Identity = {
  */
 export class StateDirectory {
   readonly root: string;
-  readonly identity: Identity;
+  #identity: Identity;
 
   private constructor(root: string, identity: Identity) {
     this.root = root;
-    this.identity = identity;
+    this.#identity = identity;
   }
 
   /**
@@ -47,23 +45,39 @@ export class StateDirectory {
    */
   static open(root: string, processes: ProcessTable): StateDirectory {
     if (!existsSync(root)) {
-      throw flaw(root, 'is not there; it is made with key, certificate and journal-id');
+      throw flaw(root, 'is not there; it is made when the host is enrolled');
     }
-    // Passing through it (711) is open to users that jobs run as; reading it is not.
-    refuseForeignEyes(root, { mask: 0o066, mode: '700' });
-    refuseForeignEyes(join(root, 'identity.key'), { mask: 0o077, mode: '600' });
     const identity = readIdentity(root);
     const state = new StateDirectory(root, identity);
-    if (existsSync(state.#jobs) && !existsSync(state.journal)) {
+    if (!existsSync(state.journal)) {
       throw flaw(
         state.journal,
-        'is gone, but jobs ran here: what ran is no longer known. Enrol this host as a new agent',
+        'is gone: what ran is no longer known, and a job could run twice. Enrol this host as a new agent',
       );
     }
     takeLock(join(root, 'lock'), processes);
-    mkdirSync(state.journal, { recursive: true, mode: 0o700 });
     mkdirSync(state.#jobs, { recursive: true, mode: 0o700 });
     return state;
+  }
+
+  /** As of the last renewal. */
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  /** Takes in the certificate that this folder's renewal key was given. */
+  renewed(certificate: string): void {
+    writeRenewed(this.root, certificate);
+    this.#identity = readIdentity(this.root);
+  }
+
+  /** The key of a renewal that may have been answered, else a new one that is kept from now on. */
+  renewalKey(make: () => string): string {
+    const pending = renewalKey(this.root);
+    if (pending !== null) return pending;
+    const key = make();
+    writeRenewalKey(this.root, key);
+    return key;
   }
 
   get journal(): string {
@@ -135,58 +149,6 @@ export type AgentState = Pick<
   StateDirectory,
   'identity' | 'isStopped' | 'secret' | 'jobFolder' | 'close'
 >;
-
-function readIdentity(root: string): Identity {
-  const read = (name: string, fix: string): string => {
-    const path = join(root, name);
-    if (!existsSync(path)) throw flaw(path, fix);
-    return readFileSync(path, 'utf8').trim();
-  };
-  const key = read('identity.key', 'is not there; the agent has no identity yet');
-  const certificate = read('identity.crt', 'is not there; it belongs to identity.key');
-  const authority = read('ca.crt', 'is not there; without it no gateway can be trusted');
-  const journal = read(
-    'journal-id',
-    'is not there beside a key: the journal is lost, and a job could run twice. Enrol this host as a new agent',
-  );
-  if (!journalId.safeParse(journal).success) {
-    throw flaw(join(root, 'journal-id'), 'must hold 26 characters of Crockford base32');
-  }
-  return { agentId: agentIdOf(root, certificate), journalId: journal, key, certificate, authority };
-}
-
-const agentUri = 'URI:spiffe://fixpoint/agent/';
-
-function agentIdOf(root: string, certificate: string): string {
-  const path = join(root, 'identity.crt');
-  let names: string;
-  try {
-    names = new X509Certificate(certificate).subjectAltName ?? '';
-  } catch (cause) {
-    throw flaw(path, 'is no certificate', cause);
-  }
-  const name = names.split(', ').find((each) => each.startsWith(agentUri));
-  const id = agentId.safeParse(name?.slice(agentUri.length));
-  if (!id.success)
-    throw flaw(path, 'names no agent: a URI spiffe://fixpoint/agent/<id> is missing');
-  return id.data;
-}
-
-function flaw(path: string, fix: string, cause?: unknown): FixpointError {
-  return new FixpointError('invalid_payload', `${path} ${fix}`, {
-    flaws: [{ field: path, fix }],
-    cause,
-  });
-}
-
-function refuseForeignEyes(
-  path: string,
-  { mask, mode }: { readonly mask: number; readonly mode: string },
-): void {
-  if (existsSync(path) && (statSync(path).mode & mask) !== 0) {
-    throw new FixpointError('forbidden', `${path} is open to others; run: chmod ${mode} ${path}`);
-  }
-}
 
 /**
  * A lock that names its holder by pid and start time, so that one left by a dead agent is taken

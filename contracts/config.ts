@@ -182,11 +182,17 @@ export const settings = {
     schema: count(100_000_000).default(limits.intakeEntriesMax),
     about: 'Entries waiting in the intake, beyond which webhooks are answered 503.',
   },
+  agentGateways: {
+    env: 'FIXPOINT_AGENT_GATEWAYS',
+    schema: list.optional(),
+    about:
+      'Where agents reach the gateways, as wss://host:port, one or more; enrolment tokens carry it. Unset: FIXPOINT_AGENT_LISTEN.',
+  },
   certificatesDir: {
     env: 'FIXPOINT_CERTIFICATES_DIR',
     schema: z.string().default('.fixpoint/secrets/ca'),
     about:
-      'Gateway only: ca.crt, gateway.crt, gateway.key, the issue register issued.jsonl and the trust bundle trust.json.',
+      'Gateway only: ca.crt, ca.key, gateway.crt, gateway.key, the issue register issued.jsonl and the trust bundle trust.json.',
   },
 } as const satisfies Record<string, Setting>;
 

@@ -30,6 +30,11 @@ export const ping = z.object({
   id: z.int(),
   /** As in the hello, so that a journal set back to between two hellos is noticed (rule R16). */
   sequence: z.int().min(0).optional(),
+  /**
+   * How far the host's own clock is ahead of the gateway's, milliseconds, negative if it is behind;
+   * absent while that is within `limits.clockOffsetMs` or not known yet.
+   */
+  clockOffsetMs: z.int().optional(),
 });
 
 /** The agent's word on a job: `acked` once the intent is on disk, `running` once spawned. */

@@ -120,6 +120,25 @@ export const limits = {
   clockAheadMs: 1_000,
   /** Sessions opening at once that have not said hello yet. */
   handshakesMax: 256,
+  /** A certificate request with its token: a few hundred bytes of each. */
+  enrolBodyBytes: 16 * 1024,
+  /** Enrolments and renewals a second: a third of what one core signs (175/s, security 4). */
+  enrolmentsPerSecond: 50,
+  /** The same from one address, and how many may come at once: a rack behind one address. */
+  enrolmentsPerSecondOfOne: 10,
+  enrolmentsAtOnceOfOne: 60,
+  /** A refused one counts as so many: who guesses tokens gets one try a second. */
+  enrolmentRefusalWeight: 10,
+  /** Hosts one token enrols, and how long it may wait for them. */
+  agentTokenUsesMax: 10_000,
+  agentTokenMs: 7 * 86_400_000,
+  /** Labels of an agent: they travel in its certificate, whose handshake must stay small. */
+  agentLabelsMax: 32,
+  agentLabelValueBytes: 253,
+  /** Certificates are valid from this long ago, so that a slow clock takes them (rule R10). */
+  certificateBackdatedMs: 86_400_000,
+  /** A host's clock that is further off is told to operators (rule R10). */
+  clockOffsetMs: 5_000,
   /** Agents locked at once: all travel in the control state, which gateways read twice a second. */
   lockedAgentsMax: 1_000,
   /** Jobs an agent runs side by side. */
@@ -199,6 +218,8 @@ export const defaultClocks = {
   janitorMs: 60_000,
   /** Between two looks of the janitor at the control cache (rule R6). */
   controlRefreshMs: 2_000,
+  /** An agent's certificate; it is renewed at half of it (security 4: an hour to a week). */
+  certificateLifeMs: 86_400_000,
 } as const;
 
 export type Clocks = { readonly [K in keyof typeof defaultClocks]: number };

@@ -244,6 +244,8 @@ export const agentView = z.object({
   sessionId: z.string().nullable(),
   lastSeenAt: z.int().nullable(),
   version: z.string().nullable(),
+  /** How far its clock is ahead of the gateway's, milliseconds; null while that is 5 s or less. */
+  clockOffsetMs: z.int().nullable().default(null),
   /** Why, by whom and when (Unix milliseconds) it was locked; null if it is not. */
   lock: z.object({ reason: z.string(), by: z.string(), at: z.int() }).nullable().default(null),
 });

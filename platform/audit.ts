@@ -94,7 +94,7 @@ export async function verifyAudit(directory: string): Promise<AuditVerdict> {
   const files = await filesOf(directory);
   let records = 0;
   for (const file of files) {
-    const writer = file.slice(0, -'-YYYY-MM-DD.jsonl'.length);
+    const writer = writerOf(file);
     for (const [index, line] of (await linesOf(join(directory, file))).entries()) {
       const record = parseRecord(line);
       const head = heads.get(writer) ?? { seq: 0, hash: genesis };
@@ -124,7 +124,7 @@ async function recoverLast(
   directory: string,
   writer: string,
 ): Promise<{ seq: number; hash: string }> {
-  const newest = (await filesOf(directory)).filter((name) => name.startsWith(`${writer}-`)).at(-1);
+  const newest = (await filesOf(directory)).filter((name) => writerOf(name) === writer).at(-1);
   if (newest !== undefined) {
     const path = join(directory, newest);
     const bytes = await readFile(path);
@@ -135,7 +135,7 @@ async function recoverLast(
 }
 
 async function lastOf(directory: string, writer: string): Promise<{ seq: number; hash: string }> {
-  const mine = (await filesOf(directory)).filter((name) => name.startsWith(`${writer}-`));
+  const mine = (await filesOf(directory)).filter((name) => writerOf(name) === writer);
   for (const name of mine.reverse()) {
     const record = (await linesOf(join(directory, name)))
       .map(parseRecord)
@@ -144,6 +144,9 @@ async function lastOf(directory: string, writer: string): Promise<{ seq: number;
   }
   return { seq: 0, hash: genesis };
 }
+
+/** One writer's name may begin with another's. */
+const writerOf = (file: string): string => file.slice(0, -'-YYYY-MM-DD.jsonl'.length);
 
 async function filesOf(directory: string): Promise<string[]> {
   const names = await readdir(directory).catch(() => []);

@@ -40,6 +40,8 @@ export const keys = {
     heard: 'fx:agents:heard',
     /** Agent id → the highest sequence number that its journal ever told (rule R16). */
     sequences: 'fx:agents:sequences',
+    /** Agent id → milliseconds; only of hosts whose clocks are off. */
+    clockOffsets: 'fx:agents:clock-offsets',
   },
   gateway: {
     /** Holds the gateway's URL while it lives. */
@@ -54,5 +56,7 @@ export const keys = {
     dead: 'fx:outbox:dead',
   },
   deadlines: 'fx:deadlines',
+  /** An enrolment token, by the SHA-256 of its secret. */
+  agentToken: (digest: string) => `fx:{enrol}:token:${digest}`,
   inventory: { agents: 'fx:{inv}:agents', meta: 'fx:{inv}:meta' },
 } as const;

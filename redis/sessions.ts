@@ -15,6 +15,8 @@ export type StoredSession = {
   readonly connectedAt: number;
   readonly lastSeenAt: number;
   readonly version: string;
+  /** Milliseconds that the host's clock is ahead; null if it is right. */
+  readonly clockOffsetMs: number | null;
 };
 
 /** Who holds an agent's newest session. `entry` is what Redis compares; nobody else reads it. */
@@ -45,7 +47,7 @@ export class Sessions {
    */
   opened(
     agentId: string,
-    session: StoredSession & { readonly sequence: number },
+    session: Omit<StoredSession, 'clockOffsetMs'> & { readonly sequence: number },
   ): Promise<
     | { readonly kind: 'opened'; readonly before: SessionOwner | null; readonly entry: string }
     | { readonly kind: 'rolled_back'; readonly highest: number }
@@ -103,16 +105,33 @@ export class Sessions {
     if (of.size > 0) await guarded(() => this.#redis.hset(keys.agent.heard, new Map(of)));
   }
 
+  /** Notes how far clocks are off, milliseconds by agent id; null for one that is right again. */
+  async skewed(of: ReadonlyMap<string, number | null>): Promise<void> {
+    if (of.size === 0) return;
+    const step = this.#redis.pipeline();
+    for (const [agentId, offsetMs] of of) {
+      if (offsetMs === null) step.hdel(keys.agent.clockOffsets, agentId);
+      else step.hset(keys.agent.clockOffsets, agentId, offsetMs);
+    }
+    await guarded(() => step.exec());
+  }
+
   /** By position; null for an agent that was never here. */
   read(agentIds: readonly string[]): Promise<readonly (StoredSession | null)[]> {
     if (agentIds.length === 0) return Promise.resolve([]);
     return guarded(async () => {
-      const [heard, ...rows] = await Promise.all([
+      const [heard, offsets, ...rows] = await Promise.all([
         this.#redis.hmget(keys.agent.heard, ...agentIds),
+        this.#redis.hmget(keys.agent.clockOffsets, ...agentIds),
         ...agentIds.map((agentId) => this.#redis.hgetall(keys.agent.session(agentId))),
       ]);
       return rows.map((row, at) =>
-        row['sessionId'] === undefined ? null : sessionOf(row, Number(heard[at] ?? 0)),
+        row['sessionId'] === undefined
+          ? null
+          : {
+              ...sessionOf(row, Number(heard[at] ?? 0)),
+              clockOffsetMs: offsets[at] ? Number(offsets[at]) : null,
+            },
       );
     });
   }
@@ -126,7 +145,10 @@ function ownerOf(entry: string | null): SessionOwner | null {
   return entry && sessionId ? { sessionId, gatewayId: gateway.join(' '), entry } : null;
 }
 
-const sessionOf = (row: Readonly<Record<string, string>>, heardAt: number): StoredSession => ({
+const sessionOf = (
+  row: Readonly<Record<string, string>>,
+  heardAt: number,
+): Omit<StoredSession, 'clockOffsetMs'> => ({
   sessionId: row['sessionId'] ?? '',
   gatewayId: row['gatewayId'] ?? '',
   connectedAt: Number(row['connectedAt'] ?? 0),

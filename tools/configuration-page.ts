@@ -38,8 +38,9 @@ An agent reads no file of the servers. It knows the gateways and its own state d
 
 | variable | default | what it is |
 |---|---|---|
-| \`FIXPOINT_AGENT_GATEWAYS\` | | Addresses of the gateways, separated by commas, tried in random order. |
+| \`FIXPOINT_AGENT_GATEWAYS\` | those its token named | Addresses of the gateways, separated by commas, tried in random order. |
 | \`FIXPOINT_AGENT_STATE_DIR\` | \`/var/lib/fixpoint-agent\` | Key, certificate, journal and job folders. |
+| \`FIXPOINT_AGENT_TOKEN_FILE\` | | A token; a host without an identity is enrolled with it at its first start. |
 | \`FIXPOINT_AGENT_CONFIG\` | \`agent.yaml\` | What is special about this host: \`jobEnvironment\`, \`metricsListen\`. |
 | \`FIXPOINT_METRICS_LISTEN\` | none | [Metrics and health](metrics.md) of the agent, on loopback only. |
 

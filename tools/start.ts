@@ -8,7 +8,12 @@ import { loadConfig } from '../platform/config.ts';
 import { demoEnvironment, demoPart, fillCache } from './start/demo.ts';
 import { anyMarkOf, endMarked, markName } from './start/ending.ts';
 import { StartFailure } from './start/failure.ts';
-import { agentNames, provideIdentities, writeAgentConfig } from './start/identities.ts';
+import {
+  agentNames,
+  linkFoldersById,
+  provideIdentities,
+  writeAgentConfig,
+} from './start/identities.ts';
 import { clone, type Layout, layoutAt } from './start/layout.ts';
 import { type Ports, portsOf, portUses, requireFree } from './start/ports.ts';
 import { Product, type Stage } from './start/product.ts';
@@ -63,20 +68,19 @@ function serverStage(context: ProgramContext, temporalAnswers: () => Promise<boo
 
 async function agentParts(context: ProgramContext) {
   const { layout, ports } = context;
-  const identities = await provideIdentities({ layout, clock });
-  const agentIds = identities.map(({ agentId }) => agentId);
+  const identities = await provideIdentities({ layout, clock, say });
   const { signingKeyFile } = context.secrets;
-  await provideTrust({ layout, signingKeyFile, agentIds });
+  await provideTrust({ layout, signingKeyFile, agentNames });
   const base = baseEnvironment(env, layout.state);
-  const demos = identities.map(({ agentId, name }, index) => {
+  const demos = identities.map(({ name }, index) => {
     const demo = { directory: layout.demo(name), port: ports.demo[index] ?? 0 };
     fillCache(demo.directory);
     // Jobs carry the mark too, so that what they leave behind is found and ended with the rest.
     const mark = { [markName]: base[markName] ?? '' };
-    writeAgentConfig(layout.agent(agentId), { ...demoEnvironment(demo), ...mark });
+    writeAgentConfig(layout.agent(name), { ...demoEnvironment(demo), ...mark });
     return demoPart({ ...demo, agentName: name, layout, env: base });
   });
-  return { agents: identities.map((identity) => agentPart(context, identity)), demos };
+  return { agents: identities.map((identity) => agentPart(context, identity, clock)), demos };
 }
 
 /** Ends the process with 0 once the product has stopped; asked again it changes nothing. */
@@ -152,6 +156,7 @@ async function main(): Promise<void> {
     product = new Product({ clock, layout, runFile, say }, await prepare(layout, ports, secrets));
     stopping = stopOnSignal(product);
     await product.start();
+    linkFoldersById(layout);
   } catch (error) {
     // Asked to stop while starting: the failures that follow are no news.
     if (stopping?.aborted) return;

@@ -1,8 +1,8 @@
 import type { AgentDeps } from '../../agent/agent.ts';
 import { Connection } from '../../agent/connection.ts';
+import type { Identity } from '../../agent/identity-files.ts';
 import type { Link } from '../../agent/output-spool.ts';
 import { StartLease } from '../../agent/start-lease.ts';
-import type { Identity } from '../../agent/state-directory.ts';
 import { protocolVersion } from '../../contracts/frames.ts';
 import type { JobLog } from './job-log.ts';
 import type { FleetAgent } from './simulated-agent.ts';

@@ -1,6 +1,6 @@
 import { Agent, type AgentDeps } from '../../agent/agent.ts';
+import type { Identity } from '../../agent/identity-files.ts';
 import type { SignedJob } from '../../agent/job-folder.ts';
-import type { Identity } from '../../agent/state-directory.ts';
 import type { AgentTrust } from '../../agent/trust-store.ts';
 import type { SharedJournal } from './shared-journal.ts';
 import { type Behaviour, SimulatedExecutor, type StartCounter } from './simulated-executor.ts';

@@ -5,6 +5,7 @@ import { controlState } from '../answers.ts';
 import { ageOf, fieldsOf, printListing } from '../output.ts';
 import { plainJson, plainLine } from '../plain-text.ts';
 import { type CliDeps, examples, outputOption, serversOf } from '../session.ts';
+import { agentTokenCommand } from './agent-token.ts';
 
 /** `fixpoint agent …`: the hosts that can be acted on. */
 export function agentCommand(deps: CliDeps): Command {
@@ -21,7 +22,7 @@ export function agentCommand(deps: CliDeps): Command {
         rows: items,
         header: ['NAME', 'ID', 'STATE', 'HEARTBEAT', 'VERSION', 'LABELS'],
         cells: (row) => [
-          ...[row.name, row.id, row.state, seenOf(deps, row)],
+          ...[row.name, row.id, stateText(row), seenOf(deps, row)],
           ...[row.version ?? '', labelsOf(row)],
         ],
         empty: 'no agent is enrolled',
@@ -49,10 +50,12 @@ export function agentCommand(deps: CliDeps): Command {
           ['journal', found.journalId],
           ['gateway', found.gatewayId],
           ['version', found.version],
+          ['clock', clockText(found.clockOffsetMs)],
           ['locked', lockText(found.lock)],
         ]),
       );
     });
+  agent.addCommand(agentTokenCommand(deps));
   agent.addCommand(lockCommand(deps, true)).addCommand(lockCommand(deps, false));
   return agent;
 }
@@ -92,6 +95,15 @@ function lockCommand(deps: CliDeps, locked: boolean): Command {
     deps.terminal.out(`${plainLine(name)} is ${locked ? 'locked' : 'not locked'}\n`);
   });
 }
+
+/** The state, and beside it that the clock is off: nothing else of an agent is out of order. */
+const stateText = ({ state, clockOffsetMs }: AgentView): string =>
+  clockOffsetMs === null ? state : `${state}, clock_offset ${secondsOf(clockOffsetMs)}`;
+
+const secondsOf = (ms: number): string => `${ms > 0 ? '+' : ''}${Math.round(ms / 1_000)} s`;
+
+const clockText = (offsetMs: number | null): string | null =>
+  offsetMs === null ? null : `clock_offset ${secondsOf(offsetMs)}; set the clock of the host`;
 
 const lockText = (lock: AgentView['lock']): string | null =>
   lock === null

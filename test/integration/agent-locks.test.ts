@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ControlGate } from '../../agent-gateway/control-gate.ts';
 import { type AgentView, agentView } from '../../contracts/task.ts';
+import { AuditLog } from '../../platform/audit.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { createLog } from '../../platform/log.ts';
 import { readControl } from '../../redis/control-cache.ts';
@@ -111,6 +113,9 @@ describe('a locked agent', () => {
     const { agentId } = host.agent(1);
     const wishes = new LockWishes(host.redis);
     const gate = new ControlGate({
+      audit: new AuditLog({
+        ...{ directory: join(host.directory, 'audit'), writer: 'gateway-3', clock: systemClock },
+      }),
       read: () => readControl(host.redis),
       wishes,
       clock: systemClock,

@@ -13,12 +13,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, type HostAgentDeps } from '../../agent/agent.ts';
 import { removeEmptyCgroups } from '../../agent/cgroup.ts';
+import { enrol } from '../../agent/enrolment.ts';
+import { readIdentity } from '../../agent/identity-files.ts';
 import { JobFolder } from '../../agent/job-folder.ts';
 import { type ProcessTable, systemProcesses } from '../../agent/process-table.ts';
 import { issueCertificate, type KeyPair } from '../../agent-gateway/certificates.ts';
+import type { AgentToken } from '../../contracts/enrolment.ts';
 import type { Job } from '../../contracts/task.ts';
 import { base32, crockford } from '../../domain/ids.ts';
-import { systemClock } from '../../platform/clock.ts';
+import { type Clock, systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import { contentDigestOf } from '../../platform/digest.ts';
 import { silentLog } from '../../platform/log.ts';
@@ -59,8 +62,16 @@ export class AgentHost {
     host.write('ca.crt', authority.certificate);
     host.write('journal-id', journalId);
     host.write('trust.json', JSON.stringify(await aTrust()));
-    mkdirSync(join(root, 'secrets'), { mode: 0o700 });
+    for (const name of ['secrets', 'journal']) mkdirSync(join(root, name), { mode: 0o700 });
     return host;
+  }
+
+  /** A host that has nothing yet and becomes an agent by a token, as users make one. */
+  static async enrolled(token: AgentToken, clock: Clock = systemClock): Promise<AgentHost> {
+    const root = mkdtempSync(join(tmpdir(), 'fixpoint-agent-'));
+    await enrol({ token, stateDirectory: root, clock });
+    const { agentId, journalId } = readIdentity(root);
+    return new AgentHost(root, agentId, journalId);
   }
 
   write(name: string, text: string | Buffer): void {

@@ -66,6 +66,7 @@ export const told = {
     sessionId: 's'.repeat(16),
     lastSeenAt: 1_772_600_000_000,
     version: '0.1.0',
+    clockOffsetMs: null,
     lock: null,
   } satisfies AgentView,
   task: {

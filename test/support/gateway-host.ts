@@ -8,14 +8,14 @@ import {
   issueCertificate,
   type KeyPair,
 } from '../../agent-gateway/certificates.ts';
-import type { GatewayOptions } from '../../agent-gateway/gateway-options.ts';
-import { appendIssue, type IssueRecord } from '../../agent-gateway/issue-register.ts';
+import { type IssueRecord, IssueRegister } from '../../agent-gateway/issue-register.ts';
 import { type Gateway, startGateway } from '../../agent-gateway/server.ts';
 import { type Clocks, defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
 import type { LockedAgent } from '../../contracts/temporal.ts';
 import type { TrustEnvelope } from '../../contracts/trust.ts';
 import { agentIdFrom, journalIdFrom } from '../../domain/ids.ts';
+import { AuditLog } from '../../platform/audit.ts';
 import { type Clock, systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import { silentLog } from '../../platform/log.ts';
@@ -27,7 +27,7 @@ import { eventually } from './eventually.ts';
 import { type AgentCredentials, FakeAgent } from './fake-agent.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
 import { freePort } from './server-process.ts';
-import { testSigner } from './signing.ts';
+import { aTrust, testSigner } from './signing.ts';
 
 export const callbackSecret = `whsec_${Buffer.from('a secret of the tests only').toString('base64')}`;
 const token = 'a-token-of-the-tests-only';
@@ -43,9 +43,9 @@ export class GatewayHost {
   readonly redis: Redis;
   readonly authority: KeyPair;
   readonly agents: AgentCredentials[] = [];
-  readonly #directory: string;
+  /** Certificates, issue register and audit log. */
+  readonly directory: string;
   readonly #clocks: Clocks;
-  readonly #tls: GatewayOptions['tls'];
   /** Of the gateways; tests live by the machine's. */
   readonly #clock: Clock;
   /** The gateway that is meant where none is named. */
@@ -61,7 +61,6 @@ export class GatewayHost {
     readonly authority: KeyPair;
     readonly directory: string;
     readonly clocks: Clocks;
-    readonly tls: GatewayOptions['tls'];
     readonly clock: Clock;
     readonly first?: string;
   }) {
@@ -71,9 +70,8 @@ export class GatewayHost {
       ...{ url: of.redisServer.url, profile: 'background', onError: () => {} },
     });
     this.authority = of.authority;
-    this.#directory = of.directory;
+    this.directory = of.directory;
     this.#clocks = of.clocks;
-    this.#tls = of.tls;
     this.#clock = of.clock;
   }
 
@@ -92,10 +90,15 @@ export class GatewayHost {
     const own = await issueCertificate({
       ...{ authority, subject: { kind: 'gateway' }, clock: systemClock },
     });
-    const tls = { ca: authority.certificate, certificate: own.certificate, key: own.key };
+    const files = {
+      ...{ 'ca.crt': authority.certificate, 'ca.key': authority.key },
+      ...{ 'gateway.crt': own.certificate, 'gateway.key': own.key },
+      'trust.json': JSON.stringify(await aTrust({ authorities: [authority.certificate] })),
+    };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
     const clocks = { ...defaultClocks, ...of.clocks };
     const { clock = systemClock } = of;
-    const host = new GatewayHost({ redisServer, authority, directory, clocks, tls, clock });
+    const host = new GatewayHost({ redisServer, authority, directory, clocks, clock });
     for (let number = 1; number <= (of.agents ?? 1); number += 1) await host.enrol(number);
     await host.allow();
     await host.startGateway();
@@ -106,8 +109,8 @@ export class GatewayHost {
   async beside(gatewayId: string): Promise<GatewayHost> {
     const { redisServer, authority } = this;
     const host = new GatewayHost({
-      ...{ redisServer, authority, directory: this.#directory, clocks: this.#clocks },
-      ...{ tls: this.#tls, clock: this.#clock, first: gatewayId },
+      ...{ redisServer, authority, directory: this.directory, clocks: this.#clocks },
+      ...{ clock: this.#clock, first: gatewayId },
     });
     host.redis.disconnect();
     await host.startGateway(gatewayId);
@@ -133,26 +136,26 @@ export class GatewayHost {
   /** Writes an agent into the register that a test made by other means. */
   register(of: Omit<IssueRecord, 'issuedAt'>): Promise<void> {
     const issuedAt = systemClock.now();
-    return appendIssue(join(this.#directory, 'issued.jsonl'), { ...of, issuedAt });
+    const file = join(this.directory, 'issued.jsonl');
+    const register = new IssueRegister({ file, clock: systemClock });
+    return register.append(async () => [{ ...of, issuedAt }]);
   }
 
   /** Writes the trust bundle that the gateway hands on. */
   trust(bundle: TrustEnvelope): Promise<void> {
-    return writeFile(join(this.#directory, 'trust.json'), JSON.stringify(bundle));
+    return writeFile(join(this.directory, 'trust.json'), JSON.stringify(bundle));
   }
 
   /** The same for many, in one write; before any of them connects. */
   async registerAll(records: readonly IssueRecord[]): Promise<void> {
     const lines = records.map((record) => `${JSON.stringify(record)}\n`);
-    await appendFile(join(this.#directory, 'issued.jsonl'), lines.join(''));
+    await appendFile(join(this.directory, 'issued.jsonl'), lines.join(''));
   }
 
   /** The files that a gateway in a process of its own reads. */
   async writeCertificates(directory: string): Promise<void> {
-    const { ca, certificate, key } = this.#tls;
-    const files = { 'ca.crt': ca, 'gateway.crt': certificate, 'gateway.key': key };
-    for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
-    await copyFile(join(this.#directory, 'issued.jsonl'), join(directory, 'issued.jsonl'));
+    const names = ['ca.crt', 'ca.key', 'gateway.crt', 'gateway.key', 'issued.jsonl'];
+    for (const name of names) await copyFile(join(this.directory, name), join(directory, name));
   }
 
   get agentPort(): number {
@@ -225,10 +228,14 @@ export class GatewayHost {
       url: `http://127.0.0.1:${port}`,
       agents: { host: '127.0.0.1', port: this.#agentPorts.get(gatewayId) ?? 0 },
       http: { host: '127.0.0.1', port },
-      tls: this.#tls,
-      registerFile: join(this.#directory, 'issued.jsonl'),
-      trustFile: join(this.#directory, 'trust.json'),
+      agentGateways: [],
+      certificatesDir: this.directory,
+      audit: new AuditLog({
+        ...{ directory: join(this.directory, 'audit'), writer: `gateway-${gatewayId}` },
+        clock: systemClock,
+      }),
       tokens: [token],
+      operatorTokens: [token],
       callbackSecret,
       egressAllow: ['127.0.0.1'],
       clocks: { ...this.#clocks, ...clocks },
@@ -260,7 +267,7 @@ export class GatewayHost {
     for (const gatewayId of this.#gateways.keys()) await this.stopGateway(gatewayId);
     this.redis.disconnect();
     await this.redisServer.stop();
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.directory, { recursive: true, force: true });
   }
 
   allow(): Promise<void> {

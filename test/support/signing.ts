@@ -7,11 +7,12 @@ import { ed25519Signer } from '../../workers/ed25519-signer.ts';
 
 export const aSigningKey = (): SigningKey => signingKeysIn(newSigningKey())[0];
 
-const pem = newSigningKey();
+/** PKCS #8. */
+export const testKeyPem = newSigningKey();
 
 /** The key that signs what tests give to real agents, unless they say otherwise. */
-export const testKey: SigningKey = signingKeysIn(pem)[0];
-export const testSigner = ed25519Signer(pem);
+export const testKey: SigningKey = signingKeysIn(testKeyPem)[0];
+export const testSigner = ed25519Signer(testKeyPem);
 
 /** The signature over a job's text. */
 export const signedBy = (key: SigningKey, text: string): string =>

@@ -30,7 +30,7 @@ const inFolder = (folder: string) => (file: string) => folderOf(file) === folder
 
 // Trust is among them because nobody between may judge a signature for the agent.
 const agentMayUse =
-  /^(agent\/.*|contracts\/(task|frames|trust|events|limits)\.ts|domain\/(ids|errors|job)\.ts|platform\/(log|clock|shutdown|digest|trust-bundle|crash-point)\.ts)$/;
+  /^(agent\/.*|contracts\/(task|frames|trust|events|limits|enrolment)\.ts|domain\/(ids|errors|job)\.ts|platform\/(log|clock|shutdown|digest|trust-bundle|crash-point)\.ts)$/;
 const agentPackages = ['ws', 'yaml', 'zod'];
 const socketsAndStores = ['ioredis', 'fastify', 'ws', '@temporalio/client', '@temporalio/worker'];
 const networkBuiltins = ['node:http', 'node:https', 'node:net', 'node:tls', 'node:http2'];

@@ -14,7 +14,7 @@ export type Layout = {
   readonly certificates: string;
   readonly redis: string;
   readonly temporalDatabase: string;
-  readonly agent: (id: string) => string;
+  readonly agent: (name: string) => string;
   readonly demo: (agentName: string) => string;
 };
 
@@ -28,7 +28,7 @@ export function layoutAt(state: string): Layout {
     certificates: join(state, 'secrets', 'ca'),
     redis: join(state, 'redis'),
     temporalDatabase: join(state, 'temporal.db'),
-    agent: (id) => join(state, 'agents', id),
+    agent: (name) => join(state, 'agents', name),
     demo: (agentName) => join(state, 'demo', agentName),
   };
   for (const folder of [layout.logs, layout.certificates, layout.redis]) {

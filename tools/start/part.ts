@@ -13,6 +13,8 @@ export type PartSpec = {
   /** All it gets; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
+  /** What has to be done before its first process is started. */
+  readonly prepare?: (() => Promise<void>) | undefined;
   /** Whether it answers. May throw, which means no. */
   readonly answers: () => Promise<boolean>;
   readonly readyWithinMs: number;
@@ -63,7 +65,9 @@ export class Part {
   async start(): Promise<void> {
     const { clock } = this.#deps;
     this.#state = 'starting';
-    this.#spawn();
+    await this.spec.prepare?.();
+    // It may have been stopped meanwhile.
+    if (this.#state === 'starting') this.#spawn();
     const until = clock.monotonic() + this.spec.readyWithinMs;
     while (this.#state === 'starting') {
       if (this.#child?.pid !== undefined && (await this.#answers())) break;

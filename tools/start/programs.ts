@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import type { Clock } from '../../platform/clock.ts';
+import { provideAgentToken } from './agent-token.ts';
 import { markName, ownMarkOf } from './ending.ts';
-import { agentConfigFile } from './identities.ts';
+import { agentConfigFile, type LocalAgent } from './identities.ts';
 import { clone, type Layout } from './layout.ts';
 import type { PartSpec } from './part.ts';
 import type { Ports } from './ports.ts';
@@ -153,15 +155,16 @@ async function answersOk(url: string): Promise<boolean> {
   return answer.ok;
 }
 
-/** One local agent. It answers once the gateway has it online. */
-export function agentPart(
-  context: ProgramContext,
-  identity: { readonly agentId: string; readonly name: string },
-): PartSpec {
-  const { env, layout, ports } = context;
-  const directory = layout.agent(identity.agentId);
+/** One local agent, enrolled at its first start. It answers once the gateway has it online. */
+export function agentPart(context: ProgramContext, agent: LocalAgent, clock: Clock): PartSpec {
+  const { env, layout, ports, secrets } = context;
+  const { name } = agent;
+  const directory = layout.agent(name);
+  const tokenFile = join(layout.secrets, `${name}.token`);
+  const gatewayUrl = `http://127.0.0.1:${ports.gateway}`;
+  const { operatorToken } = secrets;
   return {
-    name: identity.name,
+    name,
     command: node,
     args: [...agentFlags, join(clone, 'agent/main.ts')],
     env: {
@@ -170,16 +173,24 @@ export function agentPart(
       FIXPOINT_AGENT_GATEWAYS: `wss://127.0.0.1:${ports.agentLink}`,
       FIXPOINT_AGENT_STATE_DIR: directory,
       FIXPOINT_AGENT_CONFIG: agentConfigFile(directory),
+      FIXPOINT_AGENT_TOKEN_FILE: tokenFile,
     },
-    logFile: join(layout.logs, `${identity.name}.log`),
-    answers: () => isOnline(context, identity.agentId),
+    logFile: join(layout.logs, `${name}.log`),
+    prepare: agent.isEnrolled
+      ? undefined
+      : () =>
+          provideAgentToken({
+            ...{ agent, gatewayUrl, operatorToken, clock },
+            ...{ file: tokenFile, withinMs: readyWithinMs },
+          }),
+    answers: () => isOnline(context, name),
     readyWithinMs,
     restart: true,
   };
 }
 
-async function isOnline(context: ProgramContext, agentId: string): Promise<boolean> {
-  const answer = await fetch(`http://127.0.0.1:${context.ports.gateway}/v1/agents/${agentId}`, {
+async function isOnline(context: ProgramContext, name: string): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${context.ports.gateway}/v1/agents/${name}`, {
     headers: { authorization: `Bearer ${context.secrets.gatewayToken}` },
     signal: AbortSignal.timeout(2_000),
   });

@@ -7,18 +7,18 @@ import { StartFailure } from './failure.ts';
 import type { Layout } from './layout.ts';
 
 /**
- * The trust bundle of the embedded product, made once from its signing key and its authority and
- * given to every agent that has none yet. Throws a `StartFailure` where it does not belong to the
+ * The trust bundle of the embedded product, made once from its signing key and its authority;
+ * agents get it when they are enrolled. Throws a `StartFailure` where it does not belong to the
  * signing key any more, or where it is gone and agents have one: they would take no other.
  */
 export async function provideTrust(of: {
   readonly layout: Layout;
   readonly signingKeyFile: string;
-  readonly agentIds: readonly string[];
+  readonly agentNames: readonly string[];
 }): Promise<void> {
   const { layout } = of;
   const file = join(layout.certificates, 'trust.json');
-  const agentFiles = of.agentIds.map((agentId) => join(layout.agent(agentId), 'trust.json'));
+  const agentFiles = of.agentNames.map((name) => join(layout.agent(name), 'trust.json'));
   const keys = signingKeysIn(readFileSync(of.signingKeyFile, 'utf8'));
   if (!existsSync(file)) {
     if (agentFiles.some(existsSync)) throw notWhole(layout, `${file} is missing`);
@@ -31,9 +31,6 @@ export async function provideTrust(of: {
   const { signingKeys } = Trust.read(text).bundle;
   if (!signingKeys.some(({ keyId }) => keyId === keys[0].keyId)) {
     throw notWhole(layout, `${file} does not trust the key in ${of.signingKeyFile}`);
-  }
-  for (const agentFile of agentFiles) {
-    if (!existsSync(agentFile)) writeFileSync(agentFile, text, { mode: 0o600 });
   }
 }
 

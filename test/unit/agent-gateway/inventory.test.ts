@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { Inventory } from '../../../agent-gateway/inventory.ts';
-import { appendIssue } from '../../../agent-gateway/issue-register.ts';
+import { IssueRegister } from '../../../agent-gateway/issue-register.ts';
+import { systemClock } from '../../../platform/clock.ts';
 import { silentLog } from '../../../platform/log.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -14,13 +15,16 @@ async function anInventory(t: TestContext) {
   const directory = await mkdtemp(join(tmpdir(), 'fixpoint-inventory-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const registerFile = join(directory, 'issued.jsonl');
-  await appendIssue(registerFile, {
-    ...{ agentId, name: 'agent-1', labels: {}, journalId: '0'.repeat(26) },
-    ...{ serial: '1', issuedAt: 1, notAfter: 2 },
-  });
+  const register = new IssueRegister({ file: registerFile, clock: systemClock });
+  await register.append(async () => [
+    {
+      ...{ agentId, name: 'agent-1', labels: {}, journalId: '0'.repeat(26) },
+      ...{ serial: '1', issuedAt: 1, notAfter: 2 },
+    },
+  ]);
   const published: number[] = [];
   const inventory = new Inventory({
-    registerFile,
+    register: new IssueRegister({ file: registerFile, clock: systemClock }),
     publishedVersion: async () => null,
     publish: async ({ agents }) => void published.push(agents.length),
     clock: new ManualClock(),

@@ -35,6 +35,7 @@ function aPresence(over: Partial<PresenceDeps> = {}) {
     sessions: {
       heard: async () => {},
       sequences: async () => [],
+      skewed: async () => {},
       read: async () => [null],
       owners: async () => [null],
     },

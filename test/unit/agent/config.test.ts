@@ -27,6 +27,7 @@ describe('the agent’s configuration', () => {
     assert.deepEqual(config, {
       gateways: ['wss://127.0.0.1:8451', 'wss://gateway-2:8451'],
       stateDirectory: '/state',
+      tokenFile: undefined,
       logLevel: 'info',
       jobEnvironment: { SERVICE: 'web' },
       metricsListen: undefined,

@@ -8,6 +8,7 @@ const now = Date.UTC(2026, 2, 4, 5, 6, 7);
 const anAgent = (over: Partial<AgentView>): AgentView => ({
   ...{ id: '0123456789ab', name: 'web1', state: 'offline', journalId: '', labels: {} },
   ...{ gatewayId: null, sessionId: null, lastSeenAt: now - 240_000, version: '0.1.0', lock: null },
+  clockOffsetMs: null,
   ...over,
 });
 

@@ -1,112 +1,148 @@
 import assert from 'node:assert/strict';
-import { X509Certificate } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { agentIdOfCertificate } from '../../../agent-gateway/certificates.ts';
-import { systemClock } from '../../../platform/clock.ts';
+import { after, beforeEach, describe, it } from 'node:test';
+import { writeIdentity } from '../../../agent/identity-files.ts';
+import { issueCertificate } from '../../../agent-gateway/certificates.ts';
+import { IssueRegister } from '../../../agent-gateway/issue-register.ts';
+import { type Clock, systemClock } from '../../../platform/clock.ts';
 import { signingKeysIn } from '../../../platform/signing-key.ts';
 import { Trust } from '../../../platform/trust-bundle.ts';
-import { provideIdentities } from '../../../tools/start/identities.ts';
+import { linkFoldersById, provideIdentities } from '../../../tools/start/identities.ts';
 import { type Layout, layoutAt } from '../../../tools/start/layout.ts';
 import { provideSecrets } from '../../../tools/start/secrets.ts';
 import { provideTrust } from '../../../tools/start/trust.ts';
 
+const agentId = '0123456789ab';
+const folders: string[] = [];
+
 describe('identities and secrets of npm start', () => {
-  let state: string;
   let layout: Layout;
-
-  before(async () => {
-    state = await mkdtemp(join(tmpdir(), 'fixpoint-identities-'));
+  let said: string[];
+  beforeEach(async () => {
+    const state = await mkdtemp(join(tmpdir(), 'fixpoint-identities-'));
+    folders.push(state);
     layout = layoutAt(state);
+    said = [];
   });
-  after(() => rm(state, { recursive: true, force: true }));
+  after(async () => {
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  });
 
-  it('three agents get a certificate each, with the id and labels of the register', async () => {
-    const records = await provideIdentities({ clock: systemClock, layout });
+  const provide = (clock: Clock = systemClock) =>
+    provideIdentities({ clock, layout, say: (line) => said.push(line) });
+  const file = (name: string) => join(layout.certificates, name);
+
+  /** What the enrolment of agent-1 leaves. */
+  async function enrolFirst(): Promise<void> {
+    const read = (name: string) => readFileSync(file(name), 'utf8');
+    const authority = { certificate: read('ca.crt'), key: read('ca.key') };
+    const subject = { kind: 'agent', agentId, labels: {} } as const;
+    const issued = await issueCertificate({ authority, subject, clock: systemClock });
+    const journalId = '0'.repeat(26);
+    const { serial, notAfter, key, certificate } = issued;
+    const register = new IssueRegister({ file: file('issued.jsonl'), clock: systemClock });
+    const record = { agentId, name: 'agent-1', labels: {}, journalId, serial, notAfter };
+    await register.append(async () => [{ ...record, issuedAt: systemClock.now() }]);
+    mkdirSync(join(layout.agent('agent-1'), 'journal'));
+    writeIdentity(layout.agent('agent-1'), {
+      ...{ key, certificate, journalId, authority: authority.certificate },
+      ...{ gateways: ['wss://127.0.0.1:1'], trust: null },
+    });
+  }
+  const enrolled = async (clock?: Clock) =>
+    (await provide(clock)).map(({ isEnrolled }) => isEnrolled);
+
+  it('at first there is an authority and a gateway, and three agents are to be enrolled', async () => {
+    const agents = await provide();
 
     assert.deepEqual(
-      records.map(({ name, labels }) => [name, labels['hostname'], labels['zone']]),
+      agents.map(({ name, labels, isEnrolled }) => [name, labels['zone'], isEnrolled]),
       [
-        ['agent-1', 'agent-1', 'a'],
-        ['agent-2', 'agent-2', 'b'],
-        ['agent-3', 'agent-3', 'c'],
+        ['agent-1', 'a', false],
+        ['agent-2', 'b', false],
+        ['agent-3', 'c', false],
       ],
     );
-    for (const { agentId, journalId } of records) {
-      const file = (name: string) => join(layout.agent(agentId), name);
-      const certificate = new X509Certificate(readFileSync(file('identity.crt')));
-      assert.equal(agentIdOfCertificate(certificate), agentId);
-      assert.equal(readFileSync(file('journal-id'), 'utf8'), journalId);
-      assert.equal(statSync(file('identity.key')).mode & 0o777, 0o600);
+    for (const name of ['ca.key', 'gateway.key']) {
+      assert.equal(statSync(file(name)).mode & 0o777, 0o600);
     }
+    assert.deepEqual(said, []);
   });
 
-  it('a second start finds the same ones', async () => {
-    const before = await provideIdentities({ clock: systemClock, layout });
+  it('a second start finds the same authority, and who was enrolled stays so', async () => {
+    await provide();
+    await enrolFirst();
+    const before = readFileSync(file('ca.crt'), 'utf8');
 
-    assert.deepEqual(await provideIdentities({ clock: systemClock, layout }), before);
+    assert.deepEqual(await enrolled(), [true, false, false]);
+    assert.equal(readFileSync(file('ca.crt'), 'utf8'), before);
+    for (let starts = 0; starts < 2; starts += 1) linkFoldersById(layout);
+    const byId = readFileSync(join(layout.agent(agentId), 'identity.crt'), 'utf8');
+    assert.equal(byId, readFileSync(join(layout.agent('agent-1'), 'identity.crt'), 'utf8'));
   });
 
-  it('certificates that run out soon are replaced, with new agent ids', async () => {
-    const before = await provideIdentities({ clock: systemClock, layout });
-    const inAYear = { ...systemClock, now: () => systemClock.now() + 390 * 86_400_000 };
+  it('an agent whose certificate ran out is enrolled anew, and the gateway gets a fresh one', async () => {
+    await provide();
+    await enrolFirst();
+    const before = readFileSync(file('gateway.crt'), 'utf8');
+    const later = { ...systemClock, now: () => systemClock.now() + 400 * 86_400_000 };
 
-    const after = await provideIdentities({ clock: inAYear, layout });
-
-    const ids = new Set([...before, ...after].map(({ agentId }) => agentId));
-    assert.equal(ids.size, 6);
+    assert.deepEqual(await enrolled(later), [false, false, false]);
+    assert.match(said.join(), /agent-1 was away .* enrolled anew/);
+    assert.notEqual(readFileSync(file('gateway.crt'), 'utf8'), before);
   });
 
   it('a journal that was removed is an error, not an empty journal under the old id', async () => {
-    const [first] = await provideIdentities({ clock: systemClock, layout });
-    await rm(layout.agent(first?.agentId ?? ''), { recursive: true });
+    await provide();
+    await enrolFirst();
+    await rm(join(layout.agent('agent-1'), 'journal'), { recursive: true });
+    await assert.rejects(provide(), /are not whole/);
 
-    await assert.rejects(provideIdentities({ clock: systemClock, layout }), /are not whole/);
+    await rm(join(layout.agent('agent-1'), 'journal-id'));
+    await assert.rejects(provide(), /are not whole/);
+  });
+
+  it('what an older version left is made anew, and that is said', async () => {
+    writeFileSync(file('ca.crt'), 'of an older version');
+    writeFileSync(file('finished'), '');
+
+    assert.deepEqual(await enrolled(), [false, false, false]);
+    assert.match(said.join(), /older version/);
+    assert.match(readFileSync(file('ca.crt'), 'utf8'), /BEGIN CERTIFICATE/);
   });
 
   describe('the trust of local agents', () => {
     const provided = async () => {
       const { signingKeyFile } = provideSecrets(layout.secrets);
-      const records = await provideIdentities({ clock: systemClock, layout });
-      const agentIds = records.map(({ agentId }) => agentId);
-      await provideTrust({ layout, signingKeyFile, agentIds });
-      return agentIds.map((agentId) => join(layout.agent(agentId), 'trust.json'));
+      const agents = await provide();
+      await provideTrust({ layout, signingKeyFile, agentNames: agents.map(({ name }) => name) });
     };
-    const trustFile = () => join(layout.certificates, 'trust.json');
-    // The test before this one left them broken.
-    before(() => rm(layout.certificates, { recursive: true, force: true }));
 
-    it('is the signing key and the authority, in every agent’s folder, made once', async () => {
-      const files = await provided();
+    it('is the signing key and the authority, made once', async () => {
+      await provided();
 
-      const text = readFileSync(trustFile(), 'utf8');
+      const text = readFileSync(file('trust.json'), 'utf8');
       const { serial, signingKeys, authorities } = Trust.read(text).bundle;
       const keyFile = join(layout.secrets, 'signing-key');
       const [key] = signingKeysIn(readFileSync(keyFile, 'utf8'));
       assert.deepEqual([serial, signingKeys.map(({ keyId }) => keyId)], [1, [key.keyId]]);
-      assert.deepEqual(authorities, [readFileSync(join(layout.certificates, 'ca.crt'), 'utf8')]);
-      for (const file of files) assert.equal(readFileSync(file, 'utf8'), text);
+      assert.deepEqual(authorities, [readFileSync(file('ca.crt'), 'utf8')]);
       assert.equal(statSync(keyFile).mode & 0o777, 0o600);
-      assert.deepEqual(await provided(), files);
-      assert.equal(readFileSync(trustFile(), 'utf8'), text);
-    });
-
-    it('is given to agents of a start that knew no signatures', async () => {
-      for (const file of await provided()) rmSync(file);
-      rmSync(trustFile());
-
-      for (const file of await provided()) assert.ok(existsSync(file));
+      await provided();
+      assert.equal(readFileSync(file('trust.json'), 'utf8'), text);
     });
 
     it('is an error when it is not that of the signing key, or is gone although agents have it', async () => {
       await provided();
-      const bundle = readFileSync(trustFile());
-      rmSync(trustFile());
+      await enrolFirst();
+      const bundle = readFileSync(file('trust.json'));
+      writeFileSync(join(layout.agent('agent-1'), 'trust.json'), bundle);
+      rmSync(file('trust.json'));
       await assert.rejects(provided(), /trust\.json is missing/);
-      writeFileSync(trustFile(), bundle);
+      writeFileSync(file('trust.json'), bundle);
       rmSync(join(layout.secrets, 'signing-key'));
       await assert.rejects(provided(), /does not trust the key/);
     });
@@ -117,8 +153,8 @@ describe('identities and secrets of npm start', () => {
 
     assert.deepEqual(provideSecrets(layout.secrets), secrets);
     assert.match(readFileSync(secrets.callbackSecretFile, 'utf8'), /^whsec_/);
-    for (const file of [secrets.operatorTokenFile, secrets.webhookSecretFile]) {
-      assert.equal(statSync(file).mode & 0o777, 0o600);
+    for (const path of [secrets.operatorTokenFile, secrets.webhookSecretFile]) {
+      assert.equal(statSync(path).mode & 0o777, 0o600);
     }
   });
 });

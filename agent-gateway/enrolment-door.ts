@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import type { TrustEnvelope } from '../contracts/trust.ts';
+import { AgentTokens } from '../redis/agent-tokens.ts';
+import { peerOf } from './agent-listener.ts';
+import { CertificateFolder } from './certificate-folder.ts';
+import type { ControlGate } from './control-gate.ts';
+import { Enrolment } from './enrolment.ts';
+import { EnrolmentRoutes } from './enrolment-routes.ts';
+import type { GatewayMetrics } from './gateway-metrics.ts';
+import type { GatewayOptions } from './gateway-options.ts';
+import { IssueRegister } from './issue-register.ts';
+
+/**
+ * The parts by which hosts become agents, put together. `ownAddress` stands in tokens where no
+ * address was configured, and gets its port when the gateway listens.
+ */
+export function enrolmentDoor(
+  of: GatewayOptions,
+  parts: {
+    readonly gate: ControlGate;
+    readonly metrics: GatewayMetrics;
+    /** The bundle as it goes to every agent. */
+    readonly trust: () => TrustEnvelope | null;
+  },
+) {
+  const { clock, log, audit, agentGateways } = of;
+  const { gate, metrics, trust } = parts;
+  const ownAddress = { ...of.agents };
+  const certificates = new CertificateFolder({ directory: of.certificatesDir, clock, log });
+  const register = new IssueRegister({ file: join(of.certificatesDir, 'issued.jsonl'), clock });
+  const enrolment = new Enrolment({
+    ...{ register, certificates, gate, trust, audit, clock, log },
+    tokens: new AgentTokens(of.redis.request),
+    agentGateways: () =>
+      agentGateways.length > 0 ? agentGateways : [`wss://${ownAddress.host}:${ownAddress.port}`],
+    certificateLifeMs: of.clocks.certificateLifeMs,
+  });
+  const routes = new EnrolmentRoutes({
+    ...{ enrolment, certificates, metrics, clock, log },
+    peerOf: (socket) => peerOf(socket, clock),
+  });
+  return { certificates, register, enrolment, routes, ownAddress };
+}

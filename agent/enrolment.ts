@@ -1,0 +1,146 @@
+import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type AgentToken,
+  authorityAnswer,
+  decodeAgentToken,
+  type EnrolAnswer,
+  enrolAnswer,
+} from '../contracts/enrolment.ts';
+import { FixpointError } from '../domain/errors.ts';
+import { journalIdFrom } from '../domain/ids.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
+import { Backoff } from './backoff.ts';
+import { certificateRequest } from './certificate-request.ts';
+import { callGateway } from './gateway-call.ts';
+import { hasIdentity, writeIdentity } from './identity-files.ts';
+
+/** A new P-256 key, PKCS #8 in PEM. It is made on the host and never leaves it. */
+export function newKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+}
+
+/** The token in a file. Throws `invalid_payload` if it holds none. */
+export function readTokenFile(path: string): AgentToken {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    throw new FixpointError('invalid_payload', `the token file ${path} cannot be read`, { cause });
+  }
+  const token = decodeAgentToken(text);
+  if (token !== null) return token;
+  throw new FixpointError('invalid_payload', `${path} holds no enrolment token`, {
+    hint: 'it begins with fixpoint-agent. and is one line; was it cut off while it was copied?',
+  });
+}
+
+/**
+ * Makes this host an agent: key and journal id are made here, id, name and labels come from the
+ * token. The state folder is written whole or not at all. Throws `conflict` if it holds an
+ * identity or what is left of one, the gateway's own refusal, or `upstream_unavailable`.
+ */
+export async function enrol(of: {
+  readonly token: AgentToken;
+  readonly stateDirectory: string;
+  readonly clock: Clock;
+}): Promise<Pick<EnrolAnswer, 'agentId' | 'name'>> {
+  const { token, stateDirectory: root, clock } = of;
+  refuseUsed(root);
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const { gateway, authorities } = await trustedGateway(token);
+  const key = newKey();
+  const journalId = journalIdFrom(clock.randomBytes(17));
+  const answer = await callGateway({
+    ...{ gateway, path: '/v1/enrol', answer: enrolAnswer },
+    body: { secret: token.secret, request: certificateRequest(createPrivateKey(key)), journalId },
+    tls: { kind: 'stranger', authorities },
+  });
+  const { certificate, trust, agentId, name } = answer;
+  // Key and journal begin together: a key without a journal has lost it (rule R16).
+  mkdirSync(join(root, 'journal'), { recursive: true, mode: 0o700 });
+  writeIdentity(root, {
+    ...{ key, certificate, journalId, gateways: token.gateways },
+    authority: answer.authorities.join('\n'),
+    trust: trust === null ? null : JSON.stringify(trust),
+  });
+  return { agentId, name };
+}
+
+const triesMax = 100;
+const worthAnotherTry: ReadonlySet<string> = new Set(['upstream_unavailable', 'limit_exceeded']);
+
+/** As `enrol`, tried again with back-off, some ten minutes, while no gateway can be reached. */
+export async function enrolPatiently(
+  of: Parameters<typeof enrol>[0] & { readonly log: Log },
+): Promise<Pick<EnrolAnswer, 'agentId' | 'name'>> {
+  const backoff = new Backoff(of.clock);
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await enrol(of);
+    } catch (error) {
+      const isWorthIt = error instanceof FixpointError && worthAnotherTry.has(error.code);
+      if (!isWorthIt || tries >= triesMax) throw error;
+      of.log.warn({ reason: error.message }, 'the host is enrolled later');
+      await of.clock.sleep(backoff.nextMs());
+    }
+  }
+}
+
+/**
+ * The first gateway that answers, with those of its authorities that the token names. Whoever
+ * answered is not believed: the certificates are, because their fingerprints are in the token, and
+ * the secret goes only to who proves to be certified by one of them.
+ */
+async function trustedGateway(token: AgentToken) {
+  let failure: unknown;
+  for (const gateway of token.gateways) {
+    try {
+      const told = await callGateway({
+        ...{ gateway, path: '/v1/authority', answer: authorityAnswer },
+        tls: { kind: 'anybody' },
+      });
+      const authorities = told.authorities.filter((pem) =>
+        token.authorities.includes(fingerprintOf(pem)),
+      );
+      if (authorities.length > 0) return { gateway, authorities };
+      failure = new FixpointError(
+        'forbidden',
+        `${gateway} is not the gateway that the token names`,
+        {
+          hint: 'somebody else answers there, or its authority was changed: make another token',
+        },
+      );
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+function fingerprintOf(pem: string): string {
+  try {
+    return createHash('sha256').update(new X509Certificate(pem).raw).digest('hex');
+  } catch {
+    return ''; // No certificate: its fingerprint is in no token.
+  }
+}
+
+function refuseUsed(root: string): void {
+  if (hasIdentity(root)) {
+    throw new FixpointError('conflict', `${root} is the state of an agent already`, {
+      hint: 'a host that is enrolled again becomes a new agent: move the folder away first',
+    });
+  }
+  // An empty journal is what an enrolment that was cut off leaves.
+  const left = ['journal', 'jobs'].find(
+    (name) => existsSync(join(root, name)) && readdirSync(join(root, name)).length > 0,
+  );
+  if (left === undefined) return;
+  throw new FixpointError('conflict', `${root} holds the ${left} of an agent whose key is gone`, {
+    hint: 'what ran there is no longer known to be whole: move the folder away first',
+  });
+}

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import {
+  byName,
+  type IssueRecord,
+  IssueRegister,
+  type RegisterRecord,
+} from '../../../agent-gateway/issue-register.ts';
+import { systemClock } from '../../../platform/clock.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'fixpoint-register-'));
+after(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const file = () => {
+  files += 1;
+  return join(folder, `issued-${files}.jsonl`);
+};
+const registerOf = (path: string) => new IssueRegister({ file: path, clock: systemClock });
+const append = (path: string, of: RegisterRecord) => registerOf(path).append(async () => [of]);
+const read = async (path: string) => {
+  const register = registerOf(path);
+  await register.read();
+  return byName(register.agents);
+};
+const record = (of: Partial<IssueRecord> = {}): IssueRecord => ({
+  agentId: '0123456789ab',
+  name: 'agent-1',
+  labels: { name: 'agent-1' },
+  journalId: '0'.repeat(26),
+  serial: '01',
+  issuedAt: 1,
+  notAfter: 2,
+  ...of,
+});
+
+describe('issue register', () => {
+  it('the newest record of an agent counts, and the file is for its owner only', async () => {
+    const path = file();
+    await append(path, record());
+    await append(path, record({ agentId: '0123456789ac', name: 'agent-0' }));
+    await append(path, record({ serial: '02' }));
+
+    const records = await read(path);
+
+    assert.deepEqual(
+      records.map(({ name, serial }) => [name, serial]),
+      [
+        ['agent-0', '01'],
+        ['agent-1', '02'],
+      ],
+    );
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+  });
+
+  it('a record torn by a crash is skipped, and does not swallow the next one', async () => {
+    const path = file();
+    await append(path, record());
+    appendFileSync(path, '{"agentId":"0123');
+
+    assert.equal((await read(path)).length, 1);
+    await append(path, record({ agentId: '0123456789ac', name: 'agent-2' }));
+
+    assert.equal((await read(path)).length, 2);
+    assert.equal(readFileSync(path, 'utf8').split('\n').length, 3);
+  });
+
+  it('a damaged line or a name that is there twice is refused: partial never means all', async () => {
+    const damaged = file();
+    writeFileSync(damaged, 'rubbish\n');
+    const twice = file();
+    await append(twice, record());
+    const second = `${JSON.stringify(record({ agentId: '0123456789ac' }))}\n`;
+
+    await assert.rejects(read(damaged), { code: 'inventory_incomplete' });
+    await assert.rejects(append(twice, record({ agentId: '0123456789ac' })), {
+      code: 'inventory_incomplete',
+    });
+    assert.equal((await read(twice)).length, 1, 'what would damage it is not written');
+    appendFileSync(twice, second);
+    await assert.rejects(read(twice), { code: 'inventory_incomplete' });
+    assert.deepEqual(await read(file()), []);
+  });
+
+  it('a renewal moves the certificate on and nothing else; a revocation frees the name', async () => {
+    const path = file();
+    const register = registerOf(path);
+    await append(path, record());
+    await register.read();
+    const before = register.membership;
+    const renewed = { agentId: '0123456789ab', serial: '02', issuedAt: 3, notAfter: 4 };
+
+    await append(path, { kind: 'renewal', ...renewed, generation: 1, keyDigest: 'k' });
+    await register.read();
+
+    assert.equal(register.membership, before);
+    const agent = register.agents.get('0123456789ab');
+    assert.deepEqual([agent?.name, agent?.serial, agent?.generation], ['agent-1', '02', 1]);
+    await append(path, { kind: 'revocation', agentId: '0123456789ab', at: 5, reason: 'replaced' });
+    await append(path, record({ agentId: '0123456789ac' }));
+    await register.read();
+    assert.deepEqual([...register.agents.keys()], ['0123456789ac']);
+  });
+
+  it('what ten writers append at once is all there, and each saw those before it', async () => {
+    const path = file();
+    const numbers = Array.from({ length: 10 }, (_, at) => at);
+
+    await Promise.all(
+      numbers.map((at) =>
+        registerOf(path).append(async (agents) => {
+          const generation = agents.size;
+          return [record({ agentId: `0123456789a${at}`, name: `agent-${at}`, generation })];
+        }),
+      ),
+    );
+
+    const seen = (await read(path)).map(({ generation }) => generation);
+    assert.deepEqual(seen.sort(), numbers);
+  });
+
+  it('a register that is gone, or put back, is noticed; a lock of the dead is taken over', async () => {
+    const path = file();
+    const register = registerOf(path);
+    await append(path, record());
+    await register.read();
+
+    renameSync(path, `${path}.away`);
+    await assert.rejects(register.read(), { code: 'inventory_incomplete' });
+    assert.equal(register.agents.size, 1);
+    renameSync(`${path}.away`, path);
+    writeFileSync(`${path}.lock`, 'a writer that died');
+    utimesSync(`${path}.lock`, 1, 1);
+    await append(path, record({ agentId: '0123456789ac', name: 'agent-2' }));
+    await register.read();
+
+    assert.equal(register.agents.size, 2);
+  });
+});
