@@ -43,8 +43,79 @@ export function setupCommand(deps: CliDeps): Command {
       const rotated = await rotateSigning(filesOf(deps, options), options.phase);
       deps.terminal.out(`${describe(options.phase, rotated)}\n`);
     });
+  rotate.addCommand(authorityCommand(deps));
+  setup.addCommand(certificatesCommand(deps));
   return setup;
 }
+
+/** The files of an installation; options, because both commands ask for them. */
+const withFiles = (command: Command): Command =>
+  command
+    .option(
+      '--key-file <file>',
+      'the signing key (FIXPOINT_SIGNING_KEY_FILE; else secrets/signing-key in the state directory)',
+    )
+    .option(
+      '--certificates <folder>',
+      'the folder of certificates (FIXPOINT_CERTIFICATES_DIR; else secrets/ca in the state directory)',
+    );
+
+type FileOptions = { readonly keyFile?: string; readonly certificates?: string };
+
+function authorityCommand(deps: CliDeps): Command {
+  return withFiles(new Command('ca'))
+    .description(
+      'replace the authority of certificates: publish a new one, use it, drop the old one',
+    )
+    .addOption(
+      new Option('--phase <phase>', 'what to do next')
+        .choices(rotationPhases)
+        .makeOptionMandatory(),
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'fixpoint setup rotate ca --phase publish',
+        'fixpoint setup rotate ca --phase use',
+        'fixpoint setup rotate ca --phase drop',
+      ),
+    )
+    .action(async (options: FileOptions & { readonly phase: RotationPhase }) => {
+      // What makes certificates is large, and no other command needs it.
+      const { rotateAuthority } = await import('../authority-rotation.ts');
+      const { phase } = options;
+      const serial = await rotateAuthority(filesOf(deps, options), { phase, clock: deps.clock });
+      deps.terminal.out(`trust bundle ${serial}\n${nextAuthoritySteps[phase]}\n`);
+    });
+}
+
+function certificatesCommand(deps: CliDeps): Command {
+  return withFiles(new Command('certificates'))
+    .description('make authority, gateway certificate, signing key and trust bundle, where missing')
+    .addHelpText(
+      'after',
+      examples(
+        'fixpoint setup certificates --certificates /etc/fixpoint/ca --key-file /etc/fixpoint/signing-key',
+      ),
+    )
+    .action(async (options: FileOptions) => {
+      const { makeCertificates } = await import('../certificate-files.ts');
+      const files = filesOf(deps, options);
+      const made = await makeCertificates(files, deps.clock);
+      for (const file of made) deps.terminal.out(`made ${file}\n`);
+      if (made.length === 0) deps.terminal.out(`nothing is missing in ${files.certificates}\n`);
+    });
+}
+
+const nextAuthoritySteps: Record<RotationPhase, string> = {
+  publish:
+    'Copy the folder to every gateway; agents trust both within seconds, or when they connect again.\n' +
+    'Then: fixpoint setup rotate ca --phase use',
+  use:
+    'Copy the folder to every gateway. Agents get certificates of the new authority as they renew,\n' +
+    'within half of a certificate’s life (12 h by default). Then: fixpoint setup rotate ca --phase drop',
+  drop: 'Copy the folder to every gateway. The old authority is trusted no more.',
+};
 
 function filesOf(
   deps: CliDeps,
