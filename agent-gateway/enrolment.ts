@@ -83,29 +83,23 @@ export class Enrolment {
   /**
    * Makes a host an agent, with a new id every time (rule R16). Throws `invalid_payload` for its
    * request, `unauthenticated` for a token that is unknown or expired, `gone` for one that was
-   * used up, `conflict` for a name that is taken. Every refusal is audited; one that is not the
+   * used up, `conflict` for a name that is taken. What is refused of a token that was made here is
+   * audited; the rest is only counted, because anybody can send it. A refusal that is not the
    * token's fault gives the use back.
    */
   async enrol(body: z.output<typeof enrolBody>, from: string): Promise<EnrolAnswer> {
+    const { tokens } = this.#deps;
     const digest = sha256Hex(body.secret);
+    const issuer = this.#issuer();
+    const key = await requestedKey(body.request);
+    const used = await tokens.use(digest);
+    if (used.kind === 'unknown') throw unusable(used.kind);
     try {
-      const issuer = this.#issuer();
-      const key = await requestedKey(body.request);
-      const used = await this.#deps.tokens.use(digest);
       if (used.kind !== 'granted') throw unusable(used.kind);
-      try {
-        return await this.#issue({
-          grant: used.grant,
-          key,
-          issuer,
-          journalId: body.journalId,
-          from,
-        });
-      } catch (error) {
-        await this.#deps.tokens.giveBack(digest);
-        throw error;
-      }
+      const { journalId } = body;
+      return await this.#issue({ grant: used.grant, key, issuer, journalId, from });
     } catch (error) {
+      if (used.kind === 'granted') await tokens.giveBack(digest);
       const reason = error instanceof FixpointError ? error.code : 'internal';
       await this.#record('agent.enrolment_refused', from, idOf(body.secret), { reason });
       throw error;

@@ -170,6 +170,8 @@ describe('enrolment', () => {
 
     const { journalId } = first;
     assert.equal(await codeOf(hosts.enrol(token, { journalId })), 'conflict');
+    const [refused] = (await audited('agent.enrolment_refused')).slice(-1);
+    assert.equal(refused?.detail['reason'], 'conflict');
     assert.equal(await codeOf(hosts.enrol(token)), 'done', 'the use was given back');
   });
 
@@ -179,9 +181,14 @@ describe('enrolment', () => {
       assert.equal(await host.redis.exists(await onlyKey(token.secret)), 0),
     );
 
+    const before = (await audited('agent.enrolment_refused')).length;
+
     assert.equal(await codeOf(hosts.enrol(token)), 'unauthenticated');
     const invented = { ...token, secret: 'x'.repeat(32) };
     assert.equal(await codeOf(hosts.enrol(invented)), 'unauthenticated');
+    assert.equal(await codeOf(hosts.enrol(invented, { request: 'rubbish' })), 'invalid_payload');
+    const now = (await audited('agent.enrolment_refused')).length;
+    assert.equal(now, before, 'a stranger does not fill the audit log');
   });
   const onlyKey = async (secret: string) => {
     const digest = Buffer.from(await webcrypto.subtle.digest('SHA-256', Buffer.from(secret)));
