@@ -1,4 +1,4 @@
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { FixpointError } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 
@@ -60,13 +60,23 @@ async function tryTake(path: string, mine: string): Promise<boolean> {
 }
 
 async function takeAwayIfDead(path: string, clock: Clock): Promise<void> {
+  if (!(await isDead(path, clock))) return;
+  const aside = `${path}.${Buffer.from(clock.randomBytes(8)).toString('hex')}`;
   try {
-    if (clock.now() - (await stat(path)).mtimeMs < deadMs) return;
-    const aside = `${path}.${Buffer.from(clock.randomBytes(8)).toString('hex')}`;
     await rename(path, aside);
-    await rm(aside, { force: true });
   } catch {
-    // Given back, or taken away by somebody else, meanwhile.
+    return; // Given back, or taken away by somebody else, meanwhile.
+  }
+  // Somebody quicker may have taken it over since it was looked at: what is alive is put back.
+  if (!(await isDead(aside, clock))) await link(aside, path).catch(() => undefined); // Taken again.
+  await rm(aside, { force: true });
+}
+
+async function isDead(path: string, clock: Clock): Promise<boolean> {
+  try {
+    return clock.now() - (await stat(path)).mtimeMs >= deadMs;
+  } catch {
+    return false; // Given back meanwhile.
   }
 }
 

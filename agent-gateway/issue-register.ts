@@ -116,9 +116,7 @@ export class IssueRegister {
       await assertHeld();
       const file = await open(this.#file, 'a', 0o600);
       try {
-        // A line torn by a crash would swallow the record that follows it.
-        const { size } = await file.stat();
-        if (size > this.#known.bytes) await truncate(this.#file, this.#known.bytes);
+        await this.#cutTornLine((await file.stat()).size);
         await file.appendFile(text);
         await file.sync();
       } finally {
@@ -126,6 +124,21 @@ export class IssueRegister {
       }
       await this.read();
     });
+  }
+
+  /**
+   * Takes away what follows the last newline: a line torn by a crash would swallow the record after
+   * it. Whole lines that were not read are never cut, and nothing is appended to what was not seen.
+   */
+  async #cutTornLine(size: number): Promise<void> {
+    const { bytes } = this.#known;
+    if (size <= bytes) return;
+    if ((await textFrom(this.#file, bytes)).includes('\n')) {
+      throw new FixpointError('upstream_unavailable', `${this.#file} has another writer`, {
+        hint: 'try again',
+      });
+    }
+    await truncate(this.#file, bytes);
   }
 }
 

@@ -147,4 +147,22 @@ describe('issue register', () => {
 
     assert.equal(register.agents.size, 2);
   });
+
+  it('a record of a writer that did not wait for the lock is never cut away', async () => {
+    const path = file();
+    const register = registerOf(path);
+    await append(path, record());
+    const other = record({ agentId: '0123456789ac', name: 'agent-2' });
+
+    const late = register.append(async () => {
+      appendFileSync(path, `${JSON.stringify(other)}\n`);
+      return [record({ agentId: '0123456789ad', name: 'agent-3' })];
+    });
+
+    await assert.rejects(late, { code: 'upstream_unavailable' });
+    assert.deepEqual(
+      (await read(path)).map(({ name }) => name),
+      ['agent-1', 'agent-2'],
+    );
+  });
 });
