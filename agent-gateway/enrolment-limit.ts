@@ -7,8 +7,8 @@ type Bucket = { tokens: number; at: number };
 const addressesMax = 10_000;
 
 /**
- * How often strangers may knock at the enrolment door: so many a second in all, fewer from one
- * address, and far fewer from one that is refused. Two token buckets; memory is bounded.
+ * How often one kind of callers, strangers or agents, may knock at the enrolment door: so many a
+ * second in all, fewer from one address or agent, and far fewer from one that is refused. Two token buckets; memory is bounded.
  */
 export class EnrolmentLimit {
   readonly #clock: Pick<Clock, 'monotonic'>;

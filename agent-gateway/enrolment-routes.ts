@@ -13,7 +13,7 @@ import type { GatewayMetrics } from './gateway-metrics.ts';
 import { checked, knownOf, problemOf, retryAfterSeconds } from './problem.ts';
 
 export type EnrolmentRoutesDeps = {
-  readonly enrolment: Enrolment;
+  readonly enrolment: Pick<Enrolment, 'enrol' | 'renew'>;
   readonly certificates: Pick<CertificateFolder, 'current'>;
   /** Who the peer of a link has proved to be, or null. */
   readonly peerOf: (socket: TLSSocket) => Peer | null;
@@ -24,15 +24,18 @@ export type EnrolmentRoutesDeps = {
 
 /**
  * What the agents' port answers beside the link: `GET /v1/authority` and `POST /v1/enrol` to
- * anybody, `POST /v1/renew` to who proves to be an agent. No more than a few a second.
+ * anybody, `POST /v1/renew` to who proves to be an agent. No more than a few a second, agents and
+ * strangers apart: nobody without a certificate of ours keeps an agent from renewing its own.
  */
 export class EnrolmentRoutes {
   readonly #deps: EnrolmentRoutesDeps;
-  readonly #limit: EnrolmentLimit;
+  readonly #strangers: EnrolmentLimit;
+  readonly #agents: EnrolmentLimit;
 
   constructor(deps: EnrolmentRoutesDeps) {
     this.#deps = deps;
-    this.#limit = new EnrolmentLimit(deps.clock);
+    this.#strangers = new EnrolmentLimit(deps.clock);
+    this.#agents = new EnrolmentLimit(deps.clock);
   }
 
   /** Answers one request. Never rejects. */
@@ -57,16 +60,16 @@ export class EnrolmentRoutes {
     const from = socket.remoteAddress ?? '';
     switch (`${request.method} ${request.url}`) {
       case 'GET /v1/authority':
-        this.#limit.take(from);
+        this.#strangers.take(from);
         return { authorities: certificates.current.authorities };
       case 'POST /v1/enrol': {
-        this.#limit.take(from);
+        this.#strangers.take(from);
         try {
           const enrolled = await enrolment.enrol(await bodyOf(request, enrolBody), from);
           metrics.enrolment('enrolled');
           return enrolled;
         } catch (error) {
-          this.#limit.refused(from);
+          this.#strangers.refused(from);
           throw error;
         }
       }
@@ -75,7 +78,7 @@ export class EnrolmentRoutes {
         if (peer === null) {
           throw new FixpointError('forbidden', 'a renewal wants the certificate of an agent');
         }
-        this.#limit.take(peer.agentId);
+        this.#agents.take(peer.agentId);
         const renewed = await enrolment.renew(await bodyOf(request, renewBody), peer);
         metrics.enrolment('renewed');
         return renewed;
