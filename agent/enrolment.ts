@@ -51,14 +51,7 @@ export async function enrol(of: {
   const { token, stateDirectory: root, clock } = of;
   refuseUsed(root);
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  const { gateway, authorities } = await trustedGateway(token);
-  const key = newKey();
-  const journalId = journalIdFrom(clock.randomBytes(17));
-  const answer = await callGateway({
-    ...{ gateway, path: '/v1/enrol', answer: enrolAnswer },
-    body: { secret: token.secret, request: certificateRequest(createPrivateKey(key)), journalId },
-    tls: { kind: 'stranger', authorities },
-  });
+  const { key, journalId, answer } = await askedOfAny(token, clock);
   const { certificate, trust, agentId, name } = answer;
   // Key and journal begin together: a key without a journal has lost it (rule R16).
   mkdirSync(join(root, 'journal'), { recursive: true, mode: 0o700 });
@@ -71,7 +64,10 @@ export async function enrol(of: {
 }
 
 const triesMax = 100;
+/** What another gateway, or the same one later, may answer otherwise. */
 const worthAnotherTry: ReadonlySet<string> = new Set(['upstream_unavailable', 'limit_exceeded']);
+const isWorthAnotherTry = (error: unknown): boolean =>
+  error instanceof FixpointError && worthAnotherTry.has(error.code);
 
 /** As `enrol`, tried again with back-off, some ten minutes, while no gateway can be reached. */
 export async function enrolPatiently(
@@ -82,43 +78,61 @@ export async function enrolPatiently(
     try {
       return await enrol(of);
     } catch (error) {
-      const isWorthIt = error instanceof FixpointError && worthAnotherTry.has(error.code);
-      if (!isWorthIt || tries >= triesMax) throw error;
-      of.log.warn({ reason: error.message }, 'the host is enrolled later');
+      if (!isWorthAnotherTry(error) || tries >= triesMax) throw error;
+      of.log.warn({ error }, 'the host is enrolled later');
       await of.clock.sleep(backoff.nextMs());
     }
   }
 }
 
 /**
- * The first gateway that answers, with those of its authorities that the token names. Whoever
- * answered is not believed: the certificates are, because their fingerprints are in the token, and
- * the secret goes only to who proves to be certified by one of them.
+ * Asks the token's gateways in turn until one decides. One that is no gateway of ours, or that can
+ * enrol nobody just now, is passed over; what another one decided is final. Key and journal id are
+ * made anew for each, because one whose answer was lost has enrolled the pair it was told.
  */
-async function trustedGateway(token: AgentToken) {
+async function askedOfAny(token: AgentToken, clock: Clock) {
   let failure: unknown;
   for (const gateway of token.gateways) {
+    const authorities = await trustedAuthorities(token, gateway).catch((error: unknown) => {
+      failure = error;
+      return null;
+    });
+    if (authorities === null) continue;
+    const key = newKey();
+    const journalId = journalIdFrom(clock.randomBytes(17));
+    const request = certificateRequest(createPrivateKey(key));
     try {
-      const told = await callGateway({
-        ...{ gateway, path: '/v1/authority', answer: authorityAnswer },
-        tls: { kind: 'anybody' },
+      const answer = await callGateway({
+        ...{ gateway, path: '/v1/enrol', answer: enrolAnswer },
+        body: { secret: token.secret, request, journalId },
+        tls: { kind: 'stranger', authorities },
       });
-      const authorities = told.authorities.filter((pem) =>
-        token.authorities.includes(fingerprintOf(pem)),
-      );
-      if (authorities.length > 0) return { gateway, authorities };
-      failure = new FixpointError(
-        'forbidden',
-        `${gateway} is not the gateway that the token names`,
-        {
-          hint: 'somebody else answers there, or its authority was changed: make another token',
-        },
-      );
+      return { key, journalId, answer };
     } catch (error) {
+      if (!isWorthAnotherTry(error)) throw error;
       failure = error;
     }
   }
   throw failure;
+}
+
+/**
+ * Those of a gateway's authorities that the token names. Whoever answered is not believed: the
+ * certificates are, because their fingerprints are in the token, and the secret goes only to who
+ * proves to be certified by one of them.
+ */
+async function trustedAuthorities(token: AgentToken, gateway: string): Promise<string[]> {
+  const told = await callGateway({
+    ...{ gateway, path: '/v1/authority', answer: authorityAnswer },
+    tls: { kind: 'anybody' },
+  });
+  const authorities = told.authorities.filter((pem) =>
+    token.authorities.includes(fingerprintOf(pem)),
+  );
+  if (authorities.length > 0) return authorities;
+  throw new FixpointError('forbidden', `${gateway} is not the gateway that the token names`, {
+    hint: 'somebody else answers there, or its authority was changed: make another token',
+  });
 }
 
 function fingerprintOf(pem: string): string {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { newKey } from '../../agent/enrolment.ts';
+import { issueCertificate } from '../../agent-gateway/certificates.ts';
 import { encodeAgentToken } from '../../contracts/enrolment.ts';
 import { type AgentView, agentView } from '../../contracts/task.ts';
 import { readAudit } from '../../platform/audit.ts';
@@ -113,6 +117,37 @@ describe('an agent that enrols', () => {
       records.every(({ kind }) => kind !== 'agent.enrolment_refused'),
       'it was never sent',
     );
+  });
+
+  it('goes on to the next gateway of its token when one can enrol nobody, and takes a refusal for final', async () => {
+    const { authority } = host;
+    const own = await issueCertificate({
+      ...{ authority, subject: { kind: 'gateway' }, clock: systemClock },
+    });
+    const asked: string[] = [];
+    let refusal = { status: 503, code: 'upstream_unavailable' };
+    const keyless = createServer({ cert: own.certificate, key: own.key }, (request, response) => {
+      asked.push(request.url ?? '');
+      const isToldAnybody = request.url === '/v1/authority';
+      response.writeHead(isToldAnybody ? 200 : refusal.status, { connection: 'close' });
+      const problem = { code: refusal.code, message: 'this gateway has no ca.key' };
+      const authorities = [authority.certificate];
+      response.end(JSON.stringify(isToldAnybody ? { authorities } : problem));
+    });
+    await once(keyless.listen(0, '127.0.0.1'), 'listening');
+    const { port } = keyless.address() as AddressInfo; // A TCP server's address is one.
+    const gateways = [`wss://127.0.0.1:${port}`, url()];
+    try {
+      const { token } = await aToken(host, { name: 'second-door' });
+      machines.push(await AgentHost.enrolled({ ...token, gateways }));
+      assert.deepEqual(asked, ['/v1/authority', '/v1/enrol']);
+      await eventually(() => viewOf('second-door'));
+
+      refusal = { status: 410, code: 'gone' };
+      await assert.rejects(AgentHost.enrolled({ ...token, gateways }), { code: 'gone' });
+    } finally {
+      keyless.close();
+    }
   });
 
   it('is enrolled at its first start by a token file, and runs on without it', async () => {
