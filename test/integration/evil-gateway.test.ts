@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { createAuthority, type KeyPair } from '../../agent-gateway/certificates.ts';
@@ -163,8 +163,10 @@ describe('a gateway in the wrong hands', () => {
     await agent.stop();
 
     // The same identity on a state folder whose journal is another one (rule R16).
-    rmSync(join(host.root, 'journal'), { recursive: true });
-    rmSync(join(host.root, 'jobs'), { recursive: true });
+    for (const name of ['journal', 'jobs']) {
+      rmSync(join(host.root, name), { recursive: true });
+      mkdirSync(join(host.root, name), { mode: 0o700 });
+    }
     host.write('journal-id', '0'.repeat(26));
     await host.start(gateway.url);
     await gateway.connected(2);
@@ -204,8 +206,10 @@ describe('a gateway in the wrong hands', () => {
     await agent.stop();
 
     // As the snapshot was before the job, and two hours later.
-    rmSync(join(host.root, 'journal'), { recursive: true });
-    rmSync(join(host.root, 'jobs'), { recursive: true });
+    for (const name of ['journal', 'jobs']) {
+      rmSync(join(host.root, name), { recursive: true });
+      mkdirSync(join(host.root, name), { mode: 0o700 });
+    }
     const twoHours = 7_200_000;
     await host.start(gateway.url, {
       clock: { ...systemClock, now: () => systemClock.now() + twoHours },

@@ -176,6 +176,10 @@ describe('tasks at the gateway', () => {
     agent.output({ jobId, stream: 'stdout', offset: 0, data: Buffer.from('forged') });
     agent.result(jobIdOf(report.taskId, host.agent(1).agentId));
     agent.result(gone);
+    // It is asked what that job was, and has nothing to show that a trusted key has signed.
+    assert.equal((await agent.heard('resync')).jobId, gone);
+    const signature = Buffer.alloc(64).toString('base64');
+    agent.say({ type: 'job-text', jobId: gone, job: '{}', signature });
     const stored = await agent.heard('stored');
 
     assert.equal(stored.jobId, gone);
