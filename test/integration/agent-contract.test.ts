@@ -2,7 +2,7 @@
 // agent on a host and for the simulated one, which benches and tests put in its place.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -63,7 +63,6 @@ async function simulated({ seconds = 0, status = 0 }: Work): Promise<Subject> {
   const counter = new JobLog(new WallClock());
   const deps = { clock: systemClock, log: silentLog };
   const journal = new SharedJournal({ ...deps, directory, onStored: () => {} });
-  const read = (name: string) => readFileSync(join(host.root, name), 'utf8');
   const agent = simulatedAgent(
     {
       ...deps,
@@ -74,13 +73,7 @@ async function simulated({ seconds = 0, status = 0 }: Work): Promise<Subject> {
       resendAfterMs: 200,
     },
     {
-      identity: {
-        agentId: host.agentId,
-        journalId: host.journalId,
-        key: read('identity.key'),
-        certificate: read('identity.crt'),
-        authority: read('ca.crt'),
-      },
+      identity: host.identity(),
       trust: TrustStore.open(join(host.root, 'trust.json'), silentLog),
       journal,
       behaviour: { seed: 1, durationMs: seconds * 1_000, failureRate: 1, exitCode: status },

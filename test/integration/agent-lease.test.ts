@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -48,7 +48,6 @@ describe('an agent whose link is cut with jobs queued before its disk', () => {
     const isReleased = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const read = (name: string) => readFileSync(join(host.root, name), 'utf8');
     agent = simulatedAgent(
       {
         ...deps,
@@ -59,13 +58,7 @@ describe('an agent whose link is cut with jobs queued before its disk', () => {
         resendAfterMs: 200,
       },
       {
-        identity: {
-          agentId: host.agentId,
-          journalId: host.journalId,
-          key: read('identity.key'),
-          certificate: read('identity.crt'),
-          authority: read('ca.crt'),
-        },
+        identity: host.identity(),
         trust: TrustStore.open(trustFile, silentLog),
         journal: { of: (agentId) => slow(journal.of(agentId), isReleased) },
         behaviour: { seed: 1, durationMs: 0, failureRate: 0, exitCode: 1 },

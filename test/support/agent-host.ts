@@ -74,6 +74,18 @@ export class AgentHost {
     return new AgentHost(root, agentId, journalId);
   }
 
+  /** Who the agent of this folder is, for one that is put together from its parts. */
+  identity() {
+    const read = (name: string) => readFileSync(join(this.root, name), 'utf8');
+    return {
+      agentId: this.agentId,
+      journalId: this.journalId,
+      key: read('identity.key'),
+      certificate: read('identity.crt'),
+      authority: read('ca.crt'),
+    };
+  }
+
   write(name: string, text: string | Buffer): void {
     writeFileSync(join(this.root, name), text, { mode: 0o600 });
   }
