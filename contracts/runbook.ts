@@ -93,7 +93,8 @@ export const stepSpec = z
     contract: z.enum(['repeatable', 'once', 'probe']).default('once'),
     /**
      * Asked on hosts whose outcome is unknown. Status 0: the step's effect is there, the host has
-     * succeeded; 1: it is not, the step may be tried again; any other: still unknown (invariant 2).
+     * succeeded; 10 (`notThereStatus` of `domain/job.ts`): it is not, the step may be tried again; any
+     * other, as of a probe that broke: still unknown (invariant 2).
      */
     probe: probeSpec.optional(),
     /** The script's purpose is a reboot: it succeeds when the host is back in time (rule R11). */
@@ -109,7 +110,7 @@ export const stepSpec = z
   .refine((step) => step.contract !== 'probe' || step.probe !== undefined, {
     path: ['contract'],
     error:
-      'contract: probe needs a "probe" with a script that tells whether the step had its effect',
+      'contract: probe needs a "probe", whose script ends with 0 if the step had its effect and with 10 if not',
   })
   .refine((step) => step.contract === 'probe' || step.probe === undefined, {
     path: ['probe'],

@@ -51,6 +51,13 @@ export function retryClassOf(state: FinalJobState, reason: string | null): Retry
   return finalStates[state].retry;
 }
 
+/**
+ * The exit status by which a step's probe says that the step's effect is not there, so that the
+ * step may run again. A number of its own: sh, bash and python3 end with 1, 2 or more than 119 when
+ * a script is broken, and a broken probe must never let a step run twice (invariant 2).
+ */
+export const notThereStatus = 10;
+
 /** One line for the operator per reason: what it means and what to do. */
 export const reasonHints: Readonly<Record<string, string>> = {
   exit_code:

@@ -8,7 +8,7 @@ import {
   isFailedLetter,
   isSuccessLetter,
 } from '../domain/batch-ledger.ts';
-import { retryClassOf } from '../domain/job.ts';
+import { notThereStatus, retryClassOf } from '../domain/job.ts';
 import { hostsInWords } from '../domain/remediation-details.ts';
 import { fillTargets } from '../domain/script-values.ts';
 import { type AttemptOutcome, runAttempt } from './batch.ts';
@@ -252,7 +252,9 @@ function answerOf(
 ): 'there' | 'not_there' | 'unclear' {
   if (isSuccessLetter(outcome.letters.charAt(index))) return 'there';
   const failure = outcome.failures.find((each) => each.agentId === agentId);
-  return failure?.state === 'failed' && failure.exitCode === 1 ? 'not_there' : 'unclear';
+  return failure?.state === 'failed' && failure.exitCode === notThereStatus
+    ? 'not_there'
+    : 'unclear';
 }
 
 /** Positions whose refusal says "not now", as far as the report names them. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { notThereStatus } from '../../domain/job.ts';
 import { aRunbook, aScript, aStep } from '../support/builders.ts';
 import { planOf, repairOn, ScriptedGateway } from '../support/scripted-gateway.ts';
 import { timeSkipping } from '../support/workflow-environment.ts';
@@ -60,8 +61,8 @@ describe('a step whose outcome is unknown', () => {
     assert.ok(events.length <= 60, `${events.length} events`);
   });
 
-  it('and whose probe finds nothing is tried again there', async () => {
-    const gateway = answering(['su', 's'], 'f', 1);
+  it('and whose probe says that nothing is there is tried again there', async () => {
+    const gateway = answering(['su', 's'], 'f', notThereStatus);
 
     const { result } = await repair(gateway);
 
@@ -75,7 +76,11 @@ describe('a step whose outcome is unknown', () => {
   });
 
   for (const { name, letter, exitCode } of [
-    { name: 'ends with another status', letter: 'f', exitCode: 2 },
+    { name: 'breaks, as interpreters say it with 1,', letter: 'f', exitCode: 1 },
+    { name: 'has a flaw of syntax', letter: 'f', exitCode: 2 },
+    { name: 'calls a command that is missing', letter: 'f', exitCode: 127 },
+    { name: 'was killed', letter: 'f', exitCode: null },
+    { name: 'took too long', letter: 't', exitCode: null },
     { name: 'is refused, because the attempt still runs', letter: 'r', exitCode: null },
     { name: 'cannot be reached', letter: 'x', exitCode: null },
     { name: 'is itself unknown', letter: 'u', exitCode: null },
@@ -91,8 +96,8 @@ describe('a step whose outcome is unknown', () => {
     });
   }
 
-  it('and whose probe finds nothing is not tried again unless the runbook says so', async () => {
-    const gateway = answering(['su'], 'f', 1);
+  it('and whose probe says that nothing is there is not tried again unless the runbook says so', async () => {
+    const gateway = answering(['su'], 'f', notThereStatus);
 
     const { result } = await repair(gateway, aStep({ contract: 'probe', probe }));
 
@@ -101,7 +106,7 @@ describe('a step whose outcome is unknown', () => {
   });
 
   it('on 45 hosts is asked about in slices whose answers a report can hold', async () => {
-    const gateway = answering(['u'.repeat(45), 's'.repeat(45)], 'f'.repeat(20), 1);
+    const gateway = answering(['u'.repeat(45), 's'.repeat(45)], 'f'.repeat(20), notThereStatus);
 
     const { result } = await repair(gateway, probed, 45);
 
