@@ -1,7 +1,7 @@
 import { limits } from '../contracts/limits.ts';
 import type { JobReport, JobRow, JobState, TaskReport } from '../contracts/task.ts';
 import { jobIdOf } from '../domain/ids.ts';
-import { isFinal, letterOf } from '../domain/job.ts';
+import { isFinal, letterOf, notThereStatus } from '../domain/job.ts';
 
 type Task = {
   readonly taskId: string;
@@ -13,21 +13,27 @@ type Task = {
 };
 
 /** The task in a byte a host, with the first hosts that did not succeed. Pure. */
-export const taskReportOf = ({ taskId, key, state, isPartial, jobs }: Task): TaskReport => ({
-  taskId,
-  key,
-  state,
-  size: jobs.length,
-  ...(isPartial ? { partial: true } : {}),
-  letters: jobs.map(({ report }) => letterOf(report.state)).join(''),
-  failures: jobs
-    .flatMap(({ agentId, report }) =>
-      isFinal(report.state) && report.state !== 'succeeded' && agentId !== ''
-        ? { agentId, state: report.state, reason: report.reason, exitCode: report.exitCode }
-        : [],
-    )
-    .slice(0, limits.reportFailuresMax),
-});
+export function taskReportOf({ taskId, key, state, isPartial, jobs }: Task): TaskReport {
+  const notThere = jobs.flatMap(({ report }, at) =>
+    report.state === 'failed' && report.exitCode === notThereStatus ? [at] : [],
+  );
+  return {
+    taskId,
+    key,
+    state,
+    size: jobs.length,
+    ...(isPartial ? { partial: true } : {}),
+    letters: jobs.map(({ report }) => letterOf(report.state)).join(''),
+    failures: jobs
+      .flatMap(({ agentId, report }) =>
+        isFinal(report.state) && report.state !== 'succeeded' && agentId !== ''
+          ? { agentId, state: report.state, reason: report.reason, exitCode: report.exitCode }
+          : [],
+      )
+      .slice(0, limits.reportFailuresMax),
+    ...(notThere.length === 0 ? {} : { notThere }),
+  };
+}
 
 /** One page of a task's jobs. `next` is the position to go on from, null on the last page. */
 export function jobsPageOf(

@@ -219,6 +219,19 @@ export const taskReport = z.object({
       }),
     )
     .max(limits.reportFailuresMax),
+  /**
+   * Positions in `letters` of all hosts whose script ended with `notThereStatus` (`domain/job.ts`):
+   * what a probe says that finds nothing. Left out if there are none, and by older gateways.
+   */
+  notThere: z
+    .array(
+      z
+        .int()
+        .min(0)
+        .max(limits.targetsMax - 1),
+    )
+    .max(limits.targetsMax)
+    .optional(),
 });
 export type TaskReport = z.infer<typeof taskReport>;
 

@@ -14,10 +14,10 @@ import type { RunState } from './run-state.ts';
 export type Attempt = {
   readonly step: string;
   /**
-   * Set if the step's probe is meant, which is number `slice` of the attempt's. It shares the
-   * step's slot: an agent on which the attempt still runs refuses it (rule X4).
+   * Set if the step's probe is meant. It shares the step's slot: an agent on which the attempt
+   * still runs refuses it (rule X4).
    */
-  readonly probe?: { readonly slice: number };
+  readonly probe?: true;
   readonly batch: number;
   readonly attempt: number;
   readonly targets: readonly TaskTarget[];
@@ -34,6 +34,8 @@ export type Attempt = {
 export type AttemptOutcome = {
   readonly letters: string;
   readonly failures: TaskReport['failures'];
+  /** Which targets' scripts said "not there" (`notThereStatus`), by their place among the letters. */
+  readonly notThere: readonly number[];
   /** Set when the task as a whole went wrong: why. */
   readonly note: string | null;
 };
@@ -68,13 +70,13 @@ type InFlight = {
 
 /** No step can be named so: a `~` is in no name. */
 const keyNameOf = ({ step, probe }: Attempt): string =>
-  probe === undefined ? step : `${step}~probe${probe.slice}`;
+  probe === undefined ? step : `${step}~probe`;
 
 const rowOf = (attempt: Attempt, key: string) => ({
   batch: attempt.batch,
   attempt: attempt.attempt,
   taskKey: key,
-  ...(attempt.probe === undefined ? {} : { probe: true as const }),
+  ...(attempt.probe === undefined ? {} : { probe: attempt.probe }),
 });
 
 /** The whole body, computed here: a repeated submit is the same to the byte (rule X1). */
@@ -98,10 +100,10 @@ function taskOf(run: RunState, attempt: Attempt, nowMs: number): TaskSubmit {
 async function settle(run: RunState, of: InFlight): Promise<AttemptOutcome> {
   const submitted = await submit(run, of);
   if (submitted.kind === 'refused') {
-    return { letters: all('r', of), failures: [], note: submitted.code };
+    return outcomeOf({ letters: all('r', of), failures: [] }, submitted.code);
   }
   if (submitted.kind === 'nothing_ran') {
-    return { letters: all('x', of), failures: [], note: 'the gateway could not be reached' };
+    return outcomeOf({ letters: all('x', of), failures: [] }, 'the gateway could not be reached');
   }
   let latest = submitted.report;
   let cancelTold = false;
@@ -207,9 +209,8 @@ async function lastPoll(
 ): Promise<AttemptOutcome> {
   const seen = await look(run, of, run.input.clocks.batchGraceMs);
   const report = run.reports.get(of.key) ?? (seen.kind === 'seen' ? seen.report : null) ?? latest;
-  if (report === null) return { letters: all('u', of), failures: [], note: 'deadline' };
-  const { letters, failures } = outcomeOf(report);
-  return { letters: letters.replaceAll('.', 'u'), failures, note: 'deadline' };
+  if (report === null) return outcomeOf({ letters: all('u', of), failures: [] }, 'deadline');
+  return outcomeOf({ ...report, letters: report.letters.replaceAll('.', 'u') }, 'deadline');
 }
 
 async function tellCancel(run: RunState, of: InFlight): Promise<void> {
@@ -232,10 +233,14 @@ const all = (letter: string, of: InFlight): string => letter.repeat(of.task.targ
 const finishedOr = (report: TaskReport | null, other: null): TaskReport | null =>
   report?.state === 'finished' ? report : other;
 
-const outcomeOf = (report: TaskReport): AttemptOutcome => ({
+const outcomeOf = (
+  report: Pick<TaskReport, 'letters' | 'failures' | 'notThere'>,
+  note: string | null = null,
+): AttemptOutcome => ({
   letters: report.letters,
   failures: report.failures,
-  note: null,
+  notThere: report.notThere ?? [],
+  note,
 });
 
 /** Anything but an activity's failure is a bug in us and must block the task, not hide here. */

@@ -195,44 +195,38 @@ function filledFor(run: RunState, script: FrozenScript, positions: readonly numb
 }
 
 /**
- * Asks the step's probe on hosts whose outcome is unknown. Where the effect is there the host has
- * succeeded; where it is not the step may be tried again. Returns the others of them, whose step is
- * never run again blindly (invariant 2). Of a step without a probe, none.
+ * Asks the step's probe on hosts whose outcome is unknown, by one task: they are a part of a batch.
+ * Where the effect is there the host has succeeded; where it is not the step may be tried again.
+ * Returns the others of them, whose step is never run again blindly (invariant 2). Of a step without a
+ * probe, none.
  */
 async function undecidedAfterProbe(run: RunState, of: AttemptAt): Promise<ReadonlySet<number>> {
   const { step } = of.place;
   const ledger = run.ledgerOf(step.name);
   const unknown = of.positions.filter((position) => ledger.letterAt(position) === 'u');
   const undecided = new Set(step.contract === 'probe' ? unknown : []);
-  // A report tells the exit status of so many failed hosts, and the status is the answer.
-  for (const [slice, at] of batchesOf(undecided.size, limits.reportFailuresMax).entries()) {
-    if (run.cancelRequest !== null) break;
-    const positions = at.flatMap((index) => unknown[index] ?? []);
-    const outcome = await probeSlice(run, { ...of, positions, slice });
-    for (const [index, position] of positions.entries()) {
-      const answer = answerOf(outcome, index, run.targets[position]?.agentId);
-      if (answer === 'unclear') continue;
-      if (answer === 'there') ledger.record([position], 's');
-      undecided.delete(position);
-    }
-    run.show();
+  if (undecided.size === 0 || run.cancelRequest !== null) return undecided;
+  const outcome = await askProbe(run, { ...of, positions: unknown });
+  for (const [index, position] of unknown.entries()) {
+    const answer = answerOf(outcome, index, run.targets[position]?.agentId);
+    if (answer === 'unclear') continue;
+    if (answer === 'there') ledger.record([position], 's');
+    undecided.delete(position);
   }
+  run.show();
   return undecided;
 }
 
-async function probeSlice(
-  run: RunState,
-  of: AttemptAt & { readonly slice: number },
-): Promise<AttemptOutcome> {
+async function askProbe(run: RunState, of: AttemptAt): Promise<AttemptOutcome> {
   const { step, number, batch, batches } = of.place;
-  const nothing = { letters: '', failures: [], note: null };
+  const nothing = { letters: '', failures: [], notThere: [], note: null };
   if (step.probe === undefined) return nothing;
   const { targets, filled } = filledFor(run, step.probe.script, of.positions);
   // Filled in once before anything started; then it cannot be refused now.
   if (filled.kind === 'refused') return nothing;
   return runAttempt(run, {
     step: step.name,
-    probe: { slice: of.slice },
+    probe: true,
     batch,
     attempt: of.attempt,
     targets: filled.targets,
@@ -251,6 +245,8 @@ function answerOf(
   agentId: string | undefined,
 ): 'there' | 'not_there' | 'unclear' {
   if (isSuccessLetter(outcome.letters.charAt(index))) return 'there';
+  if (outcome.notThere.includes(index)) return 'not_there';
+  // An older gateway tells the status of the hosts that it names, and of no other.
   const failure = outcome.failures.find((each) => each.agentId === agentId);
   return failure?.state === 'failed' && failure.exitCode === notThereStatus
     ? 'not_there'

@@ -150,12 +150,19 @@ describe('tasks and jobs', () => {
     ],
   });
   schemaCases('a task report', taskReport, {
-    valid: [aTaskReport, { ...aTaskReport, state: 'open', letters: '..', failures: [] }],
+    valid: [
+      aTaskReport,
+      { ...aTaskReport, state: 'open', letters: '..', failures: [] },
+      { ...aTaskReport, notThere: [1] },
+    ],
     refused: [
       ['taskId', `${taskId}a`],
       ['key', 'with space'],
       ['state', 'closed'],
       ['letters', undefined],
+      ['notThere', 'sf'],
+      ['notThere', [-1]],
+      ['notThere', [limits.targetsMax]],
       ['failures.0.state', 'running'],
       ['failures', new Array(limits.reportFailuresMax + 1).fill(aTaskReport.failures[0])],
     ],

@@ -72,6 +72,18 @@ describe('the gateway with a real agent', () => {
     assert.equal(await outputOf(taskId), '修复 😀\n');
   });
 
+  it('a script that ends with 10 is told to have found nothing, one that breaks is not', async () => {
+    const [taskId, broken, flawed] = [
+      await submit('key-real-probe', 'exit 10'),
+      await submit('key-real-probe-broken', 'set -e; false'),
+      await submit('key-real-probe-flawed', 'if; exit 10'),
+    ];
+
+    assert.deepEqual((await host.letters(taskId, 'f')).notThere, [0]);
+    assert.equal((await host.letters(broken, 'f')).notThere, undefined);
+    assert.equal((await host.letters(flawed, 'f')).notThere, undefined);
+  });
+
   it('3 MB of output come byte for byte', async () => {
     const line = '漢字😀é';
     const script = `awk 'BEGIN { for (i = 0; i < 220000; i++) print "${line}" }'`;

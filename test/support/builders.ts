@@ -10,6 +10,7 @@ import type {
   PlannedTarget,
   RemediationInput,
 } from '../../contracts/temporal.ts';
+import { notThereStatus } from '../../domain/job.ts';
 
 /** Values with sensible defaults; a test names only what it is about. */
 export const anAlert = (over: Partial<AlertRef> = {}): AlertRef => ({
@@ -143,12 +144,14 @@ export function aReport(
     n: 'not_enrolled',
     u: 'unknown',
   };
+  const notThere = [...letters].flatMap((letter, at) => (letter === 'f' ? [at] : []));
   return {
     taskId: `t${'a'.repeat(25)}`,
     key,
     state: letters.includes('.') ? 'open' : 'finished',
     size: letters.length,
     letters,
+    ...(exitCode === notThereStatus ? { notThere } : {}),
     failures: task.targets
       .flatMap(({ agentId }, at) => {
         const state = states[letters.charAt(at)];

@@ -49,7 +49,7 @@ describe('a step whose outcome is unknown', () => {
 
     assert.equal(result.state, 'verified');
     assert.deepEqual(result.letters, { restart: 'ss', verify: 'ss' });
-    assert.deepEqual(keysOf(gateway), ['restart/1/1', 'restart~probe0/1/1', 'verify/1/1']);
+    assert.deepEqual(keysOf(gateway), ['restart/1/1', 'restart~probe/1/1', 'verify/1/1']);
     const [step, asked] = gateway.submitted;
     assert.deepEqual(
       asked?.task.targets.map(({ agentId }) => agentId),
@@ -70,7 +70,7 @@ describe('a step whose outcome is unknown', () => {
     assert.deepEqual(result.letters, { restart: 'ps', verify: 'ss' });
     assert.deepEqual(keysOf(gateway).slice(0, 3), [
       'restart/1/1',
-      'restart~probe0/1/1',
+      'restart~probe/1/1',
       'restart/1/2',
     ]);
   });
@@ -92,7 +92,7 @@ describe('a step whose outcome is unknown', () => {
 
       assert.equal(result.state, 'failed');
       assert.deepEqual(result.letters, { restart: 'su' });
-      assert.deepEqual(keysOf(gateway), ['restart/1/1', 'restart~probe0/1/1']);
+      assert.deepEqual(keysOf(gateway), ['restart/1/1', 'restart~probe/1/1']);
     });
   }
 
@@ -105,16 +105,32 @@ describe('a step whose outcome is unknown', () => {
     assert.deepEqual(result.letters, { restart: 'su' });
   });
 
-  it('on 45 hosts is asked about in slices whose answers a report can hold', async () => {
-    const gateway = answering(['u'.repeat(45), 's'.repeat(45)], 'f'.repeat(20), notThereStatus);
+  it('on all 500 hosts of a batch is asked about by one task, and run again just where it says so', async () => {
+    const asked = `${'s'.repeat(100)}${'f'.repeat(350)}${'t'.repeat(50)}`;
+    const gateway = answering(['u'.repeat(500), 's'.repeat(350)], asked, notThereStatus);
 
-    const { result } = await repair(gateway, probed, 45);
+    const { result, events } = await repair(gateway, probed, 500);
 
-    assert.equal(result.state, 'verified');
+    const [, probes, again, ...others] = gateway.submitted;
+    assert.deepEqual(others, []);
+    assert.ok(isProbe(probes?.key ?? ''));
+    assert.equal(probes?.task.targets.length, 500);
     assert.deepEqual(
-      gateway.submitted.filter(({ key }) => isProbe(key)).map(({ task }) => task.targets.length),
-      [20, 20, 5],
+      again?.task.targets.map(({ agentId }) => agentId),
+      probes?.task.targets.slice(100, 450).map(({ agentId }) => agentId),
     );
+    assert.equal(result.letters.restart, `${'p'.repeat(100)}${'s'.repeat(350)}${'u'.repeat(50)}`);
+    assert.ok(events.length <= 60, `${events.length} events`);
+  });
+
+  it('and whose probe is told by an older gateway is run again on the hosts that it names', async () => {
+    const gateway = answering(['u'.repeat(30), 's'.repeat(20)], 'f'.repeat(30), notThereStatus);
+    gateway.isOld = true;
+
+    const { result } = await repair(gateway, probed, 30);
+
+    assert.deepEqual(result.letters, { restart: `${'s'.repeat(20)}${'u'.repeat(10)}` });
+    assert.equal(gateway.submitted.filter(({ key }) => isProbe(key)).length, 1);
   });
 
   it('of a repeatable step is asked of nobody', async () => {

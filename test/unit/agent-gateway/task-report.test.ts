@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { jobsPageOf, taskReportOf } from '../../../agent-gateway/task-report.ts';
 import { limits } from '../../../contracts/limits.ts';
 import { type JobState, taskReport } from '../../../contracts/task.ts';
-import { plainReport } from '../../../domain/job.ts';
+import { notThereStatus, plainReport } from '../../../domain/job.ts';
 
 const taskOf = (states: readonly JobState[]) => ({
   taskId: `t${'a'.repeat(25)}`,
@@ -33,6 +33,27 @@ describe('task report', () => {
 
     assert.equal(report.failures.length, limits.reportFailuresMax);
     assert.equal(report.letters, 't'.repeat(100));
+  });
+
+  it('tells of every host whose script ended with the status that says "not there", and of no other', () => {
+    const job = (at: number, state: JobState, exitCode: number | null) => ({
+      agentId: String(at).padStart(12, '0'),
+      report: { ...plainReport(state, 'exit_code'), exitCode },
+    });
+    const jobs = Array.from({ length: 500 }, (_, at) =>
+      job(at, at % 2 === 0 ? 'failed' : 'succeeded', at % 2 === 0 ? notThereStatus : 0),
+    );
+    const others = [job(500, 'failed', 1), job(501, 'failed', null), job(502, 'running', 10)];
+
+    const report = taskReportOf({ ...taskOf([]), jobs: [...jobs, ...others] });
+    const without = taskReportOf({ ...taskOf([]), jobs: others });
+
+    assert.deepEqual(
+      report.notThere,
+      Array.from({ length: 250 }, (_, at) => at * 2),
+    );
+    assert.equal('notThere' in without, false);
+    assert.ok(taskReport.safeParse(report).success);
   });
 
   it('pages of one state give every such job once', () => {
