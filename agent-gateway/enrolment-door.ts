@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { TrustEnvelope } from '../contracts/trust.ts';
+import type { Trust } from '../platform/trust-bundle.ts';
 import { AgentTokens } from '../redis/agent-tokens.ts';
 import { peerOf } from './agent-listener.ts';
 import { CertificateFolder } from './certificate-folder.ts';
@@ -19,8 +19,8 @@ export function enrolmentDoor(
   parts: {
     readonly gate: ControlGate;
     readonly metrics: GatewayMetrics;
-    /** The bundle as it goes to every agent. */
-    readonly trust: () => TrustEnvelope | null;
+    /** The bundle that goes to every agent. */
+    readonly trust: () => Trust | null;
   },
 ) {
   const { clock, log, audit, agentGateways } = of;
@@ -37,6 +37,7 @@ export function enrolmentDoor(
   });
   const routes = new EnrolmentRoutes({
     ...{ enrolment, certificates, metrics, clock, log },
+    trust: () => trust()?.envelope ?? null,
     peerOf: (socket) => peerOf(socket, clock),
   });
   return { certificates, register, enrolment, routes, ownAddress };

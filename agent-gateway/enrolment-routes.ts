@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { z } from 'zod';
 import { enrolBody, renewBody } from '../contracts/enrolment.ts';
 import { limits } from '../contracts/limits.ts';
+import type { TrustEnvelope } from '../contracts/trust.ts';
 import { errorPolicies, FixpointError } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
@@ -15,6 +16,8 @@ import { checked, knownOf, problemOf, retryAfterSeconds } from './problem.ts';
 export type EnrolmentRoutesDeps = {
   readonly enrolment: Pick<Enrolment, 'enrol' | 'renew'>;
   readonly certificates: Pick<CertificateFolder, 'current'>;
+  /** The bundle as it goes to every agent; null while there is none. */
+  readonly trust: () => TrustEnvelope | null;
   /** Who the peer of a link has proved to be, or null. */
   readonly peerOf: (socket: TLSSocket) => Peer | null;
   readonly metrics: GatewayMetrics;
@@ -54,14 +57,14 @@ export class EnrolmentRoutes {
   }
 
   async #route(request: IncomingMessage): Promise<unknown> {
-    const { certificates, enrolment, metrics, peerOf } = this.#deps;
+    const { certificates, enrolment, metrics, peerOf, trust } = this.#deps;
     // The server is a TLS server: its requests come over TLS sockets.
     const socket = request.socket as TLSSocket;
     const from = socket.remoteAddress ?? '';
     switch (`${request.method} ${request.url}`) {
       case 'GET /v1/authority':
         this.#strangers.take(from);
-        return { authorities: certificates.current.authorities };
+        return { authorities: certificates.current.authorities, trust: trust() };
       case 'POST /v1/enrol': {
         this.#strangers.take(from);
         try {

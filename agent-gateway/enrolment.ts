@@ -7,7 +7,6 @@ import type {
   renewBody,
 } from '../contracts/enrolment.ts';
 import { encodeAgentToken } from '../contracts/enrolment.ts';
-import type { TrustEnvelope } from '../contracts/trust.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { agentIdFrom } from '../domain/ids.ts';
 import type { AuditLog } from '../platform/audit.ts';
@@ -15,6 +14,7 @@ import { fingerprintOf, type KeyPair, signCertificate } from '../platform/author
 import type { Clock } from '../platform/clock.ts';
 import { sha256Hex } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
+import type { Trust } from '../platform/trust-bundle.ts';
 import type { CertificateFolder } from './certificate-folder.ts';
 import { type RequestedKey, requestedKey } from './certificates.ts';
 import type { ControlGate } from './control-gate.ts';
@@ -39,8 +39,8 @@ export type EnrolmentDeps = {
   };
   readonly gate: Pick<ControlGate, 'lockOf' | 'wishLock'>;
   readonly audit: AuditLog;
-  /** The bundle as it goes to every agent; null while nobody signs jobs. */
-  readonly trust: () => TrustEnvelope | null;
+  /** The bundle that goes to every agent; null while there is none. */
+  readonly trust: () => Trust | null;
   /** Where agents reach the gateways, for tokens. */
   readonly agentGateways: () => readonly string[];
   readonly certificateLifeMs: number;
@@ -62,9 +62,13 @@ export class Enrolment {
     this.#deps = deps;
   }
 
-  /** A token for so many hosts. It is told here and never again: only its digest is kept. */
+  /**
+   * A token for so many hosts. It is told here and never again: only its digest is kept. Throws
+   * `conflict` for a name that is taken, `upstream_unavailable` while there is no trust bundle.
+   */
   async createToken(body: AgentTokenBody, actor: string) {
     const { clock, certificates, tokens, agentGateways } = this.#deps;
+    const { root: trust } = this.#trust();
     const isPrefix = body.uses > 1 || body.name === undefined;
     const { uses, ttlMs, labels, replace } = body;
     if (body.name !== undefined && !isPrefix && !replace) this.#requireFree(body.name);
@@ -76,7 +80,9 @@ export class Enrolment {
       token: idOf(secret),
     });
     const authorities = certificates.current.authorities.map(fingerprintOf);
-    const token = encodeAgentToken({ gateways: [...agentGateways()], authorities, secret });
+    const token = encodeAgentToken({
+      ...{ gateways: [...agentGateways()], authorities, trust, secret },
+    });
     return { token, expiresAt: clock.now() + ttlMs, uses };
   }
 
@@ -148,7 +154,7 @@ export class Enrolment {
     readonly journalId: string;
     readonly from: string;
   }): Promise<EnrolAnswer> {
-    const { register, clock, certificates, trust } = this.#deps;
+    const { register, clock } = this.#deps;
     const { grant, journalId, key, issuer } = of;
     const agentId = agentIdFrom(clock.randomBytes(8));
     const name = grant.isPrefix ? `${grant.name}-${agentId.slice(0, 6)}` : grant.name;
@@ -173,8 +179,7 @@ export class Enrolment {
     });
     await this.#record('agent.enrolled', of.from, agentId, { name, labels, key: key.digest });
     this.#deps.log.info({ agentId, name }, 'an agent was enrolled');
-    const authorities = [...certificates.current.authorities];
-    return { agentId, name, certificate, authorities, trust: trust() };
+    return { agentId, name, certificate };
   }
 
   async #sign(of: {
@@ -207,6 +212,14 @@ export class Enrolment {
         hint: 'name a gateway that has it, or put ca.key into its FIXPOINT_CERTIFICATES_DIR',
       },
     );
+  }
+
+  #trust(): Trust {
+    const trust = this.#deps.trust();
+    if (trust !== null) return trust;
+    throw new FixpointError('upstream_unavailable', 'this gateway has no trust.json', {
+      hint: 'hosts would trust nobody; put trust.json into its FIXPOINT_CERTIFICATES_DIR: `fixpoint setup certificates` makes it',
+    });
   }
 
   #requireFree(name: string): void {

@@ -136,7 +136,7 @@ function partsOf(of: GatewayOptions) {
     onChange: () => dispatcher.wakeAll(),
     onLocked: (agentId) => registry.get(agentId)?.end('locked', lockedRetryMs),
   });
-  const door = enrolmentDoor(of, { gate, metrics, trust: () => trust.trust?.envelope ?? null });
+  const door = enrolmentDoor(of, { gate, metrics, trust: () => trust.trust });
   const inventory = inventoryOf(of, door.register);
   const bodies = new TaskBodies((taskId) => tasks.body(taskId));
   const cancelReason = (taskId: string) => tasks.cancelReason(taskId);

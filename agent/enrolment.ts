@@ -1,9 +1,8 @@
-import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type AgentToken,
-  authorityAnswer,
   decodeAgentToken,
   type EnrolAnswer,
   enrolAnswer,
@@ -14,6 +13,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { Backoff } from './backoff.ts';
 import { certificateRequest } from './certificate-request.ts';
+import { firstTrust } from './first-trust.ts';
 import { callGateway } from './gateway-call.ts';
 import { hasIdentity, writeIdentity } from './identity-files.ts';
 
@@ -34,14 +34,16 @@ export function readTokenFile(path: string): AgentToken {
   const token = decodeAgentToken(text);
   if (token !== null) return token;
   throw new FixpointError('invalid_payload', `${path} holds no enrolment token`, {
-    hint: 'it begins with fixpoint-agent. and is one line; was it cut off while it was copied?',
+    hint: 'it begins with fixpoint-agent. and is one line. If it was cut off while it was copied, or names no signing keys because an older gateway made it, make another: fixpoint agent token create',
   });
 }
 
 /**
  * Makes this host an agent: key and journal id are made here, id, name and labels come from the
- * token. The state folder is written whole or not at all. Throws `conflict` if it holds an
- * identity or what is left of one, the gateway's own refusal, or `upstream_unavailable`.
+ * token, and whom it trusts is what the token vouches for, whatever a gateway says. The state
+ * folder is written whole or not at all. Throws `conflict` if it holds an identity or what is left
+ * of one, `forbidden` if no gateway is one of the token, the gateway's own refusal, or
+ * `upstream_unavailable`.
  */
 export async function enrol(of: {
   readonly token: AgentToken;
@@ -51,14 +53,14 @@ export async function enrol(of: {
   const { token, stateDirectory: root, clock } = of;
   refuseUsed(root);
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  const { key, journalId, answer } = await askedOfAny(token, clock);
-  const { certificate, trust, agentId, name } = answer;
+  const { key, journalId, trusted, answer } = await askedOfAny(token, clock);
+  const { certificate, agentId, name } = answer;
   // Key and journal begin together: a key without a journal has lost it (rule R16).
   mkdirSync(join(root, 'journal'), { recursive: true, mode: 0o700 });
   writeIdentity(root, {
     ...{ key, certificate, journalId, gateways: token.gateways },
-    authority: answer.authorities.join('\n'),
-    trust: trust === null ? null : JSON.stringify(trust),
+    authority: trusted.authorities.join('\n'),
+    trust: JSON.stringify(trusted.trust),
   });
   return { agentId, name };
 }
@@ -86,18 +88,18 @@ export async function enrolPatiently(
 }
 
 /**
- * Asks the token's gateways in turn until one decides. One that is no gateway of ours, or that can
- * enrol nobody just now, is passed over; what another one decided is final. Key and journal id are
+ * Asks the token's gateways in turn until one decides. One that the token does not vouch for, or
+ * that can enrol nobody just now, is passed over; what another one decided is final. Key and journal id are
  * made anew for each, because one whose answer was lost has enrolled the pair it was told.
  */
 async function askedOfAny(token: AgentToken, clock: Clock) {
   let failure: unknown;
   for (const gateway of token.gateways) {
-    const authorities = await trustedAuthorities(token, gateway).catch((error: unknown) => {
+    const trusted = await firstTrust(token, gateway).catch((error: unknown) => {
       failure = error;
       return null;
     });
-    if (authorities === null) continue;
+    if (trusted === null) continue;
     const key = newKey();
     const journalId = journalIdFrom(clock.randomBytes(17));
     const request = certificateRequest(createPrivateKey(key));
@@ -105,42 +107,15 @@ async function askedOfAny(token: AgentToken, clock: Clock) {
       const answer = await callGateway({
         ...{ gateway, path: '/v1/enrol', answer: enrolAnswer },
         body: { secret: token.secret, request, journalId },
-        tls: { kind: 'stranger', authorities },
+        tls: { kind: 'stranger', authorities: trusted.authorities },
       });
-      return { key, journalId, answer };
+      return { key, journalId, trusted, answer };
     } catch (error) {
       if (!isWorthAnotherTry(error)) throw error;
       failure = error;
     }
   }
   throw failure;
-}
-
-/**
- * Those of a gateway's authorities that the token names. Whoever answered is not believed: the
- * certificates are, because their fingerprints are in the token, and the secret goes only to who
- * proves to be certified by one of them.
- */
-async function trustedAuthorities(token: AgentToken, gateway: string): Promise<string[]> {
-  const told = await callGateway({
-    ...{ gateway, path: '/v1/authority', answer: authorityAnswer },
-    tls: { kind: 'anybody' },
-  });
-  const authorities = told.authorities.filter((pem) =>
-    token.authorities.includes(fingerprintOf(pem)),
-  );
-  if (authorities.length > 0) return authorities;
-  throw new FixpointError('forbidden', `${gateway} is not the gateway that the token names`, {
-    hint: 'somebody else answers there, or its authority was changed: make another token',
-  });
-}
-
-function fingerprintOf(pem: string): string {
-  try {
-    return createHash('sha256').update(new X509Certificate(pem).raw).digest('hex');
-  } catch {
-    return ''; // No certificate: its fingerprint is in no token.
-  }
 }
 
 function refuseUsed(root: string): void {

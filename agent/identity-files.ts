@@ -92,14 +92,15 @@ export function writeIdentity(
   root: string,
   of: Omit<Identity, 'agentId'> & {
     readonly gateways: readonly string[];
-    readonly trust: string | null;
+    /** The first trust bundle, as `trust.json` holds it. */
+    readonly trust: string;
   },
 ): void {
   writeDurably(join(root, identityFiles.certificate), of.certificate);
   writeDurably(join(root, identityFiles.authority), of.authority);
   writeDurably(join(root, identityFiles.gateways), `${of.gateways.join('\n')}\n`);
   writeDurably(join(root, identityFiles.journal), of.journalId);
-  if (of.trust !== null) writeDurably(join(root, identityFiles.trust), of.trust);
+  writeDurably(join(root, identityFiles.trust), of.trust);
   writeDurably(join(root, identityFiles.key), of.key);
 }
 

@@ -85,7 +85,8 @@ export function connectionOf(of: {
 
 const set = (text: string | undefined): string | undefined => (text === '' ? undefined : text);
 
-const sameOrigin = (url: string, other: string | undefined): boolean =>
+/** Whether two addresses are of the same server; none is of an address that is not known. */
+export const sameOrigin = (url: string, other: string | undefined): boolean =>
   other !== undefined && URL.canParse(url) && new URL(url).origin === new URL(other).origin;
 
 function tokenOf(flags: ConnectionFlags, environment: Environment): string | null {

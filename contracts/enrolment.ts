@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
 import { agentId, journalId } from './task.ts';
-import { trustEnvelope } from './trust.ts';
+import { trustEnvelope, trustRoot } from './trust.ts';
 
 /** How a host becomes an agent, and stays one (security 4). */
 
@@ -11,12 +11,14 @@ const secret = z.string().regex(/^[A-Za-z0-9_-]{32}$/);
 const fingerprint = z.string().regex(/^[0-9a-f]{64}$/);
 
 /**
- * What an operator carries to a host: where the gateways are, and the SHA-256 of their
- * authorities' certificates (DER), so that first contact trusts nobody else.
+ * What an operator carries to a host: where the gateways are, the SHA-256 of their authorities'
+ * certificates (DER), so that first contact trusts nobody else, and who signs jobs, so that no
+ * gateway makes the host trust keys of its own.
  */
 export const agentToken = z.object({
   gateways: z.array(gateway).min(1).max(16),
   authorities: z.array(fingerprint).min(1).max(limits.trustAnchorsMax),
+  trust: trustRoot,
   secret,
 });
 export type AgentToken = z.infer<typeof agentToken>;
@@ -91,9 +93,6 @@ export const enrolAnswer = z.object({
   agentId,
   name: z.string(),
   certificate: pem,
-  /** PEM; whom the agent trusts as a gateway. */
-  authorities: z.array(pem).min(1).max(limits.trustAnchorsMax),
-  trust: trustEnvelope.nullable(),
 });
 export type EnrolAnswer = z.infer<typeof enrolAnswer>;
 
@@ -101,7 +100,12 @@ export type EnrolAnswer = z.infer<typeof enrolAnswer>;
 export const renewBody = z.object({ request: pem });
 export const renewAnswer = z.object({ certificate: pem });
 
-/** Answer of `GET /v1/authority`, which needs no credential: its fingerprint is in the token. */
+/**
+ * Answer of `GET /v1/authority`, which needs no credential and is believed only as far as a token
+ * vouches for it. `trust` is null where a gateway has no bundle.
+ */
 export const authorityAnswer = z.object({
+  /** PEM. */
   authorities: z.array(pem).min(1).max(limits.trustAnchorsMax),
+  trust: trustEnvelope.nullable(),
 });

@@ -32,6 +32,21 @@ export const trustBundle = z.object({
 export type TrustBundle = z.infer<typeof trustBundle>;
 
 /**
+ * What is told to whoever has no bundle yet, by a way that no gateway stands in: the keys of which
+ * one must have sealed its first bundle, and the serial which that has at least, so that one whose
+ * keys were dropped since is not brought back. A key is the 32 bytes of Ed25519 in base64url: that
+ * is shorter than a digest of it, and checks a seal also where the bundle holds the key no more.
+ */
+export const trustRoot = z.object({
+  keys: z
+    .array(z.string().regex(/^[A-Za-z0-9_-]{43}$/))
+    .min(1)
+    .max(limits.trustAnchorsMax),
+  serial: z.int().min(1),
+});
+export type TrustRoot = z.infer<typeof trustRoot>;
+
+/**
  * A bundle as it travels and lies in `trust.json`: a DSSE envelope. `payload` is the bundle's exact
  * bytes in base64, signed by every key its maker had, of which whoever takes it must trust one.
  */

@@ -22,6 +22,13 @@ export function publicKeyOf(pem: string): KeyObject {
   throw new FixpointError('invalid_payload', 'a signing key is no Ed25519 public key in PEM');
 }
 
+/** The same from its 32 bytes in base64url, as tokens hold it. */
+export const publicKeyOfBytes = (bytes: string): KeyObject =>
+  createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: bytes }, format: 'jwk' });
+
+/** The 32 bytes of an Ed25519 public key, base64url. */
+export const bytesOfPublicKey = (key: KeyObject): string => key.export({ format: 'jwk' }).x ?? '';
+
 /** A key's name: 16 hex digits of SHA-256 over its SPKI. The same key has the same name anywhere. */
 export const keyIdOf = (publicKey: KeyObject): string =>
   sha256Hex(publicKey.export({ type: 'spki', format: 'der' })).slice(0, 16);

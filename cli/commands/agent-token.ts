@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { LabelPair } from '../../contracts/alert.ts';
-import { agentTokenAnswer } from '../../contracts/enrolment.ts';
+import { type AgentToken, agentTokenAnswer, encodeAgentToken } from '../../contracts/enrolment.ts';
+import { keyIdsOf, type OwnTrust, ownTrust, tokenMade, trustingOwn } from '../own-trust.ts';
 import { plainJson } from '../plain-text.ts';
 import {
   type CliDeps,
@@ -23,6 +24,10 @@ export function agentTokenCommand(deps: CliDeps): Command {
     .option('--name <name>', 'the host’s name; with several uses what the names begin with')
     .option('--label <name=value>', 'a label of the host; may be given again', labelOf)
     .option('--replace', 'the agent that has this name now is enrolled no more', false)
+    .option(
+      '--trust <file>',
+      'your copy of trust.json: whose jobs the host runs (else that of FIXPOINT_CERTIFICATES_DIR or of what runs here, else as the gateway says)',
+    )
     .option('--by <name>', 'who you are; recorded as claimed')
     .addOption(outputOption())
     .addHelpText(
@@ -35,7 +40,10 @@ export function agentTokenCommand(deps: CliDeps): Command {
     )
     .action(async (options, command: Command) => {
       const labels: readonly LabelPair[] = options.label ?? [];
-      const created = await serversOf(deps, command).gateway.send(
+      const { connection, gateway } = serversOf(deps, command);
+      // Read before anything is made, so that a flaw in it leaves no token behind.
+      const own = ownTrust(deps, { named: options.trust, gatewayUrl: connection.gateway.url });
+      const answer = await gateway.send(
         {
           method: 'POST',
           path: '/v1/agent-tokens',
@@ -50,12 +58,27 @@ export function agentTokenCommand(deps: CliDeps): Command {
         },
         agentTokenAnswer,
       );
+      const made = tokenMade(answer.token);
+      const token = own === null ? made : trustingOwn(made, own);
+      const created = { ...answer, token: encodeAgentToken(token) };
       if (options.output === 'json') return deps.terminal.out(`${plainJson(created)}\n`);
       deps.terminal.out(`${created.token}\n`);
-      const until = new Date(created.expiresAt).toISOString();
-      deps.terminal.err(
-        `for ${created.uses === 1 ? 'one host' : `${created.uses} hosts`}, until ${until}; on the host: node agent/main.ts enrol --token-file <file>\n`,
-      );
+      deps.terminal.err(`${termsOf(created)}\n${trustOf(token, own)}\n`);
     });
   return token;
+}
+
+function termsOf({ uses, expiresAt }: { readonly uses: number; readonly expiresAt: number }) {
+  const whom = uses === 1 ? 'one host' : `${uses} hosts`;
+  const until = new Date(expiresAt).toISOString();
+  return `for ${whom}, until ${until}; on the host: node agent/main.ts enrol --token-file <file>`;
+}
+
+/** The keys, and by whose word: an operator who has no copy of them can compare. */
+function trustOf(token: AgentToken, own: OwnTrust | null): string {
+  const by =
+    own === null
+      ? 'so says the gateway; with --trust <your copy of trust.json> you say it'
+      : `as in ${own.file}`;
+  return `it will run what is signed by ${keyIdsOf(token).join(' or ')}: ${by}`;
 }

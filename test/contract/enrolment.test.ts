@@ -18,9 +18,15 @@ import { schemaCases } from '../support/schema-cases.ts';
 const token = {
   gateways: ['wss://127.0.0.1:8451', 'wss://gateway-2.example.com:8451'],
   authorities: ['0'.repeat(64)],
+  trust: { keys: ['A'.repeat(43)], serial: 1 },
   secret: 'a'.repeat(32),
 };
 const pem = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
+const envelope = {
+  payloadType: 'application/vnd.fixpoint.trust+json',
+  payload: 'e30=',
+  signatures: [{ keyid: '0123456789abcdef', sig: `${'A'.repeat(86)}==` }],
+};
 const tooLong = 'x'.repeat(limits.trustPemBytes + 1);
 
 describe('contract of enrolment', () => {
@@ -31,6 +37,11 @@ describe('contract of enrolment', () => {
       ['gateways.0', 'https://127.0.0.1:8451'],
       ['authorities', []],
       ['authorities.0', 'abc'],
+      ['trust', undefined],
+      ['trust.keys', []],
+      ['trust.keys', Array.from({ length: limits.trustAnchorsMax + 1 }, () => 'A'.repeat(43))],
+      ['trust.keys.0', 'A'.repeat(42)],
+      ['trust.serial', 0],
       ['secret', 'short'],
     ],
   });
@@ -74,18 +85,10 @@ describe('contract of enrolment', () => {
     ],
   });
   schemaCases('enrolAnswer', enrolAnswer, {
-    valid: [
-      {
-        ...{ agentId: '0123456789ab', name: 'web1', certificate: pem },
-        ...{ authorities: [pem], trust: null },
-      },
-    ],
+    valid: [{ agentId: '0123456789ab', name: 'web1', certificate: pem }],
     refused: [
       ['agentId', 'web1'],
       ['certificate', tooLong],
-      ['authorities', []],
-      ['trust', {}],
-      ['trust', undefined],
     ],
   });
   schemaCases('renewBody', renewBody, {
@@ -97,8 +100,15 @@ describe('contract of enrolment', () => {
     refused: [['certificate', undefined]],
   });
   schemaCases('authorityAnswer', authorityAnswer, {
-    valid: [{ authorities: [pem] }],
-    refused: [['authorities', []]],
+    valid: [
+      { authorities: [pem], trust: null },
+      { authorities: [pem], trust: envelope },
+    ],
+    refused: [
+      ['authorities', []],
+      ['trust', {}],
+      ['trust', undefined],
+    ],
   });
 
   it('a token is one word that comes back as it was, and a part of it is none', () => {

@@ -92,8 +92,9 @@ describe('an agent that enrols', () => {
       assert.equal(statSync(join(state, name)).mode & 0o777, 0o600, name);
     }
     assert.equal(readFileSync(join(state, 'gateways'), 'utf8'), `${url()}\n`);
-    const { body } = await host.call({ path: '/v1/agents/by-hand' });
-    assert.equal(agentView.parse(body).journalId, readFileSync(join(state, 'journal-id'), 'utf8'));
+    // The gateway takes it into its list within a second.
+    const { journalId } = await eventually(() => viewOf('by-hand'));
+    assert.equal(journalId, readFileSync(join(state, 'journal-id'), 'utf8'));
   });
 
   it('a token that names another authority is told to nobody', async () => {
@@ -124,6 +125,7 @@ describe('an agent that enrols', () => {
     const own = await issueCertificate({
       ...{ authority, subject: { kind: 'gateway' }, clock: systemClock },
     });
+    const trust: unknown = JSON.parse(readFileSync(join(host.directory, 'trust.json'), 'utf8'));
     const asked: string[] = [];
     let refusal = { status: 503, code: 'upstream_unavailable' };
     const keyless = createServer({ cert: own.certificate, key: own.key }, (request, response) => {
@@ -131,8 +133,8 @@ describe('an agent that enrols', () => {
       const isToldAnybody = request.url === '/v1/authority';
       response.writeHead(isToldAnybody ? 200 : refusal.status, { connection: 'close' });
       const problem = { code: refusal.code, message: 'this gateway has no ca.key' };
-      const authorities = [authority.certificate];
-      response.end(JSON.stringify(isToldAnybody ? { authorities } : problem));
+      const told = { authorities: [authority.certificate], trust };
+      response.end(JSON.stringify(isToldAnybody ? told : problem));
     });
     await once(keyless.listen(0, '127.0.0.1'), 'listening');
     const { port } = keyless.address() as AddressInfo; // A TCP server's address is one.

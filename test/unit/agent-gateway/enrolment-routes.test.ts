@@ -24,6 +24,7 @@ describe('what the port of agents answers beside the link', () => {
       certificates: {
         current: { authorities: [], own: { certificate: '', key: '' }, issuer: null },
       },
+      trust: () => null,
       peerOf: () => peer,
       metrics: new GatewayMetrics(new Metrics()),
       clock: new ManualClock(),

@@ -63,6 +63,22 @@ describe('a trust bundle', () => {
     );
   });
 
+  it('may be the first one if a key of the root sealed it, also one that it holds no more', async () => {
+    const { root } = await trustOf(aTrust({ serial: 3, keys: [k1] }));
+    const first = async (next: Promise<TrustEnvelope>) => {
+      const after = Trust.first(await next, root);
+      return after.kind === 'refused' ? after.why : after.trust.bundle.serial;
+    };
+    const named = { ...stranger, keyId: k1.keyId };
+
+    assert.equal(await first(aTrust({ serial: 3, keys: [k1] })), 3);
+    assert.equal(await first(aTrust({ serial: 9, keys: [k2], by: [k1, k2] })), 9);
+    assert.equal(await first(aTrust({ serial: 2, keys: [k1] })), 'older');
+    assert.equal(await first(aTrust({ serial: 9, keys: [k1, k2], by: [k2] })), 'unknown_key');
+    assert.equal(await first(aTrust({ serial: 9, keys: [named] })), 'forged');
+    assert.deepEqual((await trustOf(aTrust({ serial: 4, keys: [k1, k2] }))).root.keys.length, 2);
+  });
+
   it('is none with two keys of one name, without keys, or with a key that is no Ed25519 key', async () => {
     const envelope = await aTrust({ keys: [k1] });
     const around = (bundle: unknown) =>

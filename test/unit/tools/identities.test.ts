@@ -14,6 +14,7 @@ import { linkFoldersById, provideIdentities } from '../../../tools/start/identit
 import { type Layout, layoutAt } from '../../../tools/start/layout.ts';
 import { provideSecrets } from '../../../tools/start/secrets.ts';
 import { provideTrust } from '../../../tools/start/trust.ts';
+import { aTrust } from '../../support/signing.ts';
 
 const agentId = '0123456789ab';
 const folders: string[] = [];
@@ -49,7 +50,7 @@ describe('identities and secrets of npm start', () => {
     mkdirSync(join(layout.agent('agent-1'), 'journal'));
     writeIdentity(layout.agent('agent-1'), {
       ...{ key, certificate, journalId, authority: authority.certificate },
-      ...{ gateways: ['wss://127.0.0.1:1'], trust: null },
+      ...{ gateways: ['wss://127.0.0.1:1'], trust: JSON.stringify(await aTrust()) },
     });
   }
   const enrolled = async (clock?: Clock) =>
