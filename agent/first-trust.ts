@@ -60,7 +60,7 @@ function vouchedFor(token: AgentToken, gateway: string, told: TrustEnvelope | nu
     'forbidden',
     `the trust bundle of ${gateway} is not sealed by the signing keys that the token names`,
     {
-      hint: 'it is not to be trusted, unless those keys were replaced since the token was made: then make another with `fixpoint agent token create`',
+      hint: 'it is not to be trusted, unless you replaced those keys since the token was made: then make another with `fixpoint agent token create`',
     },
   );
 }
