@@ -31,7 +31,9 @@ export type PartDeps = {
 };
 
 const backoffFirstMs = 500;
-const backoffLastMs = 30_000;
+// A repair waits as long for a part that has died several times in a row; a vain start costs a core
+// for 1 s.
+const backoffLastMs = 5_000;
 // Nothing that keeps ending lives this long: most parts are ready in 3 s.
 const steadyMs = 5_000;
 const shownLines = 8;
