@@ -132,6 +132,19 @@ export class ChaosRig {
     }, patient);
   }
 
+  /** What the repair of a case says of itself: its reason, and each try with its hosts' letters. */
+  async accountOf(name: string): Promise<string> {
+    const { id } = await this.repairOf(name);
+    const { reason, steps } = await this.product.progress(id);
+    const tries = steps.flatMap((step) =>
+      step.batches.map(
+        ({ attempt, letters, probe }) =>
+          `${step.name}${probe ? ' probe' : ''} ${attempt} ${letters}`,
+      ),
+    );
+    return `${name}: ${reason}; ${tries.join(', ')}`;
+  }
+
   /** The one repair of a case as it stands; rejects if there is none, or more. */
   async repairOf(name: string): Promise<RemediationRow> {
     const found = (await this.#repairs()).filter(({ group }) => group.startsWith(`${name}~`));

@@ -14,7 +14,7 @@ steps:
         sleep "$2"
         echo done
       args: ["\${labels.case}", "\${labels.seconds}"]
-    timeout: 30s
+    timeout: 60s
     contract: repeatable
     retry: { attempts: 5, backoff: 500ms, on: [unreachable, unknown] }
 verify:

@@ -52,7 +52,8 @@ export const stories: Readonly<Record<StoryName, (of: StoryOf) => Promise<string
   },
   /** An operator calls it off while the script runs. */
   async cancel(of) {
-    await of.rig.send({ ...of, seconds: 25 });
+    // Two deaths of a worker, of 15 s each, may come before its gateway hears of it.
+    await of.rig.send({ ...of, seconds: 50 });
     const id = await startedRepair(of);
     await eventually(async () => {
       const answer = await of.rig.operate(
