@@ -21,6 +21,7 @@ import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { bodyOf } from './body.ts';
 import { audited, operatorCredential } from './operator-actions.ts';
+import { requestKeyOf, updateIdOf } from './operator-request.ts';
 import { callTemporal } from './temporal-call.ts';
 
 export type ControlDeps = {
@@ -44,12 +45,14 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
   app.put('/v1/control', async (request) => {
     const { stopped, reason, operator_name: claimed = null } = bodyOf(request, controlBody);
     const actor = { credential: operatorCredential, claimed };
+    const key = requestKeyOf(request, deps.clock);
     const kind = stopped ? 'control.stop' : 'control.allow';
-    return audited({ ...deps, kind, actor, object: workflowIds.control, detail: { reason } }, () =>
+    const object = workflowIds.control;
+    return audited({ ...deps, kind, actor, object, detail: { reason, request: key } }, () =>
       callTemporal(deps, callMs, () =>
-        update(deps.client, stopped ? updateNames.stop : updateNames.allow, {
-          by: claimed ?? actor.credential,
-          reason,
+        update(deps.client, {
+          ...{ key, name: stopped ? updateNames.stop : updateNames.allow },
+          wish: { by: claimed ?? actor.credential, reason },
         }),
       ),
     );
@@ -60,13 +63,13 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
     if (!params.success) throw new FixpointError('invalid_payload', 'that is no agent’s id');
     const object = params.data.agentId;
     const actor = { credential: operatorCredential, claimed };
+    const key = requestKeyOf(request, deps.clock);
     const kind = locked ? 'agent.lock' : 'agent.unlock';
-    return audited({ ...deps, kind, actor, object, detail: { reason } }, () =>
+    return audited({ ...deps, kind, actor, object, detail: { reason, request: key } }, () =>
       callTemporal(deps, callMs, () =>
-        update(deps.client, locked ? updateNames.lockAgent : updateNames.unlockAgent, {
-          agentId: object,
-          by: claimed ?? actor.credential,
-          reason,
+        update(deps.client, {
+          ...{ key, name: locked ? updateNames.lockAgent : updateNames.unlockAgent },
+          wish: { agentId: object, by: claimed ?? actor.credential, reason },
         }),
       ),
     );
@@ -85,15 +88,19 @@ async function readState(client: Client): Promise<ControlState> {
   }
 }
 
-/** Returns once the gateways' cache says the same. A switch that was never used is made first. */
+/**
+ * Returns once the gateways' cache says the same. A switch that was never used is made first. The
+ * same wish under the same key is done once, whenever it comes again; the answer is then that of the
+ * first, or the state as it is if that was long ago.
+ */
 function update<Update extends ControlUpdate | LockUpdate>(
   client: Client,
-  name: string,
-  wanted: Update,
+  of: { readonly name: string; readonly wish: Update; readonly key: string },
 ): Promise<ControlState> {
   const input: ControlInput = { state: allowed };
-  return client.workflow.executeUpdateWithStart<Control, ControlState, [Update]>(name, {
-    args: [wanted],
+  return client.workflow.executeUpdateWithStart<Control, ControlState, [Update]>(of.name, {
+    args: [of.wish],
+    updateId: updateIdOf(of),
     startWorkflowOperation: new WithStartWorkflowOperation<Control>(workflowTypes.control, {
       workflowId: workflowIds.control,
       taskQueue: taskQueues.workflows,

@@ -18,6 +18,7 @@ import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { bodyOf, queryOf } from './body.ts';
 import { audited, operatorCredential } from './operator-actions.ts';
+import { requestKeyOf, updateIdOf } from './operator-request.ts';
 import { remediationRowOf } from './remediation-row.ts';
 import { callTemporal } from './temporal-call.ts';
 
@@ -55,12 +56,12 @@ export function remediationRoutes(app: FastifyInstance, deps: RemediationDeps): 
     const id = idOf(request.params);
     const { reason, operator_name: claimed = null } = bodyOf(request, cancelBody);
     const actor = { credential: operatorCredential, claimed };
-    await audited(
-      { ...deps, kind: 'remediation.cancel', actor, object: id, detail: { reason } },
-      () =>
-        callTemporal(deps, callMs, () =>
-          cancel(deps, id, { by: claimed ?? actor.credential, reason }),
-        ),
+    const key = requestKeyOf(request, deps.clock);
+    const detail = { reason, request: key };
+    await audited({ ...deps, kind: 'remediation.cancel', actor, object: id, detail }, () =>
+      callTemporal(deps, callMs, () =>
+        cancel(deps, id, { key, wish: { by: claimed ?? actor.credential, reason } }),
+      ),
     );
     return reply.code(202).send({ id, state: 'cancelling' });
   });
@@ -103,14 +104,20 @@ async function show(
   return { ...row, ...(isOpen ? { state } : {}), hosts, hostsFailed, progress };
 }
 
-async function cancel(deps: RemediationDeps, id: string, update: CancelUpdate): Promise<void> {
+/** The same wish under the same key joins the first. */
+async function cancel(
+  deps: RemediationDeps,
+  id: string,
+  of: { readonly wish: CancelUpdate; readonly key: string },
+): Promise<void> {
   const handle = deps.client.workflow.getHandle(id);
   const { status } = await handle.describe();
   if (status.name !== 'RUNNING') {
     throw new FixpointError('gone', `the remediation ended already: ${status.name.toLowerCase()}`);
   }
   await handle.executeUpdate<void, [CancelUpdate]>(updateNames.cancel, {
-    args: [update],
+    args: [of.wish],
+    updateId: updateIdOf({ name: updateNames.cancel, ...of }),
   });
 }
 

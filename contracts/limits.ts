@@ -141,6 +141,11 @@ export const limits = {
   clockOffsetMs: 5_000,
   /** Agents locked at once: all travel in the control state, which gateways read twice a second. */
   lockedAgentsMax: 1_000,
+  /**
+   * Updates of the control workflow whose ids its next run knows: as many as a run takes, so that a
+   * request may be sent again for at least as long as it takes to make that many others.
+   */
+  controlUpdatesKept: 500,
   /** Jobs an agent runs side by side. */
   agentJobsMax: 32,
   /** Failed hosts named in a report; all others are counted and have their letter. */

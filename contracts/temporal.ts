@@ -282,7 +282,14 @@ export type ControlState = {
   /** Oldest first, at most `limits.lockedAgentsMax`. Absent in a state from before there were locks. */
   readonly locked?: readonly LockedAgent[];
 };
-export type ControlInput = { readonly state: ControlState };
+export type ControlInput = {
+  readonly state: ControlState;
+  /**
+   * Ids of updates that runs before this one did, oldest first, at most
+   * `limits.controlUpdatesKept`. Absent in an input from before they were kept.
+   */
+  readonly done?: readonly string[];
+};
 /** `reason` is for the operator; a lock that stands keeps its first one. */
 export type LockUpdate = {
   readonly agentId: string;

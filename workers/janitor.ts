@@ -1,4 +1,4 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import {
   type ControlInput,
   type ControlState,
@@ -15,6 +15,8 @@ import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { OpenTask } from './gateway-client.ts';
 
+type LockWish = { readonly agentId: string; readonly reason: string; readonly at: number };
+
 export type JanitorDeps = {
   readonly client: Client;
   readonly clock: Clock;
@@ -29,7 +31,8 @@ export type JanitorDeps = {
     write(state: ControlState): Promise<number>;
   };
   readonly lockWishes: {
-    all(): Promise<readonly { readonly agentId: string; readonly reason: string }[]>;
+    /** `at` is Unix milliseconds, 0 of a wish that cannot be read. */
+    all(): Promise<readonly LockWish[]>;
     remove(agentId: string): Promise<void>;
   };
   readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
@@ -51,6 +54,8 @@ export class Janitor {
   readonly #deps: JanitorDeps;
   /** Ended repairs whose mailboxes were told, with the time of their end. */
   readonly #told = new Map<string, number>();
+  /** Wishes whose update failed, by its id: how often. Asked again under that id it would fail again. */
+  readonly #failed = new Map<string, number>();
   /** All that ended before this was seen; null until the first whole look. */
   #seenUpToMs: number | null = null;
 
@@ -88,29 +93,48 @@ export class Janitor {
     const standing = await control.write(truth);
     if (standing <= truth.revision) return;
     // Only the switch itself may go past it: it knows whether it was thrown since it was asked.
-    await handle.executeUpdate<ControlState, []>(updateNames.republish);
+    const updateId = `${updateNames.republish}/${truth.revision}/${standing}`;
+    await handle.executeUpdate<ControlState, []>(updateNames.republish, { updateId });
     log.warn({ standing, revision: truth.revision }, 'the control cache was ahead of the switch');
   }
 
   /**
    * Makes locks of what gateways wished for; a wish goes only after its lock holds. One that cannot
-   * be granted keeps no other.
+   * be granted keeps no other. One that was granted and is still there locks nobody again whom an
+   * operator has let in since.
    */
   async grantLocks(): Promise<void> {
-    const { client, lockWishes, crash, log } = this.#deps;
-    for (const { agentId, reason } of await lockWishes.all()) {
-      const update: LockUpdate = { agentId, reason, by: 'gateway' };
+    const { lockWishes, crash, log } = this.#deps;
+    for (const wish of await lockWishes.all()) {
+      const { agentId, reason } = wish;
       crash('before-lock');
       try {
-        await client.workflow
-          .getHandle(workflowIds.control)
-          .executeUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent, { args: [update] });
+        await this.#lock(wish);
         crash('after-lock');
         await lockWishes.remove(agentId);
         log.warn({ agentId, reason }, 'locked an agent that a gateway found out');
       } catch (error) {
         log.warn({ error, agentId, reason }, 'an agent that a gateway found out is not locked yet');
       }
+    }
+  }
+
+  async #lock({ agentId, reason, at }: LockWish): Promise<void> {
+    const update: LockUpdate = { agentId, reason, by: 'gateway' };
+    const wish = `${updateNames.lockAgent}/${agentId}/${at}`;
+    const failures = this.#failed.get(wish) ?? 0;
+    try {
+      await this.#deps.client.workflow
+        .getHandle(workflowIds.control)
+        .executeUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent, {
+          args: [update],
+          // A wish that cannot be read does not say which it is, and may be a new one.
+          ...(at === 0 ? {} : { updateId: `${wish}/${failures}` }),
+        });
+      this.#failed.delete(wish);
+    } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError) this.#failed.set(wish, failures + 1);
+      throw error;
     }
   }
 

@@ -3,6 +3,7 @@ import {
   allHandlersFinished,
   condition,
   continueAsNew,
+  currentUpdateInfo,
   defineQuery,
   defineUpdate,
   setCurrentDetails,
@@ -28,17 +29,24 @@ export const republishUpdate = defineUpdate<ControlState>(updateNames.republish)
 export const controlStateQuery = defineQuery<ControlState>(queryNames.state);
 
 /** Updates after which this run hands over to a fresh one: far below every limit of a run. */
-const updatesMax = 500;
+const updatesMax = limits.controlUpdatesKept;
 /** Times a change is published while something newer keeps turning up in the cache. */
 const publishesMax = 10;
 
 /**
  * The kill switch and the agent locks, durable: their truth is here, Redis holds a cache (design
  * 3). An update returns once the cache says the same, so that whoever pressed knows that it holds.
+ *
+ * An update that comes again under its id is done once: within a run Temporal sees to that and
+ * answers as the first time, also that it failed. It forgets all ids when the run continues as new,
+ * so a run tells the next which updates it did, and that one answers with the state as it is then.
+ * An update that failed is not among those: under a new run it is done anew.
  */
 export async function control(input: ControlInput): Promise<never> {
   let state = input.state;
   let updates = 0;
+  const before = new Set(input.done);
+  const done: string[] = [];
   /** False if the cache does not hold this state, because others write there without end. */
   const publish = async (summary: string): Promise<boolean> => {
     for (let tries = 0; tries < publishesMax; tries++) {
@@ -52,11 +60,16 @@ export async function control(input: ControlInput): Promise<never> {
     return false;
   };
   const change = async (next: Partial<ControlState>, summary: string): Promise<ControlState> => {
+    const id = currentUpdateInfo()?.id;
+    if (id !== undefined && before.has(id)) return state;
     updates += 1;
     // Past every revision of a run before that Temporal may have lost: the cache keeps the newer.
     state = { ...state, ...next, revision: Math.max(state.revision + 1, Date.now()) };
     setCurrentDetails(detailsOf(state));
-    if (await publish(summary)) return state;
+    if (await publish(summary)) {
+      if (id !== undefined) done.push(id);
+      return state;
+    }
     throw ApplicationFailure.nonRetryable(
       `gateways may not know of it: ${publishesMax} times somebody else wrote the control state in Redis meanwhile`,
     );
@@ -82,7 +95,8 @@ export async function control(input: ControlInput): Promise<never> {
   await publish('begin');
   await condition(() => updates >= updatesMax || workflowInfo().continueAsNewSuggested);
   await condition(allHandlersFinished);
-  return continueAsNew<typeof control>({ state });
+  const kept = [...before, ...done].slice(-limits.controlUpdatesKept);
+  return continueAsNew<typeof control>({ state, done: kept });
 }
 
 const isLocked = ({ locked = [] }: ControlState, agentId: string): boolean =>

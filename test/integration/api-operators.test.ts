@@ -167,6 +167,46 @@ describe('what operators and gateways ask of the api', () => {
     );
   });
 
+  it('a request that comes again with its key joins the first, and undoes nothing that came between', async () => {
+    const put = async (path: string, body: object, key: string) => {
+      const headers = { 'idempotency-key': key };
+      const answer = await operate(api.url, path, { method: 'PUT', body, headers });
+      return [answer.status, (await answer.json()) as ControlState] as const;
+    };
+    const updates = async () => {
+      const { events } = await client.client.workflow.getHandle('control:fixpoint').fetchHistory();
+      return events?.filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes).length;
+    };
+    const lock = { locked: true, reason: 'cloned' };
+    const path = '/v1/control/agents/ba9876543210';
+    const before = (await updates()) ?? 0;
+
+    const [status, stopped] = await put('/v1/control', { stopped: true }, 'stop-of-a-test');
+    await put(path, lock, 'lock-of-a-test');
+    await put(path, { locked: false }, 'unlock-of-a-test');
+    await put('/v1/control', { stopped: false }, 'allow-of-a-test');
+    const again = await put('/v1/control', { stopped: true }, 'stop-of-a-test');
+    await put(path, lock, 'lock-of-a-test');
+
+    assert.deepEqual(again, [status, stopped], 'the answer is that of the first');
+    assert.equal(await updates(), before + 4);
+    const shown = (await (await operate(api.url, '/v1/control')).json()) as ControlState;
+    assert.deepEqual([shown.stopped, shown.locked], [false, []]);
+    const other = await put('/v1/control', { stopped: true, reason: 'fire' }, 'stop-of-a-test');
+    assert.deepEqual([other[1].stopped, other[1].reason], [true, 'fire'], 'never left undone');
+    await put('/v1/control', { stopped: false }, 'allow-at-the-end');
+    const records = await readAudit(`${api.stateDir}/audit`);
+    const stops = records.filter(({ detail }) => detail['request'] === 'stop-of-a-test');
+    assert.deepEqual(
+      stops.map(({ kind }) => kind),
+      ['control.stop', 'control.stop', 'control.stop'],
+    );
+    const silly = await operate(api.url, '/v1/control', {
+      ...{ method: 'PUT', body: { stopped: true }, headers: { 'idempotency-key': 'short' } },
+    });
+    assert.deepEqual([silly.status, await codeOf(silly)], [400, 'invalid_payload']);
+  });
+
   it('a repair is listed, shown, cancelled, and then gone', async () => {
     const input = aRemediation();
     const id = input.remediationId;

@@ -37,9 +37,16 @@ class Surroundings {
   readonly told: { mailboxId: string; signal: RemediationEndedSignal }[] = [];
   cached: ControlState | null = null;
   wishes = new Map<string, string>();
+  /** When gateways wished. */
+  wishedAt = 1;
+  isRemovalLost = false;
   readonly lockWishes = {
-    all: async () => [...this.wishes].map(([agentId, reason]) => ({ agentId, reason })),
-    remove: async (agentId: string) => void this.wishes.delete(agentId),
+    all: async () =>
+      [...this.wishes].map(([agentId, reason]) => ({ agentId, reason, at: this.wishedAt })),
+    remove: async (agentId: string) => {
+      if (this.isRemovalLost) throw new Error('Redis is away');
+      this.wishes.delete(agentId);
+    },
   };
   /** Keys whose cancel fails. */
   readonly deaf = new Set<string>();
@@ -238,6 +245,57 @@ describe('janitor', () => {
       cache.disconnect();
       await redis.stop();
     }
+  });
+
+  it('a wish that was granted locks nobody again whom an operator has let in since; a later one does', async () => {
+    const around = new Surroundings();
+    const agentId = '0123456789ab';
+    around.wishes.set(agentId, 'cloned');
+    const handle = client.workflow.getHandle(workflowIds.control);
+    await handle.terminate('begun anew').catch(() => undefined); // No test before left one.
+    const locked = () => around.cached?.locked?.map((lock) => lock.agentId);
+    await withWorkers(around.control.write, async () => {
+      await janitorOf(around).refreshControl(0);
+      around.isRemovalLost = true;
+      await janitorOf(around).grantLocks();
+      assert.deepEqual(locked(), [agentId]);
+      await handle.executeUpdate('unlockAgent', { args: [{ agentId, by: 'anna', reason: '' }] });
+      around.isRemovalLost = false;
+
+      await janitorOf(around).grantLocks();
+
+      assert.deepEqual([locked(), around.wishes.size], [[], 0]);
+      around.wishes.set(agentId, 'cloned');
+      around.wishedAt = 2;
+      await janitorOf(around).grantLocks();
+      assert.deepEqual(locked(), [agentId]);
+    });
+  });
+
+  it('a wish whose lock the cache did not take is granted once it does', async () => {
+    const around = new Surroundings();
+    around.wishes.set('0123456789ab', 'cloned');
+    const handle = client.workflow.getHandle(workflowIds.control);
+    await handle.terminate('begun anew').catch(() => undefined); // No test before left one.
+    let isDeaf = false;
+    const write = async (state: ControlState) =>
+      isDeaf ? state.revision + 1 : around.control.write(state);
+    await withWorkers(write, async () => {
+      const janitor = janitorOf(around);
+      await janitor.refreshControl(0);
+      isDeaf = true;
+      await janitor.grantLocks();
+      assert.equal(around.wishes.size, 1);
+      isDeaf = false;
+
+      await janitor.grantLocks();
+
+      assert.equal(around.wishes.size, 0);
+      assert.deepEqual(
+        around.cached?.locked?.map(({ agentId }) => agentId),
+        ['0123456789ab'],
+      );
+    });
   });
 
   it('a wish that cannot be granted keeps none behind it', async () => {

@@ -54,11 +54,16 @@ export async function postOk(url: string, body: unknown): Promise<WebhookAnswer>
 export const operate = (
   url: string,
   path: string,
-  of: { readonly method?: string; readonly body?: unknown; readonly token?: string } = {},
+  of: {
+    readonly method?: string;
+    readonly body?: unknown;
+    readonly token?: string;
+    readonly headers?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<Response> =>
   fetch(`${url}${path}`, {
     method: of.method ?? 'GET',
-    headers: { authorization: `Bearer ${of.token ?? operatorToken}` },
+    headers: { authorization: `Bearer ${of.token ?? operatorToken}`, ...of.headers },
     ...(of.body === undefined ? {} : { body: JSON.stringify(of.body) }),
   });
 

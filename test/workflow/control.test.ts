@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  type ControlState,
+  type ControlUpdate,
+  type LockUpdate,
+  taskQueues,
+  workflowTypes,
+} from '../../contracts/temporal.ts';
+import { eventually } from '../support/eventually.ts';
+import { timeSkipping, withWorkers } from '../support/workflow-environment.ts';
+
+/** Those of one run; and how many at a time, which Temporal bounds at ten. */
+const updatesMax = 500;
+const atOnce = 8;
+
+describe('control workflow', () => {
+  let environment: TestWorkflowEnvironment;
+  before(async () => {
+    environment = await timeSkipping();
+  });
+  after(() => environment.teardown());
+
+  it('a request whose answer was lost is not done again by the run that continued as new', async () => {
+    const published: ControlState[] = [];
+    const publishControl = async (state: ControlState) => {
+      published.push(state);
+      return state.revision;
+    };
+    await withWorkers(environment, { publishControl }, async () => {
+      const allowed: ControlState = { revision: 0, stopped: false, reason: '', by: '', at: 0 };
+      const first = await environment.client.workflow.start(workflowTypes.control, {
+        workflowId: 'control:test',
+        taskQueue: taskQueues.workflows,
+        args: [{ state: allowed }],
+      });
+      const handle = environment.client.workflow.getHandle('control:test');
+      const lock = (reason: string, updateId: string) =>
+        handle.executeUpdate<ControlState, [LockUpdate]>('lockAgent', {
+          args: [{ agentId: '0123456789ab', by: 'anna', reason }],
+          updateId,
+        });
+      const turn = (name: 'stop' | 'allow', updateId: string) =>
+        handle.executeUpdate<ControlState, [ControlUpdate]>(name, {
+          args: [{ by: 'anna', reason: 'storm' }],
+          updateId,
+        });
+      for (let from = 0; from < updatesMax - 3; from += atOnce) {
+        const count = Math.min(atOnce, updatesMax - 3 - from);
+        await Promise.all(
+          Array.from({ length: count }, (_, at) => turn('allow', `turn-${from + at}`)),
+        );
+      }
+      await lock('cloned', 'lock-1');
+      await turn('stop', 'stop-1');
+      await handle.executeUpdate('unlockAgent', {
+        args: [{ agentId: '0123456789ab', by: 'anna', reason: 'it was a backup' }],
+        updateId: 'unlock-1',
+      });
+      await eventually(async () => {
+        const { runId } = await handle.describe();
+        assert.notEqual(runId, first.firstExecutionRunId);
+      });
+      await turn('allow', 'allow-1');
+      const before = published.length;
+
+      const answers = [await lock('cloned', 'lock-1'), await turn('stop', 'stop-1')];
+
+      for (const { stopped, locked } of answers) assert.deepEqual([stopped, locked], [false, []]);
+      assert.equal(published.length, before, 'nothing was published again');
+      assert.equal((await turn('stop', 'stop-2')).stopped, true, 'another request is another one');
+      await handle.terminate('over');
+    });
+  });
+});
