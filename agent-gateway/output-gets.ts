@@ -21,11 +21,12 @@ export type OutputRange = {
 /**
  * How asking a host for output ended. `offline`: its agent has no link here, or lost it meanwhile;
  * `too_old`: the agent cannot be asked; `gone`: the host does not keep it any more; `busy`: too many
- * questions at once; `silent`: no answer in time.
+ * questions at once; `silent`: no answer in time; `refused`: the gateway that has the agent may not be
+ * asked, or does not take this one for a gateway.
  */
 export type HostOutput =
   | { readonly kind: 'piece'; readonly total: number; readonly data: Buffer }
-  | { readonly kind: 'offline' | 'too_old' | 'gone' | 'busy' | 'silent' };
+  | { readonly kind: 'offline' | 'too_old' | 'gone' | 'busy' | 'silent' | 'refused' };
 
 export type OutputGetsDeps = {
   readonly session: (agentId: string) => Askable | undefined;

@@ -187,14 +187,16 @@ const codes = {
   gone: 'gone',
   busy: 'limit_exceeded',
   silent: 'deadline_exceeded',
+  refused: 'upstream_unavailable',
 } as const;
 
 const whys = {
   offline: 'its agent is offline',
-  too_old: 'its agent is too old to be asked for it',
+  too_old: 'its agent, or the gateway that has it, is too old to be asked for it',
   gone: 'the host does not keep it any more',
   busy: 'its agent is being asked by too many at once',
   silent: 'its agent did not answer in time',
+  refused: 'the gateway that has its agent cannot be asked; the log of this one says why',
 } as const;
 
 function refusalOf(

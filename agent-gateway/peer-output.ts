@@ -1,8 +1,11 @@
 import { limits } from '../contracts/limits.ts';
+import { FixpointError } from '../domain/errors.ts';
 import { partsOfJobId } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import { egressRefusal } from './egress.ts';
 import type { HostOutput, OutputRange } from './output-gets.ts';
+import { peerAuthorization } from './peer-signature.ts';
 
 export type PeerOutputDeps = {
   /** The gateways that hold the agents' newest sessions, by position. */
@@ -12,8 +15,9 @@ export type PeerOutputDeps = {
   /** Where the APIs are of those gateways that live. */
   readonly alive: (gatewayIds: readonly string[]) => Promise<ReadonlyMap<string, string>>;
   readonly gatewayId: string;
-  /** One of the tokens that every gateway takes. */
-  readonly token: string;
+  /** Those that every gateway takes; the first signs. */
+  readonly tokens: readonly string[];
+  readonly egressAllow: readonly string[];
   readonly outputGetMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -26,6 +30,9 @@ export const forwardedHeader = 'fixpoint-forwarded-by';
 const hopMs = 1_000;
 
 const kinds: Readonly<Record<number, Exclude<HostOutput['kind'], 'piece'>>> = {
+  // A gateway of before knows of bearer tokens only.
+  401: 'too_old',
+  403: 'refused',
   404: 'gone',
   410: 'gone',
   415: 'too_old',
@@ -34,7 +41,11 @@ const kinds: Readonly<Record<number, Exclude<HostOutput['kind'], 'piece'>>> = {
   504: 'silent',
 };
 
-/** Asks for output by the gateway that has the agent, where that is another one. */
+/**
+ * Asks for output by the gateway that has the agent, where that is another one. Where that gateway
+ * is says Redis, and who writes there may be anyone: so it is sent no token, but a signature of no use
+ * elsewhere, and no more of its answer is read than was asked for.
+ */
 export class PeerOutput {
   readonly #deps: PeerOutputDeps;
   #underWay = 0;
@@ -49,7 +60,7 @@ export class PeerOutput {
     this.#underWay += 1;
     try {
       const url = await this.#urlOf(agentId);
-      return url === null ? { kind: 'offline' } : await this.#get(url, agentId, range);
+      return url === null ? { kind: 'offline' } : await this.#askAt(new URL(url), agentId, range);
     } catch (error) {
       this.#deps.log.warn({ error, agentId }, 'another gateway was asked for output in vain');
       return { kind: 'offline' };
@@ -65,30 +76,46 @@ export class PeerOutput {
     return (await alive([owner.gatewayId])).get(owner.gatewayId) ?? null;
   }
 
-  async #get(url: string, agentId: string, range: OutputRange): Promise<HostOutput> {
-    const { gatewayId, token, outputGetMs, clock } = this.#deps;
-    const { stream, offset, limit } = range;
+  async #askAt(url: URL, agentId: string, range: OutputRange): Promise<HostOutput> {
+    const { tokens, egressAllow, log } = this.#deps;
+    const [token] = tokens;
+    if (token === undefined) return { kind: 'offline' };
+    const refusal = egressRefusal(url, egressAllow);
+    if (refusal !== null) {
+      log.warn({ agentId, ...refusal }, 'the gateway that has the agent is not asked for output');
+      return { kind: 'refused' };
+    }
     const taskId = partsOfJobId(range.jobId)?.taskId ?? '';
+    const { stream, offset, limit } = range;
     const path = `/v1/tasks/${taskId}/jobs/${agentId}/output`;
+    const question = new URL(`${path}?stream=${stream}&offset=${offset}&limit=${limit}`, url);
+    const answer = await this.#get(question, { token, bytesMax: limit });
+    if (answer.kind === 'refused') {
+      const why = 'another gateway refuses this one: their tokens or their clocks differ';
+      log.warn({ agentId, host: url.host }, why);
+    }
+    return answer;
+  }
+
+  async #get(
+    url: URL,
+    { token, bytesMax }: { readonly token: string; readonly bytesMax: number },
+  ): Promise<HostOutput> {
+    const { gatewayId: from, outputGetMs, clock } = this.#deps;
+    const request = { method: 'GET', origin: url.origin, path: url.pathname + url.search, from };
     const late = new AbortController();
     const timer = clock.after(outputGetMs + hopMs, () => late.abort());
     try {
-      const response = await fetch(
-        new URL(`${path}?stream=${stream}&offset=${offset}&limit=${limit}`, url),
-        {
-          headers: {
-            ...{ accept: 'application/octet-stream', authorization: `Bearer ${token}` },
-            [forwardedHeader]: gatewayId,
-          },
-          redirect: 'error',
-          signal: late.signal,
+      const response = await fetch(url, {
+        headers: {
+          accept: 'application/octet-stream',
+          authorization: peerAuthorization(request, { token, now: clock.now() }),
+          [forwardedHeader]: from,
         },
-      );
-      const data = Buffer.from(await response.arrayBuffer());
-      if (!response.ok) return { kind: kinds[response.status] ?? 'offline' };
-      const total = response.headers.get('fixpoint-output-total');
-      // A gateway of before knows nothing of hosts that are asked.
-      return total === null ? { kind: 'too_old' } : { kind: 'piece', data, total: Number(total) };
+        redirect: 'error',
+        signal: late.signal,
+      });
+      return await outputIn(response, bytesMax);
     } catch (error) {
       if (late.signal.aborted) return { kind: 'silent' };
       throw error;
@@ -96,4 +123,30 @@ export class PeerOutput {
       timer.cancel();
     }
   }
+}
+
+async function outputIn(response: Response, bytesMax: number): Promise<HostOutput> {
+  const total = response.headers.get('fixpoint-output-total');
+  if (!response.ok || total === null) {
+    await response.body?.cancel();
+    // A gateway of before knows nothing of hosts that are asked.
+    return { kind: response.ok ? 'too_old' : (kinds[response.status] ?? 'offline') };
+  }
+  const data = await bodyOf(response, bytesMax);
+  if (data === null || !/^\d{1,15}$/.test(total)) {
+    throw new FixpointError('upstream_unavailable', 'its answer is none to what it was asked');
+  }
+  return { kind: 'piece', data, total: Number(total) };
+}
+
+/** The body, or null if there is more of it than may be; the rest is not read. */
+async function bodyOf(response: Response, bytesMax: number): Promise<Buffer | null> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }

@@ -371,7 +371,7 @@ function httpOf(
   const elsewhere = new PeerOutput({
     owners: (agentIds) => sessions.owners(agentIds),
     alive: (ids) => gateways.alive(ids),
-    ...{ gatewayId: of.gatewayId, token: tokens[0] ?? '', clock, log },
+    ...{ gatewayId: of.gatewayId, tokens, egressAllow, clock, log },
     outputGetMs: of.clocks.outputGetMs,
   });
   const output = new OutputReader({
@@ -379,5 +379,8 @@ function httpOf(
     ask: (agentId, range) => parts.outputGets.ask(agentId, range),
     askElsewhere: (agentId, range) => elsewhere.ask(agentId, range),
   });
-  return httpServer({ ...parts, service, tasks, output, tokens, operatorTokens, scrape, log });
+  return httpServer({
+    ...{ ...parts, service, tasks, output, tokens, operatorTokens, url: of.url },
+    ...{ scrape, clock, log },
+  });
 }

@@ -48,6 +48,9 @@ const cancelBody = z.object({
   reason: z.enum(['operator', 'resolved', 'stop']).default('operator'),
 });
 
+/** What gateways ask one another. */
+export const outputPath = '/v1/tasks/:id/jobs/:agent/output';
+
 /** `/v1/tasks…` (design 5.8). */
 export function taskRoutes(app: FastifyInstance, deps: TaskRoutesDeps): void {
   const { service } = deps;
@@ -80,7 +83,7 @@ export function taskRoutes(app: FastifyInstance, deps: TaskRoutesDeps): void {
     return jobsPageOf(task, { state, from: cursor, count: Math.max(limit, 1) });
   });
 
-  app.get('/v1/tasks/:id/jobs/:agent/output', async (request, reply) => {
+  app.get(outputPath, async (request, reply) => {
     const { id, agent } = checked(outputParams, request.params);
     const { gap, ...range } = checked(outputQuery, request.query);
     const agentId = deps.inventory.find(agent)?.id ?? agent;

@@ -11,6 +11,7 @@ import { contentDigestOf, sha256, sha256Hex } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
 import type { Tasks } from '../redis/tasks.ts';
 import type { Dispatcher } from './dispatch.ts';
+import { egressRefusal } from './egress.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPeers } from './gateway-peers.ts';
 import type { Inventory } from './inventory.ts';
@@ -200,12 +201,6 @@ function frameFlaws(key: string, task: TaskSubmit): Flaw[] {
 
 function callbackFlaws(task: TaskSubmit, allowed: readonly string[]): Flaw[] {
   if (task.callback === null) return [];
-  const { protocol, hostname } = new URL(task.callback.url);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  if (protocol !== 'http:' && protocol !== 'https:') {
-    return [{ field: 'callback.url', value: protocol, fix: 'must be http or https' }];
-  }
-  if (allowed.includes(host)) return [];
-  const fix = 'is not a host that callbacks may go to; FIXPOINT_EGRESS_ALLOW names them';
-  return [{ field: 'callback.url', value: host, fix }];
+  const refusal = egressRefusal(new URL(task.callback.url), allowed);
+  return refusal === null ? [] : [{ field: 'callback.url', ...refusal }];
 }

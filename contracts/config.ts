@@ -170,7 +170,7 @@ export const settings = {
   egressAllow: {
     env: 'FIXPOINT_EGRESS_ALLOW',
     schema: list.default(['127.0.0.1', 'localhost', '::1']),
-    about: 'Hosts that callbacks may go to.',
+    about: 'Hosts that gateways may send to: where callbacks go, and the other gateways.',
   },
   intakeReplicas: {
     env: 'FIXPOINT_INTAKE_REPLICAS',

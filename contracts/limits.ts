@@ -88,6 +88,8 @@ export const limits = {
   outputGetsMax: 4,
   /** Reads that a gateway asks of other ones at once; each holds one answer in memory. */
   outputForwardsMax: 64,
+  /** How far the time of one gateway's question may be from the other's clock, either way. */
+  peerRequestMs: 30_000,
   /** Bytes of one output read. */
   outputReadBytes: 1024 * 1024,
   /** Bytes of output in one binary frame. */

@@ -1,13 +1,47 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { encodeOutputAnswer } from '../../contracts/frames.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { TaskSubmit } from '../../contracts/task.ts';
 import { JobOutput } from '../../redis/job-output.ts';
+import { keys } from '../../redis/keys.ts';
 import { eventually } from '../support/eventually.ts';
 import type { FakeAgent } from '../support/fake-agent.ts';
 import { GatewayHost } from '../support/gateway-host.ts';
+
+/** A server that keeps what it was asked. */
+class Thief {
+  readonly #server: Server;
+  asked: IncomingMessage | undefined;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      this.asked = request;
+      response.writeHead(503).end();
+    });
+  }
+
+  static async start(): Promise<Thief> {
+    const thief = new Thief();
+    thief.#server.listen(0, '127.0.0.1');
+    await once(thief.#server, 'listening');
+    return thief;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`; // It listens on TCP.
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
 
 type Text = { offset: number; next: number; total: number; finished: boolean; text: string };
 
@@ -288,6 +322,36 @@ describe('output at the gateway', () => {
     assert.ok(other.equals(whole.subarray(20_000, 320_000)));
     assert.equal((text.body as Text).total, whole.length);
     assert.deepEqual([away.status, (away.body as { code: string }).code], [503, 'agent_offline']);
+    await host.stopGateway(two);
+  });
+
+  it('an address that somebody wrote into Redis is told no token, and nothing that is of use elsewhere', async (t) => {
+    const two = 'gateway-2';
+    await host.startGateway(two);
+    const { jobId, path } = await job();
+    hold(jobId, flood(400_000, 5));
+    await end(jobId, 400_000);
+    const thief = await Thief.start();
+    t.after(() => thief.stop());
+
+    const asked = await eventually(async () => {
+      // The gateway itself writes there now and then.
+      await host.redis.set(keys.gateway.alive('gateway-1'), thief.url, 'PX', 60_000);
+      await host.call({ path: `${path}?offset=20000`, gatewayId: two });
+      assert.ok(thief.asked);
+      return thief.asked;
+    });
+
+    assert.doesNotMatch(asked.rawHeaders.join('\n'), /token|bearer/i);
+    const headers = asked.headers as Record<string, string>;
+    for (const gatewayId of ['gateway-1', two]) {
+      const answers = await Promise.all([
+        host.call({ path: asked.url ?? '', headers, gatewayId }),
+        host.call({ path: '/v1/agents', headers, gatewayId }),
+        host.call({ path: '/v1/tasks', headers, gatewayId, method: 'POST' }),
+      ]);
+      for (const { status } of answers) assert.equal(status, 403);
+    }
     await host.stopGateway(two);
   });
 });

@@ -164,6 +164,7 @@ describe('reading output', () => {
   it('says why a host cannot be asked', async () => {
     const codes = {
       too_old: 'unsupported',
+      refused: 'upstream_unavailable',
       gone: 'gone',
       busy: 'limit_exceeded',
       silent: 'deadline_exceeded',
