@@ -23,13 +23,13 @@ export function enrolmentDoor(
     readonly trust: () => Trust | null;
   },
 ) {
-  const { clock, log, audit, agentGateways } = of;
+  const { clock, log, audit, agentGateways, crash } = of;
   const { gate, metrics, trust } = parts;
   const ownAddress = { ...of.agents };
   const certificates = new CertificateFolder({ directory: of.certificatesDir, clock, log });
   const register = new IssueRegister({ file: join(of.certificatesDir, 'issued.jsonl'), clock });
   const enrolment = new Enrolment({
-    ...{ register, certificates, gate, trust, audit, clock, log },
+    ...{ register, certificates, gate, trust, audit, crash, clock, log },
     tokens: new AgentTokens(of.redis.request),
     agentGateways: () =>
       agentGateways.length > 0 ? agentGateways : [`wss://${ownAddress.host}:${ownAddress.port}`],

@@ -12,6 +12,7 @@ import { agentIdFrom } from '../domain/ids.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import { fingerprintOf, type KeyPair, signCertificate } from '../platform/authority.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import { sha256Hex } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
 import type { Trust } from '../platform/trust-bundle.ts';
@@ -44,6 +45,7 @@ export type EnrolmentDeps = {
   /** Where agents reach the gateways, for tokens. */
   readonly agentGateways: () => readonly string[];
   readonly certificateLifeMs: number;
+  readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -75,6 +77,7 @@ export class Enrolment {
     const secret = Buffer.from(clock.randomBytes(24)).toString('base64url');
     const grant = { name: body.name ?? 'agent', isPrefix, labels, replace };
     await tokens.create({ digest: sha256Hex(secret), grant, uses, ttlMs });
+    this.#deps.crash('after-token');
     await this.#record('agent.token_created', actor, grant.name, {
       ...{ uses, ttlMs, labels, replace, claimedBy: body.operator_name ?? null },
       token: idOf(secret),
@@ -94,18 +97,24 @@ export class Enrolment {
    * token's fault gives the use back.
    */
   async enrol(body: z.output<typeof enrolBody>, from: string): Promise<EnrolAnswer> {
-    const { tokens } = this.#deps;
+    const { tokens, crash } = this.#deps;
     const digest = sha256Hex(body.secret);
     const issuer = this.#issuer();
     const key = await requestedKey(body.request);
+    crash('before-use');
     const used = await tokens.use(digest);
     if (used.kind === 'unknown') throw unusable(used.kind);
     try {
       if (used.kind !== 'granted') throw unusable(used.kind);
+      crash('after-use');
       const { journalId } = body;
       return await this.#issue({ grant: used.grant, key, issuer, journalId, from });
     } catch (error) {
-      if (used.kind === 'granted') await tokens.giveBack(digest);
+      if (used.kind === 'granted') {
+        crash('before-return');
+        await tokens.giveBack(digest);
+        crash('after-return');
+      }
       const reason = error instanceof FixpointError ? error.code : 'internal';
       await this.#record('agent.enrolment_refused', from, idOf(body.secret), { reason });
       throw error;
@@ -121,6 +130,7 @@ export class Enrolment {
     const issuer = this.#issuer();
     const key = await requestedKey(body.request);
     const outcome: { certificate?: string; isCopy?: boolean } = {};
+    this.#deps.crash('before-renewal');
     await this.#deps.register.append(async (agents) => {
       const agent = this.#enrolled(agents, peer);
       const isRepeat = agent.generation === peer.generation + 1 && agent.keyDigest === key.digest;
@@ -133,7 +143,10 @@ export class Enrolment {
       outcome.certificate = issued.certificate;
       return [{ kind: 'renewal', ...issued.record }];
     });
-    if (outcome.certificate !== undefined) return { certificate: outcome.certificate };
+    if (outcome.certificate !== undefined) {
+      this.#deps.crash('after-renewal');
+      return { certificate: outcome.certificate };
+    }
     await this.#deps.gate.wishLock(peer.agentId, 'cloned');
     throw new FixpointError('forbidden', 'this certificate was renewed before, with another key', {
       hint: 'the host, or its disk, exists twice; the agent is locked. Enrol both hosts anew',
@@ -177,7 +190,9 @@ export class Enrolment {
             ];
       return [...revoked, { kind: 'issue', ...issued.record, name, labels, journalId }];
     });
+    this.#deps.crash('after-register');
     await this.#record('agent.enrolled', of.from, agentId, { name, labels, key: key.digest });
+    this.#deps.crash('after-enrolled');
     this.#deps.log.info({ agentId, name }, 'an agent was enrolled');
     return { agentId, name, certificate };
   }

@@ -1,6 +1,7 @@
 import type { AgentView } from '../contracts/task.ts';
 import type { InventoryAgent } from '../domain/target-selection.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import { sha256Hex } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
 import { byName, type IssueRegister, type RegisteredAgent } from './issue-register.ts';
@@ -14,6 +15,7 @@ export type InventoryDeps = {
     readonly version: string;
     readonly agents: readonly InventoryAgent[];
   }) => Promise<void>;
+  readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -100,7 +102,9 @@ export class Inventory {
       journalId: agent.journalId,
       labels: new Map(Object.entries(agent.labels)),
     }));
+    this.#deps.crash('before-inventory');
     await this.#deps.publish({ version, agents });
+    this.#deps.crash('after-inventory');
     this.#isPublished = true;
     this.#deps.log.info({ agents: agents.length, version }, 'the inventory is complete');
   }

@@ -147,7 +147,11 @@ export class JobReports {
     const of = { trust: bundle, now: clock.now(), keptMs: textKeptMs };
     const recreated = recreationOf(frame, of);
     const { agentId } = session;
-    if (recreated.kind === 'task') await tasks.recreate(recreated.task, graceMs);
+    if (recreated.kind === 'task') {
+      this.#deps.crash('before-recreate');
+      await tasks.recreate(recreated.task, graceMs);
+      this.#deps.crash('after-recreate');
+    }
     session.textCame(frame.jobId);
     if (recreated.kind === 'task') {
       return log.info({ agentId, jobId: frame.jobId }, 'a task that Redis had lost is known again');

@@ -325,9 +325,12 @@ const outputGetsOf = ({ clocks, clock }: GatewayOptions, registry: SessionRegist
     clock,
   });
 
-const inventoryOf = ({ redis, clock, log }: GatewayOptions, register: IssueRegister): Inventory =>
+const inventoryOf = (
+  { redis, crash, clock, log }: GatewayOptions,
+  register: IssueRegister,
+): Inventory =>
   new Inventory({
-    register,
+    ...{ register, crash },
     publishedVersion: () => inventoryVersion(redis.background),
     publish: (inventory) => writeInventory(redis.background, inventory),
     clock,

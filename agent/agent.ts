@@ -129,7 +129,7 @@ export class Agent {
    */
   static onHost(deps: HostAgentDeps): Agent {
     const state = StateDirectory.open(deps.stateDirectory, deps.processes);
-    const trust = TrustStore.open(state.trust, deps.log);
+    const trust = TrustStore.open(state.trust, deps.log, deps.crashAt);
     const journal = JobJournal.open({ ...deps, directory: state.journal });
     const executor = (events: ExecutorEvents) =>
       new ProcessExecutor({ ...deps, ...events, state, journal });

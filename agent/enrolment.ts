@@ -10,6 +10,7 @@ import {
 import { FixpointError } from '../domain/errors.ts';
 import { journalIdFrom } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { Backoff } from './backoff.ts';
 import { certificateRequest } from './certificate-request.ts';
@@ -48,20 +49,23 @@ export function readTokenFile(path: string): AgentToken {
 export async function enrol(of: {
   readonly token: AgentToken;
   readonly stateDirectory: string;
+  readonly crashAt: CrashPoints<'agent'>;
   readonly clock: Clock;
 }): Promise<Pick<EnrolAnswer, 'agentId' | 'name'>> {
-  const { token, stateDirectory: root, clock } = of;
+  const { token, stateDirectory: root, crashAt, clock } = of;
   refuseUsed(root);
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const { key, journalId, trusted, answer } = await askedOfAny(token, clock);
+  crashAt('after-answer');
   const { certificate, agentId, name } = answer;
   // Key and journal begin together: a key without a journal has lost it (rule R16).
   mkdirSync(join(root, 'journal'), { recursive: true, mode: 0o700 });
-  writeIdentity(root, {
+  const identity = {
     ...{ key, certificate, journalId, gateways: token.gateways },
     authority: trusted.authorities.join('\n'),
     trust: JSON.stringify(trusted.trust),
-  });
+  };
+  writeIdentity(root, identity, crashAt);
   return { agentId, name };
 }
 

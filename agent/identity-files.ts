@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { agentId, journalId } from '../contracts/task.ts';
 import { FixpointError } from '../domain/errors.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 
 /** Who this agent is: the id comes from the certificate alone (invariant 9). All PEM. */
 export type Identity = {
@@ -95,13 +96,17 @@ export function writeIdentity(
     /** The first trust bundle, as `trust.json` holds it. */
     readonly trust: string;
   },
+  crashAt: CrashPoints<'agent'>,
 ): void {
   writeDurably(join(root, identityFiles.certificate), of.certificate);
+  crashAt('after-certificate');
   writeDurably(join(root, identityFiles.authority), of.authority);
   writeDurably(join(root, identityFiles.gateways), `${of.gateways.join('\n')}\n`);
   writeDurably(join(root, identityFiles.journal), of.journalId);
   writeDurably(join(root, identityFiles.trust), of.trust);
+  crashAt('after-first-trust');
   writeDurably(join(root, identityFiles.key), of.key);
+  crashAt('after-key');
 }
 
 /** The key that a renewal was asked with and that may have been answered, or null. */
@@ -115,9 +120,15 @@ export const writeRenewalKey = (root: string, key: string): void =>
   writeDurably(join(root, identityFiles.renewalKey), key);
 
 /** Puts a renewed certificate, and then the key it was asked with, in the place of the old ones. */
-export function writeRenewed(root: string, certificate: string): void {
+export function writeRenewed(
+  root: string,
+  certificate: string,
+  crashAt: CrashPoints<'agent'>,
+): void {
   writeDurably(join(root, identityFiles.certificate), certificate);
+  crashAt('between-renewed');
   endRenewal(root, certificate);
+  crashAt('after-renewed');
 }
 
 /** Where the token said the gateways are; none if the identity was made by other means. */

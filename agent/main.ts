@@ -1,8 +1,13 @@
 import { parseArgs } from 'node:util';
+import type { AgentToken } from '../contracts/enrolment.ts';
 import { defaultClocks } from '../contracts/limits.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { systemClock } from '../platform/clock.ts';
-import { armedCrashPoints } from '../platform/crash-point.ts';
+import {
+  armedCrashPoints,
+  type CrashPoints,
+  refusalOfCrashPoints,
+} from '../platform/crash-point.ts';
 import { createLog } from '../platform/log.ts';
 import { Shutdown } from '../platform/shutdown.ts';
 import { Agent } from './agent.ts';
@@ -27,8 +32,19 @@ async function enrolByHand(args: readonly string[]): Promise<void> {
   const stateDirectory =
     values['state-dir'] ?? (process.env['FIXPOINT_AGENT_STATE_DIR'] || '/var/lib/fixpoint-agent');
   const token = readTokenFile(tokenFile);
-  const { agentId, name } = await enrol({ token, stateDirectory, clock: systemClock });
+  const crashAt = crashPointsFor(token, stateDirectory);
+  const { agentId, name } = await enrol({ token, stateDirectory, crashAt, clock: systemClock });
   process.stdout.write(`enrolled as ${name} (${agentId}); the identity is in ${stateDirectory}\n`);
+}
+
+/** Of a host that has no gateways yet but those of its token. */
+function crashPointsFor(token: AgentToken, stateDirectory: string): CrashPoints<'agent'> {
+  const armed = process.env['FIXPOINT_CRASH_POINT'];
+  const refusal = refusalOfCrashPoints({ addresses: token.gateways, stateDirectory });
+  if (armed && refusal !== null) {
+    throw new FixpointError('invalid_payload', `FIXPOINT_CRASH_POINT ${refusal}`);
+  }
+  return armedCrashPoints(armed, 'agent');
 }
 
 async function run(): Promise<void> {
@@ -37,7 +53,10 @@ async function run(): Promise<void> {
   const { stateDirectory, tokenFile } = config;
   if (tokenFile !== undefined && !hasIdentity(stateDirectory)) {
     const token = readTokenFile(tokenFile);
-    const enrolled = await enrolPatiently({ token, stateDirectory, clock: systemClock, log });
+    const crashAt = crashPointsFor(token, stateDirectory);
+    const enrolled = await enrolPatiently({
+      ...{ token, stateDirectory, crashAt, clock: systemClock, log },
+    });
     log.info(enrolled, 'this host was enrolled');
     // Now it is known where the gateways are.
     config = loadAgentConfig(process.env);

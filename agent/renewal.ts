@@ -3,6 +3,7 @@ import { renewAnswer } from '../contracts/enrolment.ts';
 import { limits } from '../contracts/limits.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { certificateRequest } from './certificate-request.ts';
 import { newKey } from './enrolment.ts';
@@ -13,7 +14,7 @@ export type RenewalDeps = {
   readonly state: {
     readonly identity: Identity;
     renewalKey(make: () => string): string;
-    renewed(certificate: string): void;
+    renewed(certificate: string, crashAt: CrashPoints<'agent'>): void;
   };
   readonly gateways: readonly string[];
   readonly localAddress?: string | undefined;
@@ -21,6 +22,7 @@ export type RenewalDeps = {
   readonly authorities: () => readonly string[];
   /** Unix milliseconds by the gateway's clock; null before it was heard. */
   readonly gatewayTime: () => number | null;
+  readonly crashAt: CrashPoints<'agent'>;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -106,9 +108,10 @@ export class Renewal {
   }
 
   async #renew(): Promise<void> {
-    const { state, gateways, authorities, localAddress, clock, log } = this.#deps;
+    const { state, gateways, authorities, localAddress, crashAt, clock, log } = this.#deps;
     const { certificate, key } = state.identity;
     const newOne = state.renewalKey(newKey);
+    crashAt('after-renewal-key');
     const body = { request: certificateRequest(createPrivateKey(newOne)) };
     const gateway = gateways[Math.floor(clock.random() * gateways.length)] ?? '';
     const renewed = await callGateway({
@@ -120,8 +123,9 @@ export class Renewal {
         key,
       },
     });
+    crashAt('before-renewed');
     if (this.#isStopped) return;
-    state.renewed(renewed.certificate);
+    state.renewed(renewed.certificate, crashAt);
     log.info({}, 'the certificate was renewed');
   }
 }

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { jobId } from '../contracts/task.ts';
 import { FixpointError } from '../domain/errors.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import {
   flaw,
   type Identity,
@@ -66,8 +67,8 @@ export class StateDirectory {
   }
 
   /** Takes in the certificate that this folder's renewal key was given. */
-  renewed(certificate: string): void {
-    writeRenewed(this.root, certificate);
+  renewed(certificate: string, crashAt: CrashPoints<'agent'>): void {
+    writeRenewed(this.root, certificate, crashAt);
     this.#identity = readIdentity(this.root);
   }
 

@@ -10,6 +10,7 @@ import {
 import { dirname } from 'node:path';
 import { payloadTypes, type TrustEnvelope } from '../contracts/trust.ts';
 import { FixpointError } from '../domain/errors.ts';
+import { type CrashPoints, noCrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { Trust } from '../platform/trust-bundle.ts';
 import type { SignedText } from './task-check.ts';
@@ -28,22 +29,30 @@ export type AgentTrust = Pick<TrustStore, 'authorities' | 'distrust' | 'take'>;
 export class TrustStore {
   readonly #path: string;
   readonly #log: Log;
+  readonly #crashAt: CrashPoints<'agent'>;
   #trust: Trust | null;
 
-  private constructor(of: { path: string; log: Log; trust: Trust | null }) {
+  private constructor(of: {
+    readonly path: string;
+    readonly log: Log;
+    readonly crashAt: CrashPoints<'agent'>;
+    readonly trust: Trust | null;
+  }) {
     this.#path = of.path;
     this.#log = of.log;
+    this.#crashAt = of.crashAt;
     this.#trust = of.trust;
   }
 
   /** Without a file nobody is trusted, and no job runs. Throws `invalid_payload` for a damaged one. */
-  static open(path: string, log: Log): TrustStore {
+  static open(path: string, log: Log, crashAt: CrashPoints<'agent'> = noCrashPoints): TrustStore {
     if (!existsSync(path)) {
       log.warn({ path }, 'this agent trusts no signing key, and so refuses every job');
-      return new TrustStore({ path, log, trust: null });
+      return new TrustStore({ path, log, crashAt, trust: null });
     }
     try {
-      return new TrustStore({ path, log, trust: Trust.read(readFileSync(path, 'utf8')) });
+      const trust = Trust.read(readFileSync(path, 'utf8'));
+      return new TrustStore({ path, log, crashAt, trust });
     } catch (cause) {
       const fix = 'is no trust bundle; copy the one of the certificates folder here';
       throw new FixpointError('invalid_payload', `${path} ${fix}`, {
@@ -85,7 +94,8 @@ export class TrustStore {
       return;
     }
     try {
-      replaceFile(this.#path, JSON.stringify(envelope));
+      replaceFile(this.#path, JSON.stringify(envelope), () => this.#crashAt('before-trust'));
+      this.#crashAt('after-trust');
       this.#trust = next.trust;
       const { serial, signingKeys } = next.trust.bundle;
       const keyIds = signingKeys.map(({ keyId }) => keyId);
@@ -98,9 +108,10 @@ export class TrustStore {
 }
 
 /** The old content or the new one, whatever happens meanwhile. */
-function replaceFile(path: string, text: string): void {
+function replaceFile(path: string, text: string, onWritten: () => void): void {
   const fresh = `${path}.new`;
   writeFileSync(fresh, text, { mode: 0o600, flush: true });
+  onWritten();
   renameSync(fresh, path);
   const folder = openSync(dirname(path), 'r');
   try {

@@ -2,8 +2,9 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Every place at which a test can kill a program, as a power cut would, with the boundary of
- * persistence it stands at: what is kept by then, and what is not yet done.
+ * Places at which a test can kill a program, as a power cut would, with the boundary of persistence
+ * each stands at: what is kept by then, and what is not yet done. These are passed by repairs, and
+ * by what operators do meanwhile: chaos dies at every one of them.
  */
 export const crashPoints = {
   api: {
@@ -72,12 +73,57 @@ export const crashPoints = {
   },
 } as const;
 
+/**
+ * Those that are passed when a host becomes an agent, its certificate is renewed or a trust bundle is
+ * new. Under chaos all this is over before the first death, so a test of their own dies at each.
+ */
+export const enrolmentCrashPoints = {
+  gateway: {
+    'after-token': 'a token is in Redis, neither operator nor audit log was told',
+    'before-use': 'a request to enrol was checked, its token is not used',
+    'after-use': 'a use of a token is taken, the register has no agent for it',
+    'after-register': 'an agent is in the register, the audit log does not say so',
+    'after-enrolled': 'an agent is in the audit log, its host was not answered',
+    'before-return': 'an enrolment came to nothing, the use of its token is still taken',
+    'after-return': 'the use of a token was given back, its host was not answered',
+    'before-renewal': 'a renewal was checked, the register does not have it',
+    'after-renewal': 'a renewal is in the register, its agent was not answered',
+  },
+  agent: {
+    'after-answer': 'a gateway has enrolled the host, nothing of it is on disk',
+    'after-certificate': 'the certificate is on disk, nothing else of the identity',
+    'after-first-trust': 'all of the identity is on disk but the key',
+    'after-key': 'the identity is whole, the agent has not begun',
+    'after-renewal-key': 'the key of a renewal is on disk, no gateway has heard of it',
+    'before-renewed': 'a gateway has renewed the certificate, the old one is on disk',
+    'between-renewed': 'the new certificate is in its place, its key lies beside the old one',
+    'after-renewed': 'certificate and key are the new ones, the agent goes by the old ones',
+    'before-trust': 'a newer trust bundle lies beside the old one',
+    'after-trust': 'a newer trust bundle is in its place, the agent goes by the old one',
+  },
+} as const;
+
+/** Those that a gateway passes when Redis has lost everything (rule R6). A test of their own, too. */
+export const lossCrashPoints = {
+  gateway: {
+    'before-inventory': 'Redis has no list of the agents, none was written',
+    'after-inventory': 'the list of the agents is in Redis again, nobody was told',
+    'before-recreate': 'the text of a job came whose task Redis lost, there is no task',
+    'after-recreate': 'a lost task was made again from a job, its result has not come again',
+  },
+} as const;
+
 /** What a crash point is named with: the workers by their roles. */
 export type CrashProgram = keyof typeof crashPoints;
 
+type PointOf<Table, Program> = Program extends keyof Table ? keyof Table[Program] : never;
+
 /** Kills this process at `point` if it is the armed one. Unarmed, it costs one call of nothing. */
 export type CrashPoints<Program extends CrashProgram> = (
-  point: keyof (typeof crashPoints)[Program],
+  point:
+    | PointOf<typeof crashPoints, Program>
+    | PointOf<typeof enrolmentCrashPoints, Program>
+    | PointOf<typeof lossCrashPoints, Program>,
 ) => void;
 
 export const noCrashPoints = (): void => {};

@@ -120,6 +120,19 @@ describe('an agent that enrols', () => {
     );
   });
 
+  it('takes no crash point from its environment beside a token of production', async () => {
+    const { token } = await aToken(host);
+    const gateways = ['wss://gateway.example.com:8451'];
+    const text = encodeAgentToken({ ...token, gateways });
+    const env = { FIXPOINT_CRASH_POINT: folder, FIXPOINT_AGENT_STATE_DIR: join(folder, 'armed') };
+
+    const byHand = await run(['enrol', '--token-file', tokenFile(text)], env);
+    const first = await run([], { ...env, FIXPOINT_AGENT_TOKEN_FILE: tokenFile(text) });
+
+    assert.deepEqual([byHand.code, first.code], [2, 2]);
+    for (const { said } of [byHand, first]) assert.match(said, /FIXPOINT_CRASH_POINT is for tests/);
+  });
+
   it('goes on to the next gateway of its token when one can enrol nobody, and takes a refusal for final', async () => {
     const { authority } = host;
     const own = await issueCertificate({

@@ -10,6 +10,7 @@ import { type AgentToken, encodeAgentToken } from '../../contracts/enrolment.ts'
 import type { TrustEnvelope } from '../../contracts/trust.ts';
 import type { FixpointError } from '../../domain/errors.ts';
 import { systemClock } from '../../platform/clock.ts';
+import { noCrashPoints } from '../../platform/crash-point.ts';
 import { Trust } from '../../platform/trust-bundle.ts';
 import { aToken } from '../support/enrolling.ts';
 import { GatewayHost } from '../support/gateway-host.ts';
@@ -42,7 +43,7 @@ describe('the first trust of a host, enrolled by a gateway', () => {
     enrol({
       token: { ...token, gateways: [...gateways] },
       stateDirectory: join(folder, name),
-      clock: systemClock,
+      ...{ crashAt: noCrashPoints, clock: systemClock },
     });
   const honest = () => `wss://127.0.0.1:${host.agentPort}`;
   const nothingIsKept = (name: string) => {

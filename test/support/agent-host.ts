@@ -69,7 +69,7 @@ export class AgentHost {
   /** A host that has nothing yet and becomes an agent by a token, as users make one. */
   static async enrolled(token: AgentToken, clock: Clock = systemClock): Promise<AgentHost> {
     const root = mkdtempSync(join(tmpdir(), 'fixpoint-agent-'));
-    await enrol({ token, stateDirectory: root, clock });
+    await enrol({ token, stateDirectory: root, crashAt: noCrashPoints, clock });
     const { agentId, journalId } = readIdentity(root);
     return new AgentHost(root, agentId, journalId);
   }

@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { Inventory } from '../../../agent-gateway/inventory.ts';
 import { IssueRegister } from '../../../agent-gateway/issue-register.ts';
 import { systemClock } from '../../../platform/clock.ts';
+import { noCrashPoints } from '../../../platform/crash-point.ts';
 import { silentLog } from '../../../platform/log.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -27,7 +28,7 @@ async function anInventory(t: TestContext) {
     register: new IssueRegister({ file: registerFile, clock: systemClock }),
     publishedVersion: async () => null,
     publish: async ({ agents }) => void published.push(agents.length),
-    clock: new ManualClock(),
+    ...{ crash: noCrashPoints, clock: new ManualClock() },
     log: silentLog,
   });
   await inventory.refresh();

@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { FixpointError } from '../../../domain/errors.ts';
 import { loadConfig } from '../../../platform/config.ts';
-import { armedCrashPoints, crashPoints, noCrashPoints } from '../../../platform/crash-point.ts';
+import {
+  armedCrashPoints,
+  crashPoints,
+  enrolmentCrashPoints,
+  lossCrashPoints,
+  noCrashPoints,
+} from '../../../platform/crash-point.ts';
 
 const module = join(import.meta.dirname, '../../../platform/crash-point.ts');
 
@@ -48,11 +54,20 @@ describe('crash points', () => {
     assert.equal(reach(folder, 'after-intent'), null);
   });
 
-  it('each stand in the table with the boundary in words', () => {
-    const rows = Object.values(crashPoints).flatMap((points) => Object.entries(points));
+  it('each stand in one table with the boundary in words, and no two of a program have one name', () => {
+    const tables = [crashPoints, enrolmentCrashPoints, lossCrashPoints];
+    const rows = tables
+      .flatMap((table) => Object.entries(table))
+      .flatMap(([program, points]) =>
+        Object.entries(points).map(([point, boundary]) => ({
+          name: `${program}.${point}`,
+          boundary: String(boundary),
+        })),
+      );
 
-    assert.ok(rows.length >= 40, `${rows.length} points`);
-    for (const [point, boundary] of rows) assert.match(boundary, /^.{15,80}$/, point);
+    assert.ok(rows.length >= 60, `${rows.length} points`);
+    assert.equal(new Set(rows.map(({ name }) => name)).size, rows.length);
+    for (const { name, boundary } of rows) assert.match(boundary, /^.{15,80}$/, name);
   });
 
   it('are refused by the configuration of production', () => {

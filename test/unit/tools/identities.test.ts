@@ -8,6 +8,7 @@ import { writeIdentity } from '../../../agent/identity-files.ts';
 import { issueCertificate } from '../../../agent-gateway/certificates.ts';
 import { IssueRegister } from '../../../agent-gateway/issue-register.ts';
 import { type Clock, systemClock } from '../../../platform/clock.ts';
+import { noCrashPoints } from '../../../platform/crash-point.ts';
 import { signingKeysIn } from '../../../platform/signing-key.ts';
 import { Trust } from '../../../platform/trust-bundle.ts';
 import { linkFoldersById, provideIdentities } from '../../../tools/start/identities.ts';
@@ -48,10 +49,11 @@ describe('identities and secrets of npm start', () => {
     const record = { agentId, name: 'agent-1', labels: {}, journalId, serial, notAfter };
     await register.append(async () => [{ ...record, issuedAt: systemClock.now() }]);
     mkdirSync(join(layout.agent('agent-1'), 'journal'));
-    writeIdentity(layout.agent('agent-1'), {
+    const identity = {
       ...{ key, certificate, journalId, authority: authority.certificate },
       ...{ gateways: ['wss://127.0.0.1:1'], trust: JSON.stringify(await aTrust()) },
-    });
+    };
+    writeIdentity(layout.agent('agent-1'), identity, noCrashPoints);
   }
   const enrolled = async (clock?: Clock) =>
     (await provide(clock)).map(({ isEnrolled }) => isEnrolled);
