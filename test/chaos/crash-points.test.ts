@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { ChaosRig } from '../support/chaos/chaos-rig.ts';
 import { allPoints, hosts, inWords, pairPlan } from '../support/chaos/faults.ts';
 import { SeededRandom } from '../support/chaos/random.ts';
@@ -36,14 +36,19 @@ const lanes = {
 describe('whatever dies, every host ends in a provable state', () => {
   let rig: ChaosRig;
   let startedAt: number;
+  let isWhole = true;
   const ends: { readonly name: string; readonly due: string; readonly end: Promise<string> }[] = [];
   before(async () => {
     startedAt = Date.now();
     rig = await ChaosRig.start();
   });
+  afterEach((context) => {
+    isWhole &&= (context as { readonly passed?: boolean }).passed !== false;
+  });
   after(async () => {
     await Promise.all(ends.map(({ end }) => end));
-    await rig?.stop();
+    await rig?.stop({ keep: !isWhole });
+    if (!isWhole && rig) process.stderr.write(`logs and journals: ${rig.product.folder}\n`);
   });
 
   /** Begins a story; its end is looked at when all of them have begun. */
