@@ -1,6 +1,9 @@
 import { evidenceLine } from '../checker/host-records.ts';
 
-/** Repairs whose every start, also of a probe, leaves a line on its host. */
+/**
+ * Repairs whose every start, also of a probe, leaves a line on its host. They try on for longer than
+ * the gateway and one agent can be killed in turn.
+ */
 export const evidenceRunbook = `
 apiVersion: fixpoint/v1
 kind: Runbook
@@ -16,7 +19,7 @@ steps:
       args: ["\${labels.case}", "\${labels.seconds}"]
     timeout: 60s
     contract: repeatable
-    retry: { attempts: 5, backoff: 500ms, on: [unreachable, unknown] }
+    retry: { attempts: 8, backoff: 500ms, on: [unreachable, unknown] }
 verify:
   probe:
     script:
@@ -26,7 +29,7 @@ verify:
         grep -q "^act $1 " "$DEMO_DIR/starts"
       args: ["\${labels.case}"]
     timeout: 5s
-  within: 60s
+  within: 150s
 `;
 
 export const evidencePolicy = `
