@@ -1,7 +1,7 @@
 import { limits } from '../contracts/limits.ts';
 import type { JobReport, JobRow, JobState, TaskReport } from '../contracts/task.ts';
 import { jobIdOf } from '../domain/ids.ts';
-import { isFinal, letterOf, notThereStatus } from '../domain/job.ts';
+import { isFinal, isRefusedForNow, letterOf, notThereStatus } from '../domain/job.ts';
 
 type Task = {
   readonly taskId: string;
@@ -14,9 +14,12 @@ type Task = {
 
 /** The task in a byte a host, with the first hosts that did not succeed. Pure. */
 export function taskReportOf({ taskId, key, state, isPartial, jobs }: Task): TaskReport {
-  const notThere = jobs.flatMap(({ report }, at) =>
-    report.state === 'failed' && report.exitCode === notThereStatus ? [at] : [],
+  const where = (has: (report: JobReport) => boolean) =>
+    jobs.flatMap(({ report }, at) => (has(report) ? [at] : []));
+  const notThere = where(
+    ({ state, exitCode }) => state === 'failed' && exitCode === notThereStatus,
   );
+  const notNow = where(({ state, reason }) => isRefusedForNow(state, reason));
   return {
     taskId,
     key,
@@ -32,6 +35,7 @@ export function taskReportOf({ taskId, key, state, isPartial, jobs }: Task): Tas
       )
       .slice(0, limits.reportFailuresMax),
     ...(notThere.length === 0 ? {} : { notThere }),
+    ...(notNow.length === 0 ? {} : { notNow }),
   };
 }
 

@@ -196,6 +196,16 @@ export type JobReport = z.infer<typeof jobReport>;
 export const jobRow = z.object({ agentId, jobId, report: jobReport });
 export type JobRow = z.infer<typeof jobRow>;
 
+/** Places of hosts in a report's `letters`. */
+const positions = z
+  .array(
+    z
+      .int()
+      .min(0)
+      .max(limits.targetsMax - 1),
+  )
+  .max(limits.targetsMax);
+
 /**
  * A task as polls and callbacks tell it. `letters` has one letter per host in the order of the
  * submit (names 5), `.` for a job that has not ended; it is the whole outcome in a byte a host.
@@ -223,15 +233,12 @@ export const taskReport = z.object({
    * Positions in `letters` of all hosts whose script ended with `notThereStatus` (`domain/job.ts`):
    * what a probe says that finds nothing. Left out if there are none, and by older gateways.
    */
-  notThere: z
-    .array(
-      z
-        .int()
-        .min(0)
-        .max(limits.targetsMax - 1),
-    )
-    .max(limits.targetsMax)
-    .optional(),
+  notThere: positions.optional(),
+  /**
+   * Positions in `letters` of all hosts whose refusal says "not now" rather than "not this" (design
+   * 5.4), so that it may be tried again. Left out if there are none, and by older gateways.
+   */
+  notNow: positions.optional(),
 });
 export type TaskReport = z.infer<typeof taskReport>;
 

@@ -51,6 +51,10 @@ export function retryClassOf(state: FinalJobState, reason: string | null): Retry
   return finalStates[state].retry;
 }
 
+/** Whether a refusal says "not now": nothing ran, and the host may be asked again. */
+export const isRefusedForNow = (state: JobState, reason: string | null): boolean =>
+  state === 'refused' && retryClassOf(state, reason) === 'unreachable';
+
 /**
  * The exit status by which a step's probe says that the step's effect is not there, so that the
  * step may run again. A number of its own: sh, bash and python3 end with 1, 2 or more than 119 when

@@ -36,6 +36,8 @@ export type AttemptOutcome = {
   readonly failures: TaskReport['failures'];
   /** Which targets' scripts said "not there" (`notThereStatus`), by their place among the letters. */
   readonly notThere: readonly number[];
+  /** Which targets refused for now, by their place among the letters. */
+  readonly notNow: readonly number[];
   /** Set when the task as a whole went wrong: why. */
   readonly note: string | null;
 };
@@ -234,12 +236,13 @@ const finishedOr = (report: TaskReport | null, other: null): TaskReport | null =
   report?.state === 'finished' ? report : other;
 
 const outcomeOf = (
-  report: Pick<TaskReport, 'letters' | 'failures' | 'notThere'>,
+  report: Pick<TaskReport, 'letters' | 'failures' | 'notThere' | 'notNow'>,
   note: string | null = null,
 ): AttemptOutcome => ({
   letters: report.letters,
   failures: report.failures,
   notThere: report.notThere ?? [],
+  notNow: report.notNow ?? [],
   note,
 });
 

@@ -8,7 +8,7 @@ import {
   isFailedLetter,
   isSuccessLetter,
 } from '../domain/batch-ledger.ts';
-import { notThereStatus, retryClassOf } from '../domain/job.ts';
+import { isRefusedForNow, notThereStatus } from '../domain/job.ts';
 import { hostsInWords } from '../domain/remediation-details.ts';
 import { fillTargets } from '../domain/script-values.ts';
 import { type AttemptOutcome, runAttempt } from './batch.ts';
@@ -219,7 +219,7 @@ async function undecidedAfterProbe(run: RunState, of: AttemptAt): Promise<Readon
 
 async function askProbe(run: RunState, of: AttemptAt): Promise<AttemptOutcome> {
   const { step, number, batch, batches } = of.place;
-  const nothing = { letters: '', failures: [], notThere: [], note: null };
+  const nothing = { letters: '', failures: [], notThere: [], notNow: [], note: null };
   if (step.probe === undefined) return nothing;
   const { targets, filled } = filledFor(run, step.probe.script, of.positions);
   // Filled in once before anything started; then it cannot be refused now.
@@ -253,18 +253,21 @@ function answerOf(
     : 'unclear';
 }
 
-/** Positions whose refusal says "not now", as far as the report names them. */
+/** Positions whose refusal says "not now". */
 function refusedForNow(
   run: RunState,
   positions: readonly number[],
   outcome: AttemptOutcome,
 ): ReadonlySet<number> {
-  const soon = new Set(
+  const told = outcome.notNow.flatMap((index) => positions[index] ?? []);
+  // An older gateway tells the reason of the hosts that it names, and of no other.
+  const named = new Set(
     outcome.failures
-      .filter(({ state, reason }) => retryClassOf(state, reason) === 'unreachable')
+      .filter(({ state, reason }) => isRefusedForNow(state, reason))
       .map(({ agentId }) => agentId),
   );
-  return new Set(positions.filter((position) => soon.has(run.targets[position]?.agentId ?? '')));
+  const known = positions.filter((position) => named.has(run.targets[position]?.agentId ?? ''));
+  return new Set([...told, ...known]);
 }
 
 /** Waits, unless the run is cancelled meanwhile. */

@@ -10,7 +10,7 @@ import type {
   PlannedTarget,
   RemediationInput,
 } from '../../contracts/temporal.ts';
-import { notThereStatus } from '../../domain/job.ts';
+import { isRefusedForNow, notThereStatus } from '../../domain/job.ts';
 
 /** Values with sensible defaults; a test names only what it is about. */
 export const anAlert = (over: Partial<AlertRef> = {}): AlertRef => ({
@@ -132,8 +132,11 @@ export function aReport(
   key: string,
   task: TaskSubmit,
   letters: string,
-  exitCode: number | null = null,
+  of: { readonly exitCode?: number | null; readonly reason?: string | null } = {},
 ): TaskReport {
+  const { exitCode = null, reason = null } = of;
+  const where = (letter: string) =>
+    [...letters].flatMap((each, at) => (each === letter ? [at] : []));
   const states: Record<string, TaskReport['failures'][number]['state']> = {
     f: 'failed',
     t: 'timed_out',
@@ -144,18 +147,18 @@ export function aReport(
     n: 'not_enrolled',
     u: 'unknown',
   };
-  const notThere = [...letters].flatMap((letter, at) => (letter === 'f' ? [at] : []));
   return {
     taskId: `t${'a'.repeat(25)}`,
     key,
     state: letters.includes('.') ? 'open' : 'finished',
     size: letters.length,
     letters,
-    ...(exitCode === notThereStatus ? { notThere } : {}),
+    ...(exitCode === notThereStatus ? { notThere: where('f') } : {}),
+    ...(isRefusedForNow('refused', reason) ? { notNow: where('r') } : {}),
     failures: task.targets
       .flatMap(({ agentId }, at) => {
         const state = states[letters.charAt(at)];
-        return state === undefined ? [] : [{ agentId, state, reason: null, exitCode }];
+        return state === undefined ? [] : [{ agentId, state, reason, exitCode }];
       })
       .slice(0, 20),
   };

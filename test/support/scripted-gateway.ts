@@ -24,6 +24,8 @@ export class ScriptedGateway {
   letters: (key: string, task: TaskSubmit) => string = (_, task) => 's'.repeat(task.targets.length);
   /** Exit status that reports tell of every host that failed. */
   exitCode: number | null = null;
+  /** Reason that reports tell of every host that did not succeed. */
+  reason: string | null = null;
   /** Its reports tell of no more than the hosts they name. */
   isOld = false;
   /** Whether submit already tells the end, as a quick task's does. */
@@ -36,8 +38,11 @@ export class ScriptedGateway {
   reportOf(key: string): TaskReport {
     const found = this.submitted.find((submit) => submit.key === key);
     if (found === undefined) throw new Error(`never submitted: ${key}`);
-    const report = aReport(key, found.task, this.letters(key, found.task), this.exitCode);
-    if (this.isOld) delete report.notThere;
+    const report = aReport(key, found.task, this.letters(key, found.task), this);
+    if (this.isOld) {
+      delete report.notThere;
+      delete report.notNow;
+    }
     return report;
   }
 

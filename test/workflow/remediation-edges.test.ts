@@ -243,6 +243,34 @@ describe('remediation, at its edges', () => {
     assert.ok(events.length <= 60, `${events.length} events`);
   });
 
+  /** A step on 30 hosts that all say "not now" at the first try. */
+  const refusedForNow = async (gateway: ScriptedGateway) => {
+    gateway.endsAtOnce = true;
+    gateway.reason = 'no_lease';
+    gateway.letters = (key, { targets }) =>
+      (key.includes('/restart/1/1') ? 'r' : 's').repeat(targets.length);
+    const retry = { attempts: 2, backoffMs: 10_000, on: ['unreachable' as const] };
+    const input = { runbook: aRunbook({ steps: [aStep({ retry })] }) };
+    const { result } = await repairOn(environment, { gateway, plan: planOf(30), input });
+    return result;
+  };
+
+  it('30 hosts that refuse for want of a lease are all tried again', async () => {
+    const result = await refusedForNow(new ScriptedGateway());
+
+    assert.deepEqual([result.state, result.letters.restart], ['verified', 's'.repeat(30)]);
+  });
+
+  it('of 30 hosts that refuse for now an older gateway names 20, which are tried again', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.isOld = true;
+
+    const result = await refusedForNow(gateway);
+
+    const letters = `${'s'.repeat(20)}${'r'.repeat(10)}`;
+    assert.deepEqual([result.state, result.letters.restart], ['failed', letters]);
+  });
+
   it('a cancel in the back-off ends it with the letters of the try before', async () => {
     const gateway = quick();
     gateway.letters = () => 'sf';

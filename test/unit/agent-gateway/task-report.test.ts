@@ -56,6 +56,23 @@ describe('task report', () => {
     assert.ok(taskReport.safeParse(report).success);
   });
 
+  it('tells of every host that refused for now, and of none that refused for good', () => {
+    const jobs = Array.from({ length: 500 }, (_, at) => ({
+      agentId: String(at).padStart(12, '0'),
+      report: plainReport('refused', at % 2 === 0 ? 'no_lease' : 'bad_signature'),
+    }));
+
+    const report = taskReportOf({ ...taskOf([]), jobs });
+    const without = taskReportOf({ ...taskOf([]), jobs: jobs.slice(1, 2) });
+
+    assert.deepEqual(
+      report.notNow,
+      Array.from({ length: 250 }, (_, at) => at * 2),
+    );
+    assert.equal('notNow' in without, false);
+    assert.ok(taskReport.safeParse(report).success);
+  });
+
   it('pages of one state give every such job once', () => {
     const task = taskOf(['failed', 'succeeded', 'failed', 'failed', 'succeeded', 'failed']);
     const found: string[] = [];
