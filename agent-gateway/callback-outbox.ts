@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { sendCallback } from './callback-sender.ts';
+import { egressRefusal } from './egress.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { type Rounds, startRounds } from './rounds.ts';
 import { taskReportOf } from './task-report.ts';
@@ -25,6 +26,8 @@ export type CallbackOutboxDeps = {
   readonly read: (taskId: string) => Promise<Task | null>;
   readonly secret: string;
   readonly callbackRetryMs: number;
+  /** Asked before every try: what Redis names by then may be another address than was submitted. */
+  readonly egressAllow: readonly string[];
   readonly metrics: GatewayMetrics;
   readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
@@ -184,14 +187,15 @@ export class CallbackOutbox {
     await outbox.touch(entry.id);
     this.#deps.crash('before-callback');
     const { taskId } = entry;
-    const answer = await sendCallback({
-      ...{ url, taskId, secret, clock, signal: this.#ending.signal },
-      callback: {
-        type: 'task.finished',
-        reference: task.reference ?? '',
-        report: taskReportOf(task),
-      },
-    });
+    const refusal = egressRefusal(new URL(url), this.#deps.egressAllow);
+    const reference = task.reference ?? '';
+    const answer =
+      refusal === null
+        ? await sendCallback({
+            ...{ url, taskId, secret, clock, signal: this.#ending.signal },
+            callback: { type: 'task.finished', reference, report: taskReportOf(task) },
+          })
+        : ({ kind: 'failed', why: `${refusal.value} ${refusal.fix}` } as const);
     if (this.#ending.signal.aborted && answer.kind === 'failed') return;
     metrics.callbackTried(answer.kind);
     this.#deps.crash('after-callback');

@@ -238,12 +238,12 @@ function outboxOf(
   of: GatewayOptions,
   { tasks, metrics }: { readonly tasks: Tasks; readonly metrics: GatewayMetrics },
 ): CallbackOutbox {
-  const { clocks, gatewayId, callbackSecret: secret, crash, clock, log } = of;
+  const { clocks, gatewayId, callbackSecret: secret, egressAllow, crash, clock, log } = of;
   const { background, blocking } = of.redis;
   return new CallbackOutbox({
     ...{ ...clocks, outbox: new Outbox({ redis: background, blocking, gatewayId }), secret },
     read: (taskId) => tasks.read(taskId),
-    ...{ metrics, crash, clock, log },
+    ...{ egressAllow, metrics, crash, clock, log },
   });
 }
 

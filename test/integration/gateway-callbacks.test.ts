@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { taskCallback } from '../../contracts/task.ts';
+import { type TaskReport, taskCallback } from '../../contracts/task.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { verifyWebhook } from '../../platform/standard-webhooks.ts';
 import { CallbackReceiver } from '../support/callback-receiver.ts';
@@ -84,6 +84,31 @@ describe('callbacks of the gateway', () => {
     await outboxIsEmpty();
     const metrics = await (await fetch(`${host.url}/metrics`)).text();
     assert.match(metrics, /fixpoint_callback_attempts_total\{result="dead"\} 1/);
+  });
+
+  it('an address that somebody wrote into Redis hears nothing, unless the operator allows it', async () => {
+    const [first, other] = [await receive(500), await receive(204)];
+    const { body } = await finish('key-moved', first.url);
+    const { taskId } = body as TaskReport;
+    await first.got(1);
+
+    await host.redis.hset(
+      `fx:{t:${taskId}}:task`,
+      'callbackUrl',
+      other.url.replace('127.0.0.1', 'localhost'),
+    );
+
+    const dead = await eventually(
+      async () => {
+        const letters = await host.redis.xrange('fx:outbox:dead', '-', '+');
+        const found = letters.find(([, fields]) => fields.includes(taskId));
+        assert.ok(found);
+        return found;
+      },
+      { withinMs: 20_000 },
+    );
+    assert.match(dead[1].join(' '), /localhost is not a host .* FIXPOINT_EGRESS_ALLOW/);
+    assert.equal(other.received.length, 0);
   });
 
   it('receivers that do not answer hold up nobody else', async () => {
