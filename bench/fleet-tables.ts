@@ -57,10 +57,10 @@ export const idleAgentTable = (of: IdleAgentResult): string =>
   [
     `after ${of.jobs} jobs, idle for ${of.seconds} s`,
     textTable(
-      ['', 'resident MiB', 'CPU ms a second'],
+      ['', 'resident MiB', 'its own MiB', 'CPU ms a second'],
       [
-        ['agent', of.residentMib, of.cpuMsPerSecond],
-        ['Node that does nothing', of.bareResidentMib, of.bareCpuMsPerSecond],
+        ['agent', of.residentMib, of.ownMib, of.cpuMsPerSecond],
+        ['Node that does nothing', of.bareResidentMib, of.bareOwnMib, of.bareCpuMsPerSecond],
       ],
     ),
   ].join('\n\n');

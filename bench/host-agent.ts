@@ -31,7 +31,10 @@ export class HostAgent {
     const { identity, files } = of;
     const { agentId, journalId, name } = identity.record;
     const state = join(of.folder, agentId);
-    mkdirSync(state, { recursive: true, mode: 0o700 });
+    // Of the first agent they are there already.
+    for (const part of ['journal', 'secrets']) {
+      mkdirSync(join(state, part), { recursive: true, mode: 0o700 });
+    }
     const texts = {
       'identity.crt': identity.certificate,
       'identity.key': identity.key,

@@ -12,9 +12,12 @@ export type IdleAgentResult = {
   readonly seconds: number;
   readonly jobs: number;
   readonly residentMib: number;
+  /** Of it, what no other process shares: the rest are pages of Node's own program. */
+  readonly ownMib: number;
   readonly cpuMsPerSecond: number;
   /** The same of a Node that does nothing. */
   readonly bareResidentMib: number;
+  readonly bareOwnMib: number;
   readonly bareCpuMsPerSecond: number;
   readonly ratio: number;
   readonly bars: readonly Bar[];
@@ -55,17 +58,20 @@ export async function measureIdleAgent(
   const [cpu = Number.NaN, bareCpu = Number.NaN] = pids.map((pid, index) =>
     rounded((cpuMsOf(pid) - (before[index] ?? 0)) / seconds),
   );
-  const [resident = Number.NaN, bareResident = Number.NaN] = pids.map(residentMibOf);
+  const mibOf = (field: string) => pids.map((pid) => statusMibOf(pid, field));
+  const [resident = Number.NaN, bareResident = Number.NaN] = mibOf('VmRSS');
+  const [own = Number.NaN, bareOwn = Number.NaN] = mibOf('RssAnon');
   return {
-    ...{ seconds: of.seconds, jobs, residentMib: resident, cpuMsPerSecond: cpu },
-    ...{ bareResidentMib: bareResident, bareCpuMsPerSecond: bareCpu },
+    ...{ seconds: of.seconds, jobs, residentMib: resident, ownMib: own, cpuMsPerSecond: cpu },
+    ...{ bareResidentMib: bareResident, bareOwnMib: bareOwn, bareCpuMsPerSecond: bareCpu },
     ratio: rounded(resident / bareResident),
     bars: [atMost('resident, MiB', 64, resident), atMost('CPU while idle, ms a second', 1, cpu)],
   };
 }
 
-function residentMibOf(pid: number): number {
-  const kb = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+function statusMibOf(pid: number, field: string): number {
+  const lines = readFileSync(`/proc/${pid}/status`, 'utf8').split('\n');
+  const kb = lines.find((line) => line.startsWith(`${field}:`))?.match(/\d+/)?.[0];
   return rounded(Number(kb) / 1_024);
 }
 
