@@ -4,12 +4,33 @@
  */
 export function canonicalJson(data: unknown): string {
   if (typeof data !== 'object' || data === null) return JSON.stringify(data) ?? 'null';
-  if (Array.isArray(data)) return `[${data.map(canonicalJson).join(',')}]`;
-  const fields: string[] = [];
-  const record = data as Readonly<Record<string, unknown>>; // Whatever else an object is, its fields are asked for.
-  for (const key of Object.keys(record).sort()) {
+  return Array.isArray(data)
+    ? listText(data)
+    : // Whatever else an object is, its fields are asked for.
+      recordText(data as Readonly<Record<string, unknown>>);
+}
+
+// Texts are joined as they come: a task has 20,000 targets, and a list of the parts of each is dear.
+function listText(items: readonly unknown[]): string {
+  let text = '[';
+  for (const item of items) text += text === '[' ? canonicalJson(item) : `,${canonicalJson(item)}`;
+  return `${text}]`;
+}
+
+function recordText(record: Readonly<Record<string, unknown>>): string {
+  let text = '{';
+  for (const key of sortedKeys(record)) {
     const value = record[key];
-    if (value !== undefined) fields.push(`${JSON.stringify(key)}:${canonicalJson(value)}`);
+    if (value === undefined) continue;
+    text += `${text === '{' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(value)}`;
   }
-  return `{${fields.join(',')}}`;
+  return `${text}}`;
+}
+
+function sortedKeys(record: Readonly<Record<string, unknown>>): readonly string[] {
+  const keys = Object.keys(record);
+  for (let at = 1; at < keys.length; at += 1) {
+    if ((keys[at - 1] ?? '') > (keys[at] ?? '')) return keys.sort();
+  }
+  return keys;
 }
