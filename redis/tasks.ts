@@ -89,8 +89,8 @@ export class Tasks {
           ...[of.taskId, limits.taskKeptMs, of.key, of.digest, JSON.stringify(task)],
           ...[agents.join(','), task.notAfter, task.deadline],
           ...[task.callback?.url ?? '', task.callback?.reference ?? '', task.limits.outputBytes],
-          ...[of.isAgain ? '1' : '', dispatchedRow],
-          ...agents.flatMap((id) => [id, of.isEnrolled(id) ? queuedRow : notEnrolledRow]),
+          ...[of.isAgain ? '1' : '', dispatchedRow, queuedRow, notEnrolledRow],
+          ...agents.filter((id) => !of.isEnrolled(id)),
         ],
       )) as ['created' | 'same' | 'conflict', string]; // The script's three words.
       return kind === 'conflict' ? { kind } : { kind, createdAt: Number(createdAt) };

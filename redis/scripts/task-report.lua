@@ -5,21 +5,25 @@
 -- Returns one word per job: 'applied', 'late' (nothing changed), 'foreign' (no such job), 'gone' (no such task,
 -- or one of which only other jobs have told again, see task-recreate.lua),
 -- 'replaced' (the agent has a newer session: what an older one refuses, the newer may have started).
-local words = {}
-local ended = 0
 local known = redis.call('EXISTS', KEYS[1]) == 1
 local is_partial = redis.call('HEXISTS', KEYS[1], 'partial') == 1
 
-local function is_replaced(agent_id, session_id)
-  if session_id == '' then return false end
-  local owner = redis.call('HGET', KEYS[6], agent_id)
-  return owner and string.sub(owner, 1, #session_id + 1) ~= session_id .. ' '
+-- Read and written for all jobs at once: a call for each of ten thousand is most of what they cost.
+local agents = {}
+for at = 1, (#ARGV - 3) / 3 do agents[at] = ARGV[1 + 3 * at] end
+local owners = redis.call('HMGET', KEYS[6], unpack(agents))
+-- By agent, because a job may be told of twice: what the second word meets is what the first one left.
+local rows = {}
+for at, row in ipairs(redis.call('HMGET', KEYS[2], unpack(agents))) do rows[agents[at]] = known and row end
+
+local function is_replaced(owner, session_id)
+  return session_id ~= '' and owner and string.sub(owner, 1, #session_id + 1) ~= session_id .. ' '
 end
 
-for at = 1, (#ARGV - 3) / 3 do
-  local agent_id, row = ARGV[1 + 3 * at], ARGV[2 + 3 * at]
-  local before = known and redis.call('HGET', KEYS[2], agent_id)
-  if is_replaced(agent_id, ARGV[3 + 3 * at]) then
+local words, marks, over = {}, {}, {}
+for at, agent_id in ipairs(agents) do
+  local row, before = ARGV[2 + 3 * at], rows[agent_id]
+  if is_replaced(owners[at], ARGV[3 + 3 * at]) then
     words[at] = 'replaced'
   elseif not known then
     words[at] = 'gone'
@@ -30,14 +34,16 @@ for at = 1, (#ARGV - 3) / 3 do
     if from >= to or (ARGV[3] == 'queued' and from > 0) then
       words[at] = 'late'
     else
-      redis.call('HSET', KEYS[2], agent_id, row)
+      rows[agent_id] = row
+      marks[#marks + 1] = agent_id
+      marks[#marks + 1] = row
       words[at] = 'applied'
-      if to == final then
-        leave_queue(KEYS[6 + at], agent_id)
-        ended = ended + 1
-      end
+      if to == final then over[#over + 1] = at end
     end
   end
 end
-count_ended(ended)
+-- First what a full Redis refuses: after any other write it would be let through.
+if #marks > 0 then redis.call('HSET', KEYS[2], unpack(marks)) end
+for _, at in ipairs(over) do leave_queue(KEYS[6 + at], agents[at]) end
+count_ended(#over)
 return words

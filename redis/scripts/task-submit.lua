@@ -3,11 +3,11 @@
 -- has jobs that may have been sent: they count as sent, because only agents know what ran.
 -- A task that its own jobs have told of (task-recreate.lua) becomes whole: what they told stays.
 -- Prelude: task-ending. KEYS[6..] the pending queue of each target
--- ARGV[3] idempotency key  ARGV[4] digest of the body  ARGV[5] body, JSON  ARGV[6] agent ids, commas between
+-- ARGV[3] idempotency key  ARGV[4] digest of the body  ARGV[5] body, JSON  ARGV[6] agent ids in the order of KEYS, commas between
 -- ARGV[7] notAfter  ARGV[8] deadline  ARGV[9] callback url or ''  ARGV[10] reference or ''  ARGV[11] output bytes a job
 -- ARGV[12] '1' if the submitter knows that it was here before
--- ARGV[13] row of a job that was sent (JSON)
--- ARGV[14..] per target: agent id, row (JSON of its report; final if nothing will run)
+-- ARGV[13] row of a job that was sent (JSON)  ARGV[14] of one that queues  ARGV[15] of one that nothing will run
+-- ARGV[16..] the agent ids of those
 -- Returns {'created' or 'same', when it was created (Unix ms)} or {'conflict'}; the last two change nothing.
 local digest = redis.call('HGET', KEYS[1], 'digest')
 if digest == ARGV[4] then return { 'same', redis.call('HGET', KEYS[1], 'createdAt') } end
@@ -20,7 +20,7 @@ if redis.call('HEXISTS', KEYS[1], 'partial') == 1 then
   redis.call('DEL', KEYS[1], KEYS[2])
 end
 
-local size = (#ARGV - 13) / 2
+local size = #KEYS - 5
 local is_again = ARGV[12] == '1' or tonumber(now) > tonumber(ARGV[7])
 local sent_until = is_again and ARGV[8] or ARGV[7]
 redis.call('HSET', KEYS[1],
@@ -32,12 +32,20 @@ redis.call('ZADD', KEYS[3], now, ARGV[1])
 redis.call('ZADD', KEYS[4], ARGV[8], 'report:' .. ARGV[1])
 if not is_again then redis.call('ZADD', KEYS[4], ARGV[7], 'queue:' .. ARGV[1]) end
 
-local ended = 0
-for at = 1, size do
-  local agent_id = ARGV[12 + 2 * at]
-  local row = told[agent_id] or ARGV[13 + 2 * at]
-  if is_again and rank_of(row) == 0 then row = ARGV[13] end
-  redis.call('HSET', KEYS[2], agent_id, row)
+local over = {}
+for at = 16, #ARGV do over[ARGV[at]] = true end
+local queued_row = is_again and ARGV[13] or ARGV[14]
+local ended, at, marks = 0, 0, {}
+for agent_id in string.gmatch(ARGV[6], '[^,]+') do
+  at = at + 1
+  local row = told[agent_id] or (over[agent_id] and ARGV[15]) or queued_row
+  marks[#marks + 1] = agent_id
+  marks[#marks + 1] = row
+  -- In pieces: Lua hands over some thousand values at once, and a target is two.
+  if #marks == 1000 or at == size then
+    redis.call('HSET', KEYS[2], unpack(marks))
+    marks = {}
+  end
   if rank_of(row) == final then
     ended = ended + 1
   else

@@ -28,39 +28,74 @@ describe('the table of job states in Redis', () => {
     await server.stop();
   });
 
-  it('takes of any history of reports just what the rule allows, and never moves a job backwards', async () => {
-    const tasks = new Tasks(redis);
-    const jobs = new Jobs(redis);
+  let number = 0;
+  /** A new task, its jobs queued but those of `notEnrolled`. */
+  const submitted = async (agentIds: readonly string[], notEnrolled?: string) => {
+    number += 1;
+    const key = `job-table/${number}`;
+    const taskId = taskIdOf(key, sha256);
     const notAfter = systemClock.now() + 3_600_000;
-    let number = 0;
+    await new Tasks(redis).submit({
+      ...{ taskId, key, digest: key, isAgain: false },
+      isEnrolled: (id) => id !== notEnrolled,
+      task: aSubmit({
+        targets: agentIds.map((id) => ({ agentId: id, journalId: '0'.repeat(26) })),
+        ...{ notAfter, deadline: notAfter },
+      }),
+    });
+    return taskId;
+  };
+
+  it('takes of any history of reports just what the rule allows, and never moves a job backwards', async () => {
+    const jobs = new Jobs(redis);
     const reports = fc.array(fc.constantFrom(...jobState.options), { maxLength: 12 });
+    // One step for all of them, or one for each.
     await fc.assert(
-      fc.asyncProperty(reports, async (states) => {
-        number += 1;
-        const key = `job-table/${number}`;
-        const taskId = taskIdOf(key, sha256);
-        await tasks.submit({
-          ...{ taskId, key, digest: key, isEnrolled: () => true, isAgain: false },
-          task: aSubmit({
-            targets: [{ agentId, journalId: '0'.repeat(26) }],
-            notAfter,
-            deadline: notAfter,
-          }),
-        });
+      fc.asyncProperty(reports, fc.boolean(), async (states, isOneStep) => {
+        const taskId = await submitted([agentId]);
+        const told = states.map((state) => ({ agentId, report: plainReport(state, null) }));
+        const words: string[] = [];
+        for (const step of isOneStep && told.length > 0 ? [told] : told.map((each) => [each])) {
+          words.push(...(await jobs.report({ taskId, reports: step })));
+        }
         let model: JobState = 'queued';
-        for (const state of states) {
-          const [word] = await jobs.report({
-            taskId,
-            reports: [{ agentId, report: plainReport(state, null) }],
-          });
+        for (const [at, state] of states.entries()) {
+          const word = words[at];
           assert.equal(word, mayFollow(model, state) ? 'applied' : 'late', `${model} → ${state}`);
           if (word === 'applied') model = state;
         }
-        const stored = await tasks.read(taskId);
+        const stored = await new Tasks(redis).read(taskId);
         assert.equal(stored?.jobs[0]?.report.state, model);
         assert.equal(stored?.state, isFinal(model) ? 'finished' : 'open');
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('a task of many hosts keeps every one of them, and ends when each has ended once', async () => {
+    const agentIds = Array.from({ length: 1_234 }, (_, at) => {
+      const bytes = Buffer.alloc(8);
+      bytes.writeUInt16BE(at + 1);
+      return agentIdFrom(bytes);
+    });
+    const [gone = '', ...others] = agentIds;
+    const taskId = await submitted(agentIds, gone);
+
+    const stored = await new Tasks(redis).read(taskId);
+    const reports = others.map((id) => ({ agentId: id, report: plainReport('succeeded', null) }));
+    const words: string[] = [];
+    for (let from = 0; from < reports.length; from += 250) {
+      const step = reports.slice(from, from + 250);
+      // Each twice: the second changes nothing, in its own step or a later one.
+      words.push(...(await new Jobs(redis).report({ taskId, reports: [...step, ...step] })));
+    }
+
+    assert.deepEqual(
+      stored?.jobs.map(({ agentId: id, report }) => [id, report.state]),
+      agentIds.map((id) => [id, id === gone ? 'not_enrolled' : 'queued']),
+    );
+    assert.equal(words.filter((word) => word === 'applied').length, others.length);
+    assert.equal((await new Tasks(redis).read(taskId))?.state, 'finished');
+    assert.deepEqual(await new Jobs(redis).pending(others[0] ?? ''), []);
   });
 });
