@@ -1,9 +1,8 @@
 import { type AgentFrame, agentFrame } from '../contracts/frames.ts';
-import { type JobReport, jobState } from '../contracts/task.ts';
+import { type JobReport, jobIdForm, jobState } from '../contracts/task.ts';
 
 type Unknown = Readonly<Record<string, unknown>>;
 
-const jobIdForm = /^t[a-z2-7]{25}\.[0-9a-hjkmnp-tv-z]{12}$/;
 const states: ReadonlySet<unknown> = new Set(jobState.options);
 const reportFields = 9;
 const [reasonMax, signalMax, noteMax] = [64, 16, 500];

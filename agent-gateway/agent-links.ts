@@ -241,8 +241,7 @@ export class AgentLinks {
     this.#deps.metrics.heartbeat(session.silentMs, this.#deps.pingMs);
     session.heard({ sequence, clockOffsetMs });
     const { control } = this.#deps.gate;
-    session.send({
-      type: 'pong',
+    session.pong({
       id,
       gatewayTime: this.#deps.clock.now(),
       lease: control === 'allowed',

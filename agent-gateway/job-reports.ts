@@ -54,7 +54,7 @@ export type JobReportsDeps = {
 
 /**
  * Takes what agents say about jobs. An agent speaks for its own jobs only (invariant 9): anything
- * else is refused and counted. A result is answered `stored` after Redis has it, never before
+ * else is refused and counted. A result is called `stored` after Redis has it, never before
  * (rule R5).
  */
 export class JobReports {
@@ -125,13 +125,8 @@ export class JobReports {
     else this.#deps.metrics.reportDropped(word);
     // The newer session hears of it: it is given the same job, and the agent answers again.
     if (word === 'replaced') return;
-    this.#stored(session, jobId);
+    session.stored(jobId);
     this.#deps.crash('after-stored');
-  }
-
-  #stored(session: Session, jobId: string): void {
-    session.ended(jobId);
-    session.sendText(`{"type":"stored","jobId":"${jobId}"}`);
   }
 
   /** Whether the text is to come. Without a trust bundle none can be believed, so none is asked for. */
@@ -159,7 +154,7 @@ export class JobReports {
     metrics.textRefused(recreated.reason);
     log.warn({ agentId, jobId: frame.jobId, reason: recreated.reason }, 'a task stays lost');
     // Otherwise the agent would tell of it for ever. If it is submitted again, so is the job.
-    this.#stored(session, frame.jobId);
+    session.stored(frame.jobId);
   }
 
   /** The first word on a job says how long its dispatch took. */

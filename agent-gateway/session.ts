@@ -18,6 +18,8 @@ export type ByeReason =
   | 'silent'
   | 'draining';
 
+type Pong = Extract<GatewayFrame, { type: 'pong' }>;
+
 const closeCode = 1008;
 const goingAway = 1001;
 const closeWithinMs = 1_000;
@@ -70,6 +72,8 @@ export class Session {
   readonly #asked = new Set<string>();
   /** Those that are asked for when one of them came. */
   readonly #toAsk = new Set<string>();
+  /** Jobs whose results are stored and whose agent is yet to hear of it. */
+  readonly #stored = new Set<string>();
   /** What Redis has of this session while it is its agent's newest; null until it was written. */
   owner: string | null = null;
   /** The `lastSeenAt` that was last written to Redis. */
@@ -256,13 +260,29 @@ export class Session {
     return ms;
   }
 
-  /** Forgets a job that is over. */
-  ended(jobId: string): void {
+  /**
+   * Forgets a job whose result is stored, and has the agent hear of it by the next pong: a frame of
+   * its own costs as much as the dispatch did. If the link ends before, the agent tells the result
+   * again on its next one.
+   */
+  stored(jobId: string): void {
     this.#given.delete(jobId);
     this.#cancelled.delete(jobId);
+    const hasRoom = this.#stored.size < limits.storedTellingMax;
+    if (this.protocol >= 2 && hasRoom) this.#stored.add(jobId);
+    else this.send({ type: 'stored', jobId });
+  }
+
+  /** Answers a ping, and tells what was stored since the last one. */
+  pong(of: Omit<Pong, 'type' | 'stored'>): void {
+    const stored = [...this.#stored];
+    this.#stored.clear();
+    this.send({ type: 'pong', ...of, ...(stored.length === 0 ? {} : { stored }) });
   }
 
   end(reason: ByeReason, retryAfterMs: number): void {
+    for (const jobId of this.#stored) this.send({ type: 'stored', jobId });
+    this.#stored.clear();
     if (this.isOpen) dismiss(this.#socket, { reason, retryAfterMs, clock: this.#clock });
     else this.#socket.terminate();
   }

@@ -188,6 +188,7 @@ export class Agent {
     switch (frame.type) {
       case 'pong':
         this.#lease.onPong(frame);
+        for (const jobId of frame.stored ?? []) void this.#desk.onStored(jobId);
         break;
       case 'dispatch':
         void this.#desk.onDispatch(frame);

@@ -4,12 +4,12 @@ import {
   encodeOutput,
   encodeOutputAnswer,
   type GatewayFrame,
-  gatewayFrame,
 } from '../contracts/frames.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { Backoff } from './backoff.ts';
+import { readGatewayFrame } from './gateway-frame-reader.ts';
 import { checkServerIdentity } from './gateway-identity.ts';
 import { anchorsOf, type Identity } from './identity-files.ts';
 import type { Link } from './output-spool.ts';
@@ -132,7 +132,7 @@ export class Connection {
   #onMessage(socket: WebSocket, data: Buffer, isBinary: boolean): void {
     // Frames may still come in while the session is being closed.
     if (socket.readyState !== WebSocket.OPEN) return;
-    const frame = isBinary ? null : parseFrame(data);
+    const frame = isBinary ? null : readGatewayFrame(data.toString('utf8'));
     if (frame === null) {
       this.#deps.log.error({ bytes: data.length }, 'the gateway sent a frame that is none');
       socket.close(badFrame, 'bad frame');
@@ -185,16 +185,6 @@ export class Connection {
         .map(({ gateway }) => gateway);
     }
     return this.#round.pop() ?? '';
-  }
-}
-
-function parseFrame(data: Buffer): GatewayFrame | null {
-  try {
-    const parsed = gatewayFrame.safeParse(JSON.parse(data.toString('utf8')));
-    return parsed.success ? parsed.data : null;
-  } catch {
-    // Not JSON: no frame.
-    return null;
   }
 }
 

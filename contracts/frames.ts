@@ -8,7 +8,7 @@ import { trustEnvelope } from './trust.ts';
  * ignores unknown fields and refuses unknown types by name. The version moves when a frame
  * changes in a way the other side would misread; N and N−1 are accepted by gateways, which are
  * therefore upgraded before the agents. Frames that version 1 does not know (`trust`, `resync`,
- * `output-get`) go only to sessions whose hello said 2 or more.
+ * `output-get`, `stored` in a pong) go only to sessions whose hello said 2 or more.
  */
 export const protocolVersion = 2;
 export const protocolVersions: readonly number[] = [2, 1];
@@ -91,6 +91,8 @@ export const pong = z.object({
   gatewayTime: z.int(),
   lease: z.boolean(),
   stopped: z.boolean(),
+  /** Jobs whose results the gateway has stored since the last pong. From version 2 on. */
+  stored: z.array(jobId).max(limits.storedTellingMax).optional(),
 });
 
 /**
@@ -124,7 +126,10 @@ export const outputGet = z.object({
   limit: z.int().min(1).max(limits.outputGetBytes),
 });
 
-/** The gateway stored the result; the agent need not send it again. */
+/**
+ * The gateway stored the result; the agent need not send it again. To version 1, and when more
+ * results came than one pong tells of; all others are told by the next pong.
+ */
 export const resultStored = z.object({ type: z.literal('stored'), jobId });
 
 /** Whom to trust from now on; the agent takes it only if a key that it trusts already says so. */

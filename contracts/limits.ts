@@ -114,6 +114,8 @@ export const limits = {
   tasksWritingMax: 10_000,
   /** Bodies of tasks that a gateway keeps to write jobs from: eight of the largest. Others are read again. */
   taskBodiesBytes: 64 * 1024 * 1024,
+  /** Results that one pong tells to be stored, in 6 KB: 32 jobs a second between two pings. Of more it is told at once. */
+  storedTellingMax: 128,
   /** Texts of unknown jobs that one agent is asked for at once; the others are asked for later. */
   textsAskedMax: 1_000,
   /** Of those others, how many are remembered for each agent; the rest it tells of on its next link. */

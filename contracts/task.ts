@@ -6,7 +6,8 @@ export const agentId = z.string().regex(/^[0-9a-hjkmnp-tv-z]{12}$/);
 /** The random id of an agent's journal; it lives and dies with the agent's key (rule R16). */
 export const journalId = z.string().regex(/^[0-9a-hjkmnp-tv-z]{26}$/);
 export const taskId = z.string().regex(/^t[a-z2-7]{25}$/);
-export const jobId = z.string().regex(/^t[a-z2-7]{25}\.[0-9a-hjkmnp-tv-z]{12}$/);
+export const jobIdForm = /^t[a-z2-7]{25}\.[0-9a-hjkmnp-tv-z]{12}$/;
+export const jobId = z.string().regex(jobIdForm);
 /** What a submitter names its task by. Printable ASCII; our own are `{remediationId}/{step}/{batch}/{attempt}`. */
 export const idempotencyKey = z
   .string()
@@ -23,7 +24,8 @@ export const keyId = z
   .max(128)
   .regex(/^[\x21-\x7e]+$/);
 /** An Ed25519 signature of 64 bytes in base64, in its one canonical spelling. */
-export const signature = z.string().regex(/^[A-Za-z0-9+/]{85}[AQgw]==$/);
+export const signatureForm = /^[A-Za-z0-9+/]{85}[AQgw]==$/;
+export const signature = z.string().regex(signatureForm);
 /** A user of a host by name; never a number, so that no name service is passed by. */
 export const userName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_.@-]{0,63}$/);
 

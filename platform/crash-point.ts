@@ -49,7 +49,7 @@ export const crashPoints = {
     'after-cancel': 'the wish to cancel a task is kept, no agent was told',
     'before-report': 'an agent’s result arrived, it is not kept',
     'after-report': 'an agent’s result is kept, the agent was not told',
-    'after-stored': 'an agent was told that its result is kept',
+    'after-stored': 'an agent is about to hear that its result is kept',
     'after-settle': 'jobs that ran out of time are ended, their deadline still stands',
     'before-callback': 'a task is over, its callback was not made',
     'after-callback': 'a callback was taken, the outbox still has it',

@@ -110,8 +110,14 @@ describe('frames of the agent link', () => {
     ],
   });
   schemaCases('pong', gatewayFrame, {
-    valid: [{ type: 'pong', id: 1, gatewayTime: 1, lease: true, stopped: false }],
+    valid: [
+      { type: 'pong', id: 1, gatewayTime: 1, lease: true, stopped: false, stored: [jobId] },
+      { type: 'pong', id: 1, gatewayTime: 1, lease: true, stopped: false },
+    ],
     refused: [
+      ['stored', jobId],
+      ['stored.0', 'job'],
+      ['stored', Array.from({ length: limits.storedTellingMax + 1 }, () => jobId)],
       ['lease', 'yes'],
       ['stopped', undefined],
       ['gatewayTime', 1.5],

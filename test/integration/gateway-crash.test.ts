@@ -89,7 +89,7 @@ describe('a gateway killed at its boundaries', () => {
     assert.equal(answer.status, 200);
     const { jobId } = await agent.heard('dispatch');
     agent.result(jobId);
-    await agent.heard('stored');
+    await agent.kept();
     assert.equal(agent.all('dispatch').length, 1);
     await agent.cut();
     second.kill('SIGTERM');

@@ -51,7 +51,7 @@ describe('deadlines at the gateway', () => {
     assert.equal(report.failures[0]?.reason, 'deadline');
     const again = await host.connect(1);
     again.result(jobId);
-    await again.heard('stored');
+    await again.kept();
     assert.equal((await host.report(taskId)).letters, 'ux');
     await again.cut();
   });

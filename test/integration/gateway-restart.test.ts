@@ -51,14 +51,14 @@ describe('a gateway among failures', () => {
     const tookMs = performance.now() - from;
     agent.result(jobId);
     await eventually(async () => assert.equal((await agent.ping()).lease, false));
-    assert.equal(agent.all('stored').length, 0);
+    assert.deepEqual(agent.stored, []);
     await host.redisServer.restart();
 
     assert.equal(refused.status, 503);
     assert.equal((refused.body as { code: string }).code, 'upstream_unavailable');
     assert.equal(refused.headers.get('retry-after'), '1');
     assert.ok(tookMs < 1_000, `took ${tookMs} ms`);
-    assert.equal((await agent.heard('stored')).jobId, jobId);
+    assert.equal(await agent.kept(), jobId);
     assert.equal((await host.report(taskId)).letters, 's.');
     await eventually(async () => assert.equal((await agent.ping()).lease, true));
     await eventually(async () =>
@@ -97,7 +97,7 @@ describe('a gateway among failures', () => {
     const agent = await host.connect(1);
     const { jobId } = await agent.heard('dispatch');
     agent.result(jobId);
-    await agent.heard('stored');
+    await agent.kept();
     await agent.cut();
   });
 });

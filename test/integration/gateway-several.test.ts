@@ -55,7 +55,7 @@ describe('two gateways on one Redis', () => {
   const succeed = async (agent: FakeAgent, count = 1) => {
     const { jobId } = await agent.heard('dispatch', count);
     agent.result(jobId);
-    await agent.heard('stored', count);
+    await agent.kept(count);
   };
 
   it('a task is written to the agents of both, whichever took it', async () => {

@@ -47,7 +47,7 @@ describe('a task that Redis has lost and only its agents know', () => {
     assert.equal((await agent.heard('resync', asked)).jobId, dispatch.jobId);
     answer(agent, dispatch);
     agent.result(dispatch.jobId);
-    await agent.heard('stored', asked);
+    await agent.kept(asked);
   };
 
   it('is made again from their reports, job by job, and its end is called back', async () => {
@@ -162,7 +162,7 @@ describe('a task that Redis has lost and only its agents know', () => {
     agent.result(dispatch.jobId);
     await agent.heard('resync');
     answer(agent, { ...dispatch, job: dispatch.job.replace('"attempt":1', '"attempt":2') });
-    await agent.heard('stored');
+    await agent.kept();
 
     assert.equal((await host.call({ path: `/v1/tasks/${taskId}` })).status, 404);
     const metrics = await (await fetch(`${host.url}/metrics`)).text();
@@ -180,7 +180,7 @@ describe('a task that Redis has lost and only its agents know', () => {
 
     older.result(jobId);
 
-    assert.equal((await older.heard('stored')).jobId, jobId);
+    assert.equal(await older.kept(), jobId);
     assert.equal(older.all('resync').length, 0);
     await older.cut();
   });

@@ -44,7 +44,7 @@ describe('tasks at the gateway', () => {
     assert.equal(dispatch.jobId, jobId);
     agent.ack(jobId, 'acked');
     agent.result(jobId);
-    await agent.heard('stored');
+    await agent.kept();
     await agent.ping();
     assert.equal(agent.all('dispatch').length, 1);
     assert.equal((await host.letters(taskId, 's')).state, 'finished');
@@ -144,7 +144,7 @@ describe('tasks at the gateway', () => {
     assert.equal(again.content, dispatch.content);
     assert.deepEqual(again.have, { stdout: 5, stderr: 0 });
     second.result(again.jobId, { state: 'failed', reason: 'exit_code', exitCode: 7 });
-    await second.heard('stored');
+    await second.kept();
     const ended = await host.letters(report.taskId, 'f');
     assert.equal(ended.failures[0]?.exitCode, 7);
     await second.cut();
@@ -156,10 +156,10 @@ describe('tasks at the gateway', () => {
     const { jobId } = await agent.heard('dispatch');
 
     agent.result(jobId);
-    await agent.heard('stored');
+    await agent.kept();
     agent.ack(jobId, 'running');
     agent.result(jobId, { state: 'failed', reason: 'exit_code', exitCode: 1 });
-    await agent.heard('stored', 2);
+    await agent.kept(2);
 
     assert.equal((await host.report(report.taskId)).letters, 's');
     await agent.cut();
@@ -180,9 +180,9 @@ describe('tasks at the gateway', () => {
     assert.equal((await agent.heard('resync')).jobId, gone);
     const signature = Buffer.alloc(64).toString('base64');
     agent.say({ type: 'job-text', jobId: gone, job: '{}', signature });
-    const stored = await agent.heard('stored');
+    const stored = await agent.kept();
 
-    assert.equal(stored.jobId, gone);
+    assert.equal(stored, gone);
     assert.equal((await host.report(report.taskId)).letters, '.');
     const metrics = await (await fetch(`${host.url}/metrics`)).text();
     assert.match(metrics, /fixpoint_agent_frames_refused_total\{reason="wrong_agent"\} 2/);

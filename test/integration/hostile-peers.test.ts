@@ -128,7 +128,7 @@ describe('a gateway with peers that keep no rule', () => {
     await host.submit('key-beside-deaf', host.task({ targets }));
     const { jobId } = await other.heard('dispatch');
     other.result(jobId);
-    await other.heard('stored');
+    await other.kept();
 
     await eventually(async () => {
       const { body } = await host.call({ path: '/v1/agents/agent-1' });

@@ -25,6 +25,8 @@ type Frame<T extends GatewayFrame['type']> = Extract<GatewayFrame, { type: T }>;
 /** The agent's side of the link over real mutual TLS: says what a test tells it to, keeps what it hears. */
 export class FakeAgent {
   readonly frames: GatewayFrame[] = [];
+  /** Jobs whose results were told to be stored, as often as they were told. */
+  readonly stored: string[] = [];
   readonly #socket: WebSocket;
   readonly #files = new Map<string, Buffer>();
   #pings = 0;
@@ -37,6 +39,8 @@ export class FakeAgent {
     socket.on('message', (data) => {
       const frame = gatewayFrame.parse(JSON.parse(String(data as Buffer)));
       this.frames.push(frame);
+      if (frame.type === 'pong') this.stored.push(...(frame.stored ?? []));
+      if (frame.type === 'stored') this.stored.push(frame.jobId);
       if (frame.type === 'output-get' && this.isAnswering) this.#answer(frame);
     });
     socket.on('close', () => {
@@ -115,6 +119,16 @@ export class FakeAgent {
       const pong = this.all('pong').find((frame) => frame.id === id);
       if (pong === undefined) throw new Error('no pong yet');
       return pong;
+    });
+  }
+
+  /** Says ping until `count` results were told to be stored; resolves to the job of the last of them. */
+  kept(count = 1): Promise<string> {
+    return eventually(async () => {
+      const jobId = this.stored[count - 1];
+      if (jobId !== undefined) return jobId;
+      await this.ping();
+      throw new Error(`${this.stored.length} results are told to be stored`);
     });
   }
 

@@ -51,6 +51,8 @@ export class FakeGateway {
   readonly #server: Server;
   readonly #sockets = new Set<WebSocket>();
   readonly #output = new Map<string, Buffer>();
+  /** Jobs whose results the next pong tells to be stored. */
+  #stored: string[] = [];
   #current: WebSocket | undefined;
   #questions = 0;
 
@@ -188,6 +190,7 @@ export class FakeGateway {
     switch (frame.type) {
       case 'hello':
         this.#current = socket;
+        this.#stored = [];
         this.send({
           type: 'welcome',
           protocol: frame.protocol,
@@ -220,13 +223,17 @@ export class FakeGateway {
     const { lease, stopped, isSilent, aheadMs } = this.answer;
     if (isSilent) return;
     this.pongs += 1;
-    this.send({ type: 'pong', id, gatewayTime: Date.now() + aheadMs, lease, stopped });
+    const stored = this.#stored.splice(0, limits.storedTellingMax);
+    this.send({
+      ...{ type: 'pong', id, gatewayTime: Date.now() + aheadMs, lease, stopped },
+      ...(stored.length === 0 ? {} : { stored }),
+    });
   }
 
   #takeResult(jobId: string, report: JobReport): void {
     const outputBytes = this.output(jobId, 'stdout').length + this.output(jobId, 'stderr').length;
     this.results.push({ jobId, report, outputBytes });
-    if (this.isStoring) this.send({ type: 'stored', jobId });
+    if (this.isStoring) this.#stored.push(jobId);
   }
 
   #takeOutput(data: Buffer): void {

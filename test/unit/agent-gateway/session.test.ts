@@ -25,9 +25,9 @@ class SlowSocket extends EventEmitter {
   }
 }
 
-const sessionOn = (socket: SlowSocket, sessionId = 's1') =>
+const sessionOn = (socket: SlowSocket, sessionId = 's1', protocol = 2) =>
   new Session({
-    ...{ agentId: '0123456789ab', sessionId, version: '0.1.0', protocol: 2, clock: systemClock },
+    ...{ agentId: '0123456789ab', sessionId, version: '0.1.0', protocol, clock: systemClock },
     sequence: 0,
     socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
   });
@@ -49,6 +49,40 @@ describe('session', () => {
 
     assert.equal(session.isOpen, false);
     assert.equal(socket.sent.length, 2);
+  });
+
+  it('results that are stored are told by the next pong, once, and what is beyond its room at once', () => {
+    const socket = new SlowSocket();
+    const session = sessionOn(socket);
+    const pong = { gatewayTime: 1, lease: true, stopped: false };
+    const jobIds = Array.from({ length: limits.storedTellingMax + 1 }, (_, at) => `job-${at}`);
+
+    for (const jobId of [...jobIds.slice(0, -1), 'job-0']) session.stored(jobId);
+    session.stored(jobIds.at(-1) ?? '');
+    session.pong({ id: 1, ...pong });
+    session.pong({ id: 2, ...pong });
+
+    assert.deepEqual(socket.sent, [
+      { type: 'stored', jobId: 'job-0' },
+      { type: 'stored', jobId: jobIds.at(-1) },
+      { type: 'pong', id: 1, ...pong, stored: jobIds.slice(0, -1) },
+      { type: 'pong', id: 2, ...pong },
+    ]);
+  });
+
+  it('results that are stored are told before a good-bye, and to version 1 each at once', () => {
+    const [socket, old] = [new SlowSocket(), new SlowSocket()];
+    const session = sessionOn(socket);
+
+    session.stored('a');
+    session.end('draining', 1);
+    sessionOn(old, 's1', 1).stored('a');
+
+    assert.deepEqual(
+      socket.sent.map(({ type }) => type),
+      ['stored', 'bye'],
+    );
+    assert.deepEqual(old.sent, [{ type: 'stored', jobId: 'a' }]);
   });
 
   it('a cancel that overtakes its job is said again after it', () => {
