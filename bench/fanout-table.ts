@@ -8,7 +8,19 @@ export function fanoutTable({ echo, fanouts }: FanoutResult): string {
   return [
     'one command to all; milliseconds until the results of … were in, medians',
     textTable(
-      ['', 'signed', 'kept', 'first', '50 %', '99 %', 'last', 'last min', 'last max', 'told'],
+      [
+        '',
+        'signed',
+        'kept',
+        'first',
+        '50 %',
+        '99 %',
+        'last',
+        'last min',
+        'last max',
+        'told',
+        'known',
+      ],
       [
         ...echo.map(({ links, first, half, most, last, lastMin, lastMax }) => [
           ...[
@@ -22,6 +34,7 @@ export function fanoutTable({ echo, fanouts }: FanoutResult): string {
             lastMin,
             lastMax,
             '',
+            '',
           ],
         ]),
         ...fanouts.map(({ agents, mode, times }) => [
@@ -29,7 +42,7 @@ export function fanoutTable({ echo, fanouts }: FanoutResult): string {
           ...[times.signed, times.accepted, times.first, times.half, times.most, times.last].map(
             ({ p50 }) => p50,
           ),
-          ...[times.last.min, times.last.max, times.told.p50],
+          ...[times.last.min, times.last.max, times.told.p50, times.known.p50],
         ]),
       ],
     ),

@@ -83,8 +83,8 @@ async function measureOne(
     ...{ agents: of.agents, mode: of.mode, connectMs: rounded(connectMs) },
     times: {
       ...{ signed: figures('signed'), accepted: figures('accepted') },
-      ...{ first: figures('first'), half: figures('half') },
-      ...{ most: figures('most'), last: figures('last'), told: figures('told') },
+      ...{ first: figures('first'), half: figures('half'), most: figures('most') },
+      ...{ last: figures('last'), told: figures('told'), known: figures('known') },
     },
     cpuUsPerHost: Object.fromEntries(
       Object.entries(cpuMs).map(([name, ms]) => [name, perHost(ms)]),
@@ -96,7 +96,7 @@ async function measureOne(
   };
 }
 
-/** One round to warm up, then those that count, with the CPU that each process used in them. */
+/** One round to warm up, then those that count, with the CPU that each process used until it was told. */
 async function runRounds(
   { clock, say }: BenchDeps,
   of: Pick<FanoutOptions, 'rounds' | 'profile'> & {
@@ -108,8 +108,10 @@ async function runRounds(
   },
 ): Promise<{ readonly rounds: readonly TaskTimes[]; readonly cpuMs: Record<string, number> }> {
   const { rig, fleet, gateway, mode, agents } = of;
-  const run = (round: number) =>
-    runTask({ rig, fleet, clock }, taskOf(rig, mode, `bench/${mode}/${agents}/${round}`), agents);
+  const run = (round: number, onTold = () => {}) => {
+    const task = taskOf(rig, mode, `bench/${mode}/${agents}/${round}`);
+    return runTask({ rig, fleet, clock }, task, { count: agents, onTold });
+  };
   await run(0);
   await clock.sleep(1_000);
   await gateway.ask({ kind: 'reset' });
@@ -122,9 +124,11 @@ async function runRounds(
   const cpuMs: Record<string, number> = {};
   for (let round = 1; round <= of.rounds; round += 1) {
     const meter = new CpuMeter({ clock, pids });
-    rounds.push(await run(round));
-    const { parts } = meter.use();
-    for (const [name, ms] of Object.entries(parts)) cpuMs[name] = (cpuMs[name] ?? 0) + ms;
+    const count = () => {
+      const { parts } = meter.use();
+      for (const [name, ms] of Object.entries(parts)) cpuMs[name] = (cpuMs[name] ?? 0) + ms;
+    };
+    rounds.push(await run(round, count));
     await clock.sleep(500);
   }
   if (of.profile) {

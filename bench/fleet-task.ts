@@ -6,6 +6,7 @@ import type { Clock } from '../platform/clock.ts';
 import { sha256 } from '../platform/digest.ts';
 import type { Fleet } from './fleet/fleet.ts';
 import type { FleetRig, Target } from './fleet-rig.ts';
+import { watchTask } from './task-progress.ts';
 
 /** A task of a bench: no operation, as far as a simulated agent is concerned. */
 export type BenchTask = {
@@ -21,15 +22,21 @@ export type TaskTimes = {
   readonly signed: number;
   /** The gateway has answered that it keeps the task. */
   readonly accepted: number;
-  /** When the results were known to be stored: the first, half, 99 % and all of them. */
+  /** When the gateway had stored the results: the first, half, 99 % and all of them. */
   readonly first: number;
   readonly half: number;
   readonly most: number;
   readonly last: number;
   /** The initiator has the callback. */
   readonly told: number;
+  /** Every agent knows that its result is stored: they hear it with their next pongs. */
+  readonly known: number;
 };
 
+const withinMs = 120_000;
+/** Some pings: each agent hears it with its next pong. */
+const knownWithinMs = 15_000;
+const knownLookMs = 100;
 const hour = 3_600_000;
 const seconds30 = 30_000;
 
@@ -77,38 +84,50 @@ export function benchTask(of: {
 
 /**
  * Hands a task in and waits until its end was told and every agent knows that its result is kept.
- * Throws unless exactly one result of every host came, each a success.
+ * `onTold` is called between the two. Throws unless exactly one result of every host came, each a
+ * success.
  */
 export async function runTask(
   of: { readonly rig: FleetRig; readonly fleet: Fleet; readonly clock: Clock },
   task: BenchTask,
-  count: number,
+  { count, onTold }: { readonly count: number; readonly onTold: () => void },
 ): Promise<TaskTimes> {
-  const { rig, fleet, clock } = of;
-  const withinMs = 120_000;
-  const end = rig.callbacks.endOf(task.taskId, withinMs);
+  const { rig, clock } = of;
+  const { taskId } = task;
+  const now = () => rig.wallClock.now();
+  const end = rig.callbacks.endOf(taskId, withinMs);
   const from = rig.wallClock.now();
   const body = await task.body();
   const signed = rig.wallClock.now() - from;
   await gatewayOf(rig).submit(task.key, body);
   const accepted = rig.wallClock.now() - from;
-  const told = await end;
+  const progress = watchTask({ redis: rig.redis.client, clock, now }, { taskId, count, withinMs });
+  const [told, { first, half, most, last }] = await Promise.all([end, progress]);
+  onTold();
   requireSuccess(told.report, count);
+  const known = await knownAt(of, taskId, count);
+  return {
+    ...{ signed, accepted, first: first - from, half: half - from, most: most - from },
+    ...{ last: last - from, told: told.at - from, known: known - from },
+  };
+}
+
+/** When the last agent was told that its result is stored. Throws unless each was, exactly once. */
+async function knownAt(
+  { fleet, clock }: { readonly fleet: Fleet; readonly clock: Clock },
+  taskId: string,
+  count: number,
+): Promise<number> {
   const stored: number[] = [];
-  const until = clock.monotonic() + 10_000;
+  const until = clock.monotonic() + knownWithinMs;
   while (stored.length < count && clock.monotonic() < until) {
-    stored.push(...(await fleet.timesOf(task.taskId)).storedAt);
-    if (stored.length < count) await clock.sleep(20);
+    for (const at of (await fleet.timesOf(taskId)).storedAt) stored.push(at);
+    if (stored.length < count) await clock.sleep(knownLookMs);
   }
   if (stored.length !== count) {
     throw new Error(`${stored.length} results of ${count} were told to be stored`);
   }
-  const times = stored.map((at) => at - from).sort((left, right) => left - right);
-  const at = (share: number) => times[Math.ceil(share * count) - 1] ?? Number.NaN;
-  return {
-    ...{ signed, accepted, first: at(Number.EPSILON), half: at(0.5), most: at(0.99), last: at(1) },
-    told: told.at - from,
-  };
+  return stored.reduce((latest, at) => Math.max(latest, at), 0);
 }
 
 function requireSuccess({ letters, taskId, failures }: TaskReport, count: number): void {

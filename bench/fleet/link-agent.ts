@@ -45,8 +45,10 @@ export function linkAgent(deps: LinkAgentDeps): FleetAgent {
       });
     },
     onFrame(frame) {
-      if (frame.type === 'pong') lease.onPong(frame);
-      else if (frame.type === 'dispatch') {
+      if (frame.type === 'pong') {
+        lease.onPong(frame);
+        for (const jobId of frame.stored ?? []) jobLog.stored(jobId);
+      } else if (frame.type === 'dispatch') {
         if (!done.has(frame.jobId)) jobLog.started(frame.jobId);
         done.add(frame.jobId);
         const report = instantReport(frame.jobId, { behaviour, now: clock.now() });
