@@ -17,6 +17,7 @@ import {
 import { FixpointError } from '../domain/errors.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import type { Clock } from '../platform/clock.ts';
+import { untilCached } from '../platform/control-switch.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { bodyOf } from './body.ts';
@@ -26,6 +27,8 @@ import { callTemporal } from './temporal-call.ts';
 
 export type ControlDeps = {
   readonly client: Client;
+  /** What gateways read of the switch. */
+  readonly control: { read(): Promise<ControlState | null> };
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly log: Log;
@@ -50,7 +53,7 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
     const object = workflowIds.control;
     return audited({ ...deps, kind, actor, object, detail: { reason, request: key } }, () =>
       callTemporal(deps, callMs, () =>
-        update(deps.client, {
+        update(deps, {
           ...{ key, name: stopped ? updateNames.stop : updateNames.allow },
           wish: { by: claimed ?? actor.credential, reason },
         }),
@@ -67,7 +70,7 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
     const kind = locked ? 'agent.lock' : 'agent.unlock';
     return audited({ ...deps, kind, actor, object, detail: { reason, request: key } }, () =>
       callTemporal(deps, callMs, () =>
-        update(deps.client, {
+        update(deps, {
           ...{ key, name: locked ? updateNames.lockAgent : updateNames.unlockAgent },
           wish: { agentId: object, by: claimed ?? actor.credential, reason },
         }),
@@ -93,19 +96,24 @@ async function readState(client: Client): Promise<ControlState> {
  * same wish under the same key is done once, whenever it comes again; the answer is then that of the
  * first, or the state as it is if that was long ago.
  */
-function update<Update extends ControlUpdate | LockUpdate>(
-  client: Client,
+async function update<Update extends ControlUpdate | LockUpdate>(
+  { client, control, clock }: ControlDeps,
   of: { readonly name: string; readonly wish: Update; readonly key: string },
 ): Promise<ControlState> {
   const input: ControlInput = { state: allowed };
-  return client.workflow.executeUpdateWithStart<Control, ControlState, [Update]>(of.name, {
-    args: [of.wish],
-    updateId: updateIdOf(of),
-    startWorkflowOperation: new WithStartWorkflowOperation<Control>(workflowTypes.control, {
-      workflowId: workflowIds.control,
-      taskQueue: taskQueues.workflows,
-      args: [input],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-    }),
-  });
+  const changed = await client.workflow.executeUpdateWithStart<Control, ControlState, [Update]>(
+    of.name,
+    {
+      args: [of.wish],
+      updateId: updateIdOf(of),
+      startWorkflowOperation: new WithStartWorkflowOperation<Control>(workflowTypes.control, {
+        workflowId: workflowIds.control,
+        taskQueue: taskQueues.workflows,
+        args: [input],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    },
+  );
+  await untilCached({ client, cached: () => control.read(), clock }, changed);
+  return changed;
 }

@@ -15,6 +15,7 @@ import { runProgram } from '../platform/program.ts';
 import { Shutdown } from '../platform/shutdown.ts';
 import { quickReconnect, temporalOptions } from '../platform/temporal.ts';
 import { connectRedis } from '../redis/connect.ts';
+import { controlCache } from '../redis/control-cache.ts';
 import { Deliveries } from '../redis/deliveries.ts';
 import { durabilityFlaws } from '../redis/durability.ts';
 import { Intake } from '../redis/intake.ts';
@@ -66,6 +67,7 @@ function apiDeps(config: Config, redis: Redis, made: Made): ApiDeps {
   return {
     ...made,
     deliveries: new Deliveries(redis),
+    control: controlCache(redis),
     audit: new AuditLog({ directory: join(config.stateDir, 'audit'), writer: 'api', clock }),
     operatorSecrets: secretsOf(config.operatorToken),
     webhookSecrets: secretsOf(config.webhookSecret),

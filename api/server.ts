@@ -13,7 +13,7 @@ import type { Intake } from '../redis/intake.ts';
 import { alertRoutes } from './alert-routes.ts';
 import { requireBearer } from './auth.ts';
 import { callbackRoutes } from './callback-routes.ts';
-import { controlRoutes } from './control-routes.ts';
+import { type ControlDeps, controlRoutes } from './control-routes.ts';
 import { type Check, healthRoutes } from './health-routes.ts';
 import { policyRoutes } from './policy-routes.ts';
 import { asFixpointError, sendProblem } from './problem.ts';
@@ -24,6 +24,7 @@ export type ApiDeps = {
   readonly intake: Intake;
   readonly deliveries: Deliveries;
   readonly client: Client;
+  readonly control: ControlDeps['control'];
   readonly policies: PolicySet;
   readonly audit: AuditLog;
   readonly metrics: Metrics;

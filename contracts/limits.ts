@@ -150,6 +150,8 @@ export const limits = {
    * request may be sent again for at least as long as it takes to make that many others.
    */
   controlUpdatesKept: 500,
+  /** How long whoever throws the kill switch waits until gateways can read it: far above a write, below a call's 10 s. */
+  controlCachedMs: 6_000,
   /** Jobs an agent runs side by side. */
   agentJobsMax: 32,
   /** Failed hosts named in a report; all others are counted and have their letter. */

@@ -297,6 +297,8 @@ export type LockUpdate = {
   readonly reason: string;
 };
 export type ControlUpdate = { readonly by: string; readonly reason: string };
+/** `standing` is the revision in the cache that the state must go past. */
+export type RepublishUpdate = { readonly standing: number };
 
 /** Activities of queue `fixpoint-activities`. All are idempotent; each may be tried again freely. */
 export type CoreActivities = {

@@ -11,6 +11,7 @@ import {
   workflowTypes,
 } from '../contracts/temporal.ts';
 import type { Clock } from '../platform/clock.ts';
+import { republish, untilCached } from '../platform/control-switch.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { OpenTask } from './gateway-client.ts';
@@ -92,9 +93,7 @@ export class Janitor {
     const truth = await handle.query<ControlState>(queryNames.state);
     const standing = await control.write(truth);
     if (standing <= truth.revision) return;
-    // Only the switch itself may go past it: it knows whether it was thrown since it was asked.
-    const updateId = `${updateNames.republish}/${truth.revision}/${standing}`;
-    await handle.executeUpdate<ControlState, []>(updateNames.republish, { updateId });
+    await republish({ client }, { standing, past: truth.revision });
     log.warn({ standing, revision: truth.revision }, 'the control cache was ahead of the switch');
   }
 
@@ -120,17 +119,19 @@ export class Janitor {
   }
 
   async #lock({ agentId, reason, at }: LockWish): Promise<void> {
+    const { client, control, clock } = this.#deps;
     const update: LockUpdate = { agentId, reason, by: 'gateway' };
     const wish = `${updateNames.lockAgent}/${agentId}/${at}`;
     const failures = this.#failed.get(wish) ?? 0;
     try {
-      await this.#deps.client.workflow
+      const locked = await client.workflow
         .getHandle(workflowIds.control)
         .executeUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent, {
           args: [update],
           // A wish that cannot be read does not say which it is, and may be a new one.
           ...(at === 0 ? {} : { updateId: `${wish}/${failures}` }),
         });
+      await untilCached({ client, cached: () => control.read(), clock }, locked);
       this.#failed.delete(wish);
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError) this.#failed.set(wish, failures + 1);

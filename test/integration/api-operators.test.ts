@@ -13,6 +13,8 @@ import {
 import { readAudit } from '../../platform/audit.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import { signWebhook } from '../../platform/standard-webhooks.ts';
+import { connectRedis } from '../../redis/connect.ts';
+import { controlCache } from '../../redis/control-cache.ts';
 import { remediationStarter } from '../../workers/remediation-starter.ts';
 import { operate } from '../support/alertmanager-posts.ts';
 import { aRemediation, aReport } from '../support/builders.ts';
@@ -32,10 +34,12 @@ describe('what operators and gateways ask of the api', () => {
   let stopWorkers: () => Promise<void>;
   let letPlan: (plan: Plan) => void;
   const published: ControlState[] = [];
+  let cache: ReturnType<typeof connectRedis>;
 
   before(async () => {
     [redis, temporal] = await Promise.all([startRedis(), startTemporal()]);
     client = temporalClient(temporal.address);
+    cache = connectRedis({ url: redis.url, profile: 'background', onError: () => {} });
     api = await startTestApi({
       redisUrl: redis.url,
       client: client.client,
@@ -52,7 +56,7 @@ describe('what operators and gateways ask of the api', () => {
       recordOutcome: async () => {},
       publishControl: async (state) => {
         published.push(state);
-        return state.revision;
+        return controlCache(cache).write(state);
       },
     };
     // Temporal is killed below: what the SDK says of it is no news.
@@ -81,6 +85,7 @@ describe('what operators and gateways ask of the api', () => {
     await connection.close();
     await api.stop();
     await client.stop();
+    cache.disconnect();
     await redis.stop();
     await temporal.stop();
   });

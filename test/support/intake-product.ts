@@ -13,6 +13,7 @@ import { Metrics } from '../../platform/metrics.ts';
 import type { PolicySet } from '../../platform/policy-files.ts';
 import { quickReconnect } from '../../platform/temporal.ts';
 import { connectRedis } from '../../redis/connect.ts';
+import { controlCache } from '../../redis/control-cache.ts';
 import { Deliveries } from '../../redis/deliveries.ts';
 import { Intake } from '../../redis/intake.ts';
 import { IntakeEntries } from '../../redis/intake-entries.ts';
@@ -53,6 +54,7 @@ export async function startTestApi(of: {
       intake,
       deliveries: new Deliveries(redis),
       client: of.client,
+      control: controlCache(redis),
       policies: of.policies,
       audit: new AuditLog({ directory: join(stateDir, 'audit'), writer: 'api', clock }),
       metrics: new ApiMetrics({ intake, clock }),

@@ -62,7 +62,8 @@ describe('control workflow', () => {
         const { runId } = await handle.describe();
         assert.notEqual(runId, first.firstExecutionRunId);
       });
-      await turn('allow', 'allow-1');
+      const { revision } = await turn('allow', 'allow-1');
+      await eventually(() => assert.equal(published.at(-1)?.revision, revision));
       const before = published.length;
 
       const answers = [await lock('cloned', 'lock-1'), await turn('stop', 'stop-1')];
