@@ -28,7 +28,7 @@ const publishesMax = 10;
 
 /**
  * Goes on with a run of `control` that was begun when updates still waited for the cache: they
- * return once it says the same. Decision 31 says why no run is begun so any more.
+ * return once it says the same. Decision 32 says why no run is begun so any more.
  *
  * An update that comes again under its id is done once: within a run Temporal sees to that and
  * answers as the first time, also that it failed. It forgets all ids when the run continues as new,

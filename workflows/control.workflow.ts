@@ -34,7 +34,7 @@ const publishRetry = { initialInterval: '200 ms', backoffCoefficient: 2, maximum
  *
  * No handler waits, and no end of a publication makes a command by itself: so it does not matter
  * in which order Temporal hands over an update and the end of an activity that came together. That
- * order is not the same when a run is replayed (decision 31), and a switch that cannot be replayed
+ * order is not the same when a run is replayed (decision 32), and a switch that cannot be replayed
  * cannot be thrown.
  *
  * An update that comes again under its id is done once: within a run Temporal sees to that and
