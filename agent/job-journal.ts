@@ -269,8 +269,17 @@ export class JobJournal {
 /** What the parts of an agent need of its journal, wherever it is kept. */
 export type Journal = Pick<JobJournal, keyof JobJournal>;
 
+const dayMs = 86_400_000;
+let latest = { day: 0, name: '19700101' };
+
+/** The last one is remembered: it is asked for with each record. */
 function dayOf(unixMs: number): string {
-  return new Date(unixMs).toISOString().slice(0, 10).replaceAll('-', '');
+  const day = Math.floor(unixMs / dayMs);
+  if (latest.day !== day) {
+    const name = new Date(day * dayMs).toISOString().slice(0, 10).replaceAll('-', '');
+    latest = { day, name };
+  }
+  return latest.name;
 }
 
 function syncDirectory(path: string): void {

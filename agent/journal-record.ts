@@ -53,11 +53,12 @@ const payloadMaxBytes = 16 * 1024;
 
 /** A record as bytes: length and CRC-32 of the payload, big endian, then JSON. */
 export function encodeRecord(of: JournalRecord): Buffer {
-  const payload = Buffer.from(JSON.stringify(of), 'utf8');
-  const header = Buffer.alloc(headerBytes);
-  header.writeUInt32BE(payload.length, 0);
-  header.writeUInt32BE(crc32(payload), 4);
-  return Buffer.concat([header, payload]);
+  const text = JSON.stringify(of);
+  const bytes = Buffer.allocUnsafe(headerBytes + Buffer.byteLength(text, 'utf8'));
+  bytes.write(text, headerBytes, 'utf8');
+  bytes.writeUInt32BE(bytes.length - headerBytes, 0);
+  bytes.writeUInt32BE(crc32(bytes.subarray(headerBytes)), 4);
+  return bytes;
 }
 
 /**

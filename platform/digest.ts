@@ -1,12 +1,10 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 /** SHA-256 of UTF-8 text or bytes. */
-export const sha256 = (data: string | Uint8Array): Uint8Array =>
-  createHash('sha256').update(data).digest();
+export const sha256 = (data: string | Uint8Array): Uint8Array => hash('sha256', data, 'buffer');
 
 /** SHA-256 in hex. */
-export const sha256Hex = (data: string | Uint8Array): string =>
-  createHash('sha256').update(data).digest('hex');
+export const sha256Hex = (data: string | Uint8Array): string => hash('sha256', data, 'hex');
 
 /** How a script's content is named (design 5.6): `sha256:` and 64 hex digits. */
 export const contentDigestOf = (content: string): string => `sha256:${sha256Hex(content)}`;
