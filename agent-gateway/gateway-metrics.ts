@@ -70,7 +70,7 @@ export class GatewayMetrics {
     );
     this.#toAck = metrics.histogram(
       'fixpoint_dispatch_to_ack_seconds',
-      'From writing a job to its first ack.',
+      'From writing a job to the agent’s first word on it, which may be held for 50 ms.',
     );
     this.#heartbeat = metrics.histogram(
       'fixpoint_agent_heartbeat_delay_seconds',

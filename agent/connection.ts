@@ -156,7 +156,7 @@ export class Connection {
     this.#backoff.reset();
     const { gatewayId, sessionId } = welcome;
     this.#deps.log.info({ gatewayId, sessionId }, 'connected');
-    this.#deps.onWelcome(linkOver(socket), welcome);
+    this.#deps.onWelcome(linkOver(socket, this.#deps.clock), welcome);
   }
 
   #onClose(gateway: string, code: number): void {
@@ -192,8 +192,8 @@ function sendFrame(socket: WebSocket, frame: AgentFrame): void {
   if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame));
 }
 
-function linkOver(socket: WebSocket): Link {
-  const words = new WordLine((frame) => sendFrame(socket, frame));
+function linkOver(socket: WebSocket, clock: Clock): Link {
+  const words = new WordLine(clock, (frame) => sendFrame(socket, frame));
   return {
     get isOpen() {
       return socket.readyState === WebSocket.OPEN;

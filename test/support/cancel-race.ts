@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeRecords, type JournalRecord } from '../../agent/journal-record.ts';
 import { systemProcesses } from '../../agent/process-table.ts';
@@ -29,7 +29,9 @@ export async function cancelAgainstExit(
     const race = async () => {
       const sleep = (systemClock.random() * 0.1).toFixed(3);
       const jobId = gateway.dispatch(host.order(`sleep ${sleep}\n`));
-      await eventually(() => assert.ok(isRunning(gateway, jobId)), { withinMs: 30_000 });
+      // Not the agent's word: that is not told of a script which is over at once.
+      const pidFile = join(host.root, 'jobs', jobId, 'pid');
+      await eventually(() => assert.ok(existsSync(pidFile)), { withinMs: 30_000 });
       await systemClock.sleep(systemClock.random() * 200);
       gateway.send({ type: 'cancel', jobId, reason: 'operator' });
       reports.set(jobId, await gateway.result(jobId, 1, 60_000));
