@@ -8,8 +8,15 @@ local ranks = { queued = 0, dispatched = 1, acked = 2, running = 3 }
 local final = 9
 
 -- Of a row (JSON of a report). Its quotes are escaped inside a text, so that none can look like a state.
+-- Remembered: jobs that wait, or were sent, have one row all together.
+local known_ranks = {}
 local function rank_of(row)
-  return ranks[string.match(row, '"state":"([a-z_]+)"')] or final
+  local rank = known_ranks[row]
+  if not rank then
+    rank = ranks[string.match(row, '"state":"([a-z_]+)"')] or final
+    known_ranks[row] = rank
+  end
+  return rank
 end
 
 -- Takes a final job out of its agent's queue.
