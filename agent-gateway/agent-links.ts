@@ -233,6 +233,11 @@ export class AgentLinks {
   }
 
   #pong(session: Session, { id, sequence, clockOffsetMs: told }: Ping): void {
+    // Another one has its name by now: its host was lost or set up anew.
+    if (this.#deps.inventory.byId(session.agentId) === undefined) {
+      session.end('not_enrolled', refusedRetryMs);
+      return;
+    }
     const clockOffsetMs = told ?? null;
     if (clockOffsetMs !== null && session.clockOffsetMs === null) {
       const { agentId } = session;

@@ -126,6 +126,26 @@ describe('enrolment', () => {
     await link.cut();
   });
 
+  /** Why a link is ended, at the hello or at a ping. */
+  const cutOff = (link: FakeAgent) =>
+    eventually(() => {
+      link.say({ type: 'ping', id: 1 });
+      const [bye] = link.all('bye');
+      assert.ok(bye, 'it is still here');
+      return bye.reason;
+    });
+
+  it('an agent that is here while another takes its name is cut off at its next ping', async () => {
+    const first = await hosts.enrol((await aToken(host, { name: 'db2' })).token);
+    const link = await FakeAgent.dial(host.agentPort, first);
+    link.hello(first);
+    await link.ping();
+
+    await hosts.enrol((await aToken(host, { name: 'db2', replace: true })).token);
+
+    assert.equal(await cutOff(link), 'not_enrolled');
+  });
+
   it('a name that is taken is refused, unless the token replaces who has it', async () => {
     const first = await hosts.enrol((await aToken(host, { name: 'db1' })).token);
     const taken = await host.call({
@@ -140,7 +160,7 @@ describe('enrolment', () => {
     assert.notEqual(second.agentId, first.agentId);
     const link = await FakeAgent.dial(host.agentPort, first);
     link.hello(first);
-    assert.equal((await link.heard('bye')).reason, 'not_enrolled');
+    assert.equal(await cutOff(link), 'not_enrolled');
     const view = await eventually(async () =>
       agentView.parse((await host.call({ path: '/v1/agents/db1' })).body),
     );
