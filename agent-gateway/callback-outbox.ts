@@ -147,15 +147,19 @@ export class CallbackOutbox {
         // The task was kept for days and is gone: there is nothing left to tell.
         return await this.#finish(entry, () => this.#deps.outbox.bury(entry, 'task_gone'));
       }
-      await this.#deliver(waiting, task, task.callbackUrl);
+      const url = URL.parse(task.callbackUrl);
+      if (url === null) {
+        return await this.#finish(entry, () => this.#deps.outbox.bury(entry, 'bad_address'));
+      }
+      await this.#deliver(waiting, task, url);
     } catch (error) {
       this.#deps.log.warn({ error, taskId: entry.taskId }, 'a callback will be tried again');
       this.#later(waiting);
     }
   }
 
-  async #deliver(waiting: Waiting, task: Task, url: string): Promise<void> {
-    const receiver = new URL(url).host;
+  async #deliver(waiting: Waiting, task: Task, url: URL): Promise<void> {
+    const receiver = url.host;
     const busy = this.#busy.get(receiver) ?? 0;
     if (busy >= atOncePerReceiver) {
       const parked = this.#parked.get(receiver) ?? [];
@@ -181,18 +185,18 @@ export class CallbackOutbox {
     else this.#parked.delete(receiver);
   }
 
-  async #post(waiting: Waiting, task: Task, url: string): Promise<void> {
+  async #post(waiting: Waiting, task: Task, url: URL): Promise<void> {
     const { entry, attempt } = waiting;
     const { outbox, metrics, clock, log, secret } = this.#deps;
     await outbox.touch(entry.id);
     this.#deps.crash('before-callback');
     const { taskId } = entry;
-    const refusal = egressRefusal(new URL(url), this.#deps.egressAllow);
+    const refusal = egressRefusal(url, this.#deps.egressAllow);
     const reference = task.reference ?? '';
     const answer =
       refusal === null
         ? await sendCallback({
-            ...{ url, taskId, secret, clock, signal: this.#ending.signal },
+            ...{ url: url.href, taskId, secret, clock, signal: this.#ending.signal },
             callback: { type: 'task.finished', reference, report: taskReportOf(task) },
           })
         : ({ kind: 'failed', why: `${refusal.value} ${refusal.fix}` } as const);

@@ -111,6 +111,21 @@ describe('callbacks of the gateway', () => {
     assert.equal(other.received.length, 0);
   });
 
+  it('what is no address becomes a dead letter at once', async () => {
+    const receiver = await receive(500);
+    const { body } = await finish('key-damaged', receiver.url);
+    const { taskId } = body as TaskReport;
+    await receiver.got(1);
+
+    await host.redis.hset(`fx:{t:${taskId}}:task`, 'callbackUrl', 'damaged');
+
+    await eventually(async () => {
+      const letters = await host.redis.xrange('fx:outbox:dead', '-', '+');
+      const [, fields = []] = letters.find(([, each]) => each.includes(taskId)) ?? [];
+      assert.equal(fields.at(-1), 'bad_address');
+    });
+  });
+
   it('receivers that do not answer hold up nobody else', async () => {
     const [silent, quick] = [await receive('silent'), await receive(204)];
     for (let number = 0; number < 20; number += 1) await finish(`key-silent-${number}`, silent.url);
