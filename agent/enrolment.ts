@@ -98,9 +98,13 @@ export async function enrolPatiently(
  */
 async function askedOfAny(token: AgentToken, clock: Clock) {
   let failure: unknown;
+  // Of several the one that may pass is told, whatever their order: then a host tries on.
+  const failed = (error: unknown) => {
+    if (!isWorthAnotherTry(failure)) failure = error;
+  };
   for (const gateway of token.gateways) {
     const trusted = await firstTrust(token, gateway).catch((error: unknown) => {
-      failure = error;
+      failed(error);
       return null;
     });
     if (trusted === null) continue;
@@ -116,7 +120,7 @@ async function askedOfAny(token: AgentToken, clock: Clock) {
       return { key, journalId, trusted, answer };
     } catch (error) {
       if (!isWorthAnotherTry(error)) throw error;
-      failure = error;
+      failed(error);
     }
   }
   throw failure;

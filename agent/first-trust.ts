@@ -56,6 +56,11 @@ function vouchedFor(token: AgentToken, gateway: string, told: TrustEnvelope | nu
       },
     );
   }
+  if (first.why === 'unreadable') {
+    throw new FixpointError('forbidden', `the trust bundle of ${gateway} cannot be read`, {
+      hint: 'it is sealed by a key that the token names: is this agent older than the gateway? Copy the newer program to this host',
+    });
+  }
   throw new FixpointError(
     'forbidden',
     `the trust bundle of ${gateway} is not sealed by the signing keys that the token names`,

@@ -91,6 +91,20 @@ describe('the first trust of a host, enrolled by a gateway', () => {
     });
   }
 
+  it('that is refused beside one that is away leaves the host to try on, in whatever order', async () => {
+    const { token } = await aToken(host);
+    evil.bundle = await aTrust({ serial: 2 });
+    const away = 'wss://127.0.0.1:1';
+
+    for (const gateways of [
+      [away, evil.url],
+      [evil.url, away],
+    ]) {
+      await assert.rejects(enrolBy(gateways, 'patient', token), { code: 'upstream_unavailable' });
+    }
+    nothingIsKept('patient');
+  });
+
   it('that is refused ends the command with status 2, why, and what to do', async () => {
     const { token } = await aToken(host);
     evil.bundle = await aTrust({ serial: 9, keys: [mine] });
