@@ -52,12 +52,10 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
     const kind = stopped ? 'control.stop' : 'control.allow';
     const object = workflowIds.control;
     return audited({ ...deps, kind, actor, object, detail: { reason, request: key } }, () =>
-      callTemporal(deps, callMs, () =>
-        update(deps, {
-          ...{ key, name: stopped ? updateNames.stop : updateNames.allow },
-          wish: { by: claimed ?? actor.credential, reason },
-        }),
-      ),
+      update(deps, {
+        ...{ key, name: stopped ? updateNames.stop : updateNames.allow },
+        wish: { by: claimed ?? actor.credential, reason },
+      }),
     );
   });
   app.put('/v1/control/agents/:agentId', async (request) => {
@@ -69,12 +67,10 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
     const key = requestKeyOf(request, deps.clock);
     const kind = locked ? 'agent.lock' : 'agent.unlock';
     return audited({ ...deps, kind, actor, object, detail: { reason, request: key } }, () =>
-      callTemporal(deps, callMs, () =>
-        update(deps, {
-          ...{ key, name: locked ? updateNames.lockAgent : updateNames.unlockAgent },
-          wish: { agentId: object, by: claimed ?? actor.credential, reason },
-        }),
-      ),
+      update(deps, {
+        ...{ key, name: locked ? updateNames.lockAgent : updateNames.unlockAgent },
+        wish: { agentId: object, by: claimed ?? actor.credential, reason },
+      }),
     );
   });
 }
@@ -92,18 +88,17 @@ async function readState(client: Client): Promise<ControlState> {
 }
 
 /**
- * Returns once the gateways' cache says the same. A switch that was never used is made first. The
- * same wish under the same key is done once, whenever it comes again; the answer is then that of the
- * first, or the state as it is if that was long ago.
+ * Returns once the gateways' cache says the same, with what it says. The same wish under the same
+ * key is done once, whenever it comes again.
  */
 async function update<Update extends ControlUpdate | LockUpdate>(
-  { client, control, clock }: ControlDeps,
+  deps: ControlDeps,
   of: { readonly name: string; readonly wish: Update; readonly key: string },
 ): Promise<ControlState> {
-  const input: ControlInput = { state: allowed };
-  const changed = await client.workflow.executeUpdateWithStart<Control, ControlState, [Update]>(
-    of.name,
-    {
+  const { client, control, clock } = deps;
+  const input: ControlInput = { state: await seed(control) };
+  const changed = await callTemporal(deps, callMs, () =>
+    client.workflow.executeUpdateWithStart<Control, ControlState, [Update]>(of.name, {
       args: [of.wish],
       updateId: updateIdOf(of),
       startWorkflowOperation: new WithStartWorkflowOperation<Control>(workflowTypes.control, {
@@ -112,8 +107,21 @@ async function update<Update extends ControlUpdate | LockUpdate>(
         args: [input],
         workflowIdConflictPolicy: 'USE_EXISTING',
       }),
-    },
+    }),
   );
-  await untilCached({ client, cached: () => control.read(), clock }, changed);
-  return changed;
+  return callTemporal(deps, callMs, () =>
+    untilCached({ client, cached: () => control.read(), clock }, changed),
+  );
+}
+
+/**
+ * What a switch that does not run yet begins with: a Temporal that lost it is told by the cache, so
+ * that what was stopped or locked stays so. While the cache cannot be asked that is a stop.
+ */
+async function seed(control: ControlDeps['control']): Promise<ControlState> {
+  try {
+    return (await control.read()) ?? allowed;
+  } catch {
+    return { ...allowed, stopped: true, reason: 'the control state before could not be read' };
+  }
 }

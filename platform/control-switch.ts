@@ -10,34 +10,39 @@ import {
 import { FixpointError } from '../domain/errors.ts';
 import type { Clock } from './clock.ts';
 
-export type ControlDeps = {
+export type ControlView = {
   readonly client: Client;
   /** What gateways read, or null if nothing can be read there. */
   readonly cached: () => Promise<ControlState | null>;
   readonly clock: Clock;
 };
 
-const handleOf = ({ client }: ControlDeps) => client.workflow.getHandle(workflowIds.control);
-
 const lookMaxMs = 200;
 
 /**
- * Resolves once gateways can read `changed`, or what came after it. Something in the cache that the
- * switch never said, a stranger's write or one from before a clock went back, is gone past. Rejects
- * with `upstream_unavailable` if that takes longer than `limits.controlCachedMs`: then gateways may
- * not know of the change, which stands in the switch all the same and is published when it can be.
+ * Resolves once gateways can read `changed`, or what came after it, to what they read. Something in
+ * the cache that the switch never said, a stranger's write or one from before a clock went back, is
+ * gone past. Rejects with `upstream_unavailable` if that takes longer than `limits.controlCachedMs`:
+ * then gateways may not know of the change, which stands in the switch all the same and is
+ * published when it can be.
  */
-export async function untilCached(deps: ControlDeps, changed: ControlState): Promise<void> {
-  const { clock } = deps;
+export async function untilCached(view: ControlView, changed: ControlState): Promise<ControlState> {
+  const { clock, client } = view;
   const until = clock.monotonic() + limits.controlCachedMs;
-  let due = changed.revision;
+  let due = changed;
   for (let waitMs = 10; ; waitMs = Math.min(waitMs * 2, lookMaxMs)) {
-    const standing = (await deps.cached())?.revision;
-    if (standing === due) return;
-    if (isRevision(standing) && standing > due) {
-      const truth = await handleOf(deps).query<ControlState>(queryNames.state);
-      if (truth.revision >= standing) return;
-      due = (await republish(deps, { standing, past: truth.revision })).revision;
+    // A Redis that is away is looked at again.
+    const standing = (await view.cached().catch(() => null))?.revision;
+    if (standing === due.revision) return due;
+    if (isRevision(standing) && standing > due.revision) {
+      const truth = await client.workflow
+        .getHandle(workflowIds.control)
+        .query<ControlState>(queryNames.state);
+      if (truth.revision === standing) return truth;
+      due =
+        truth.revision > standing
+          ? truth
+          : await republish(view, { standing, past: truth.revision });
     }
     if (clock.monotonic() > until) {
       throw new FixpointError('upstream_unavailable', 'gateways may not know of it yet', {
@@ -53,10 +58,10 @@ export async function untilCached(deps: ControlDeps, changed: ControlState): Pro
  * again for the same it is done once. Returns before it is published.
  */
 export const republish = (
-  deps: Pick<ControlDeps, 'client'>,
+  { client }: Pick<ControlView, 'client'>,
   of: { readonly standing: number; readonly past: number },
 ): Promise<ControlState> =>
-  deps.client.workflow
+  client.workflow
     .getHandle(workflowIds.control)
     .executeUpdate<ControlState, [RepublishUpdate]>(updateNames.republish, {
       args: [{ standing: of.standing }],

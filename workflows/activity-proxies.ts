@@ -16,6 +16,15 @@ export const core = proxyActivities<CoreActivities>({
   retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '30 s' },
 });
 
+/** Publishes the kill switch, tried again until it works: soon, because a stop waits for it. */
+export const publishing = ({ summary }: Summary) =>
+  proxyActivities<Pick<CoreActivities, 'publishControl'>>({
+    taskQueue: taskQueues.activities,
+    startToCloseTimeout: '3 s',
+    retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '2 s' },
+    summary,
+  });
+
 /** Plans, tried again while the inventory or its Redis is away, at most `planMs` in all. */
 export const planning = (clocks: Clocks, { summary }: Summary) =>
   proxyActivities<Pick<CoreActivities, 'planTargets'>>({

@@ -5,21 +5,13 @@ import {
   continueAsNew,
   currentUpdateInfo,
   setCurrentDetails,
-  setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
 import { limits } from '../contracts/limits.ts';
-import type { ControlInput, ControlState, ControlUpdate } from '../contracts/temporal.ts';
+import type { ControlInput, ControlState } from '../contracts/temporal.ts';
 import { core } from './activity-proxies.ts';
-import { detailsOf, refuseTooMany, withLock, without } from './control-locks.ts';
-import {
-  allowUpdate,
-  controlStateQuery,
-  lockAgentUpdate,
-  republishUpdate,
-  stopUpdate,
-  unlockAgentUpdate,
-} from './control-messages.ts';
+import { detailsOf } from './control-locks.ts';
+import { handleMessages } from './control-messages.ts';
 
 /** Updates after which this run hands over to a fresh one: far below every limit of a run. */
 const updatesMax = limits.controlUpdatesKept;
@@ -67,21 +59,7 @@ export async function controlAwaiting(input: ControlInput): Promise<never> {
       `gateways may not know of it: ${publishesMax} times somebody else wrote the control state in Redis meanwhile`,
     );
   };
-  const throwSwitch = (stopped: boolean, { by, reason }: ControlUpdate) =>
-    change({ stopped, reason, by, at: Date.now() }, `${stopped ? 'stop' : 'allow'} · ${by}`);
-  setHandler(controlStateQuery, () => state);
-  setHandler(stopUpdate, (update) => throwSwitch(true, update));
-  setHandler(allowUpdate, (update) => throwSwitch(false, update));
-  setHandler(
-    lockAgentUpdate,
-    (update) =>
-      change({ locked: withLock(state, update) }, `lock ${update.agentId} · ${update.by}`),
-    { validator: (update) => refuseTooMany(state, update) },
-  );
-  setHandler(unlockAgentUpdate, ({ agentId, by }) =>
-    change({ locked: without(state, agentId) }, `unlock ${agentId} · ${by}`),
-  );
-  setHandler(republishUpdate, () => change({}, 'publish again'));
+  handleMessages(() => state, change);
   setCurrentDetails(detailsOf(state));
   // A fresh installation has no cache yet, and missing means stopped (invariant 4). What cannot be
   // published now the janitor finds and asks for again.

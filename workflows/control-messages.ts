@@ -1,4 +1,4 @@
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
+import { defineQuery, defineUpdate, setHandler } from '@temporalio/workflow';
 import {
   type ControlState,
   type ControlUpdate,
@@ -7,12 +7,37 @@ import {
   type RepublishUpdate,
   updateNames,
 } from '../contracts/temporal.ts';
+import { refuseTooMany, withLock, without } from './control-locks.ts';
 
-export const stopUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateNames.stop);
-export const allowUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateNames.allow);
-export const lockAgentUpdate = defineUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent);
-export const unlockAgentUpdate = defineUpdate<ControlState, [LockUpdate]>(updateNames.unlockAgent);
-export const republishUpdate = defineUpdate<ControlState, [RepublishUpdate?]>(
-  updateNames.republish,
-);
-export const controlStateQuery = defineQuery<ControlState>(queryNames.state);
+const stopUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateNames.stop);
+const allowUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateNames.allow);
+const lockAgentUpdate = defineUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent);
+const unlockAgentUpdate = defineUpdate<ControlState, [LockUpdate]>(updateNames.unlockAgent);
+const republishUpdate = defineUpdate<ControlState, [RepublishUpdate?]>(updateNames.republish);
+const stateQuery = defineQuery<ControlState>(queryNames.state);
+
+/** What an update changes, what of it people read, and the revision that the new state must go past. */
+export type Change = (
+  next: Partial<ControlState>,
+  summary: string,
+  past?: number,
+) => ControlState | Promise<ControlState>;
+
+/** Answers the updates and the query of the control workflow: each update is one `change` of `state`. */
+export function handleMessages(state: () => ControlState, change: Change): void {
+  const throwSwitch = (stopped: boolean, { by, reason }: ControlUpdate) =>
+    change({ stopped, reason, by, at: Date.now() }, `${stopped ? 'stop' : 'allow'} · ${by}`);
+  setHandler(stateQuery, state);
+  setHandler(stopUpdate, (update) => throwSwitch(true, update));
+  setHandler(allowUpdate, (update) => throwSwitch(false, update));
+  setHandler(
+    lockAgentUpdate,
+    (update) =>
+      change({ locked: withLock(state(), update) }, `lock ${update.agentId} · ${update.by}`),
+    { validator: (update) => refuseTooMany(state(), update) },
+  );
+  setHandler(unlockAgentUpdate, ({ agentId, by }) =>
+    change({ locked: without(state(), agentId) }, `unlock ${agentId} · ${by}`),
+  );
+  setHandler(republishUpdate, (of) => change({}, 'publish again', of?.standing));
+}

@@ -8,6 +8,7 @@ import {
   type Plan,
   type RemediationResult,
   taskQueues,
+  workflowIds,
   workflowTypes,
 } from '../../contracts/temporal.ts';
 import { readAudit } from '../../platform/audit.ts';
@@ -172,6 +173,29 @@ describe('what operators and gateways ask of the api', () => {
     );
   });
 
+  it('a lock releases no stop, and a stop no lock, where Temporal has lost the switch', async () => {
+    const put = async (path: string, body: object) => {
+      const answer = await operate(api.url, path, { method: 'PUT', body });
+      return (await answer.json()) as ControlState;
+    };
+    const lose = () => client.client.workflow.getHandle(workflowIds.control).terminate('lost');
+    const lock = { locked: true, reason: 'a copied disk' };
+    await put('/v1/control', { stopped: true, reason: 'storm' });
+    await lose();
+
+    const locked = await put('/v1/control/agents/0123456789ab', lock);
+    await lose();
+    const stopped = await put('/v1/control', { stopped: true, reason: 'again' });
+
+    assert.equal(locked.stopped, true);
+    assert.deepEqual(
+      [stopped.stopped, stopped.locked?.map(({ agentId }) => agentId)],
+      [true, ['0123456789ab']],
+    );
+    await put('/v1/control', { stopped: false, reason: 'over' });
+    await put('/v1/control/agents/0123456789ab', { locked: false, reason: 'over' });
+  });
+
   it('a request that comes again with its key joins the first, and undoes nothing that came between', async () => {
     const put = async (path: string, body: object, key: string) => {
       const headers = { 'idempotency-key': key };
@@ -193,7 +217,8 @@ describe('what operators and gateways ask of the api', () => {
     const again = await put('/v1/control', { stopped: true }, 'stop-of-a-test');
     await put(path, lock, 'lock-of-a-test');
 
-    assert.deepEqual(again, [status, stopped], 'the answer is that of the first');
+    assert.deepEqual([status, stopped.stopped], [200, true]);
+    assert.deepEqual([again[0], again[1].stopped], [200, false], 'what gateways read by now');
     assert.equal(await updates(), before + 4);
     const shown = (await (await operate(api.url, '/v1/control')).json()) as ControlState;
     assert.deepEqual([shown.stopped, shown.locked], [false, []]);

@@ -73,13 +73,36 @@ async function commandsOf(activations: readonly Jobs[]): Promise<readonly string
 }
 
 describe('the control workflow', () => {
+  const before = [begin, [published(1)], [stop('first')]];
+  const sameOrder = async (
+    ...of: { readonly apart: readonly Jobs[]; readonly together: Jobs }[]
+  ) => {
+    for (const { apart, together } of of) {
+      const commands = await commandsOf([...before, ...apart]);
+      assert.deepEqual(commands, await commandsOf([...before, together]));
+      assert.ok(commands.includes('accept third'));
+    }
+  };
+
   it('makes the same commands whether an update comes after the end of a publication, or as one with it', async () => {
-    const before = [begin, [published(1)], [stop('first')]];
+    await sameOrder({
+      apart: [[published(2)], [stop('third')]],
+      together: [stop('third'), published(2)],
+    });
+  });
 
-    const apart = await commandsOf([...before, [published(2)], [stop('second')]]);
-    const together = await commandsOf([...before, [stop('second'), published(2)]]);
+  it('the same where the switch was thrown again while that publication ran', async () => {
+    before.push([stop('second')]);
 
-    assert.deepEqual(apart, together);
-    assert.ok(apart.includes('accept second'));
+    await sameOrder(
+      { apart: [[published(2)], [stop('third')]], together: [stop('third'), published(2)] },
+      { apart: [[published(3)], [stop('third')]], together: [stop('third'), published(3)] },
+    );
+  });
+
+  it('publishes a stop at once, also while an older publication is not over', async () => {
+    const commands = await commandsOf([begin, [stop('first')], [stop('second')]]);
+
+    assert.equal(commands.filter((command) => command === 'scheduleActivity').length, 3);
   });
 });

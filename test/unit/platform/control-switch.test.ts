@@ -34,9 +34,10 @@ function aSwitch(of: { readonly truth: number; readonly looks: readonly unknown[
   const client = { workflow: { getHandle: () => handle } } as unknown as Client; // All it is asked for.
   const cached = async () => {
     const revision = looks.length > 1 ? looks.shift() : looks[0];
+    if (revision === 'away') throw new Error('Redis is away');
     return revision === null ? null : stateOf(revision as number); // Damage is no number.
   };
-  return { asked, clock, deps: { client, cached, clock } };
+  return { asked, clock, left: () => looks.length, deps: { client, cached, clock } };
 }
 
 describe('whoever throws the kill switch', () => {
@@ -48,12 +49,26 @@ describe('whoever throws the kill switch', () => {
     assert.deepEqual(asked, []);
   });
 
-  it('has not to wait for a change that another one has overtaken', async () => {
+  it('has not to wait for a change that another one has overtaken, and hears of that one', async () => {
     const { deps, asked } = aSwitch({ truth: 9, looks: [9] });
 
-    await untilCached(deps, stateOf(7));
+    const state = await untilCached(deps, stateOf(7));
 
-    assert.deepEqual(asked, []);
+    assert.deepEqual([state.revision, asked], [9, []]);
+  });
+
+  it('waits for the one that goes past a stranger’s state, if that was asked for by another', async () => {
+    const { deps, asked, left } = aSwitch({ truth: 9, looks: [8, 8, 9] });
+
+    const state = await untilCached(deps, stateOf(7));
+
+    assert.deepEqual([state.revision, asked, left()], [9, [], 1]);
+  });
+
+  it('looks again at a Redis that was away', async () => {
+    const { deps } = aSwitch({ truth: 7, looks: ['away', 'away', 7] });
+
+    assert.equal((await untilCached(deps, stateOf(7))).revision, 7);
   });
 
   it('goes past what stands in the cache and never was the switch’s', async () => {
