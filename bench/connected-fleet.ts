@@ -13,12 +13,19 @@ export const instant: Behaviour = { seed: 1, durationMs: 0, failureRate: 0, exit
 export async function connectedFleet(
   deps: BenchDeps,
   rig: FleetRig,
-  of: { readonly agents: number; readonly mode: FleetMode; readonly behaviour: Behaviour },
+  of: {
+    readonly agents: number;
+    readonly mode: FleetMode;
+    readonly behaviour: Behaviour;
+    /** Of the rig's agents, the first that is this fleet's; 0 if it has them all. */
+    readonly from?: number;
+  },
 ): Promise<{ readonly fleet: Fleet; readonly connectMs: number }> {
   const { clock } = deps;
   const from = clock.monotonic();
   const fleet = await Fleet.start(clock, {
-    ...{ shards: rig.files.shards, count: of.agents, mode: of.mode, behaviour: of.behaviour },
+    ...{ shards: rig.files.shards, count: of.agents, ...(of.from ? { from: of.from } : {}) },
+    ...{ mode: of.mode, behaviour: of.behaviour },
     ...{ authority: rig.files.authority.certificate, trustFile: rig.trustFile },
     gateways: rig.gateways.map(({ agentUrl }) => agentUrl),
   });

@@ -128,7 +128,7 @@ function addReconnect(program: Command, deps: BenchDeps, report: Report): void {
 function addInterference(program: Command, deps: BenchDeps, report: Report): void {
   type Options = {
     readonly agents: number;
-    readonly seconds: number;
+    readonly tasks: number;
     readonly rate: number;
     readonly result?: string;
   };
@@ -136,7 +136,7 @@ function addInterference(program: Command, deps: BenchDeps, report: Report): voi
     .command('interference')
     .description('one-host commands beside a task of all hosts')
     .option('--agents <n>', 'simulated agents', whole(2, agentsMax), 10_000)
-    .option('--seconds <n>', 'how long big tasks follow one another', whole(1, 600), 20)
+    .option('--tasks <n>', 'tasks of all of them, one after the other', whole(1, 100), 6)
     .option('--rate <n>', 'one-host commands a second', between(0.1, 100), 10)
     .option(...resultOption)
     .action((options: Options) =>

@@ -3,12 +3,12 @@ import { atMost, type Bar, exactly } from './bars.ts';
 import { connectedFleet, instant } from './connected-fleet.ts';
 import { type Figures, figuresOf } from './figures.ts';
 import { type BenchDeps, type FleetRig, startFleetRig } from './fleet-rig.ts';
-import { rigTask } from './fleet-task.ts';
+import { type BenchTask, rigTask } from './fleet-task.ts';
 
 export type InterferenceOptions = {
   readonly agents: number;
-  /** How long big tasks follow one another, at least. */
-  readonly seconds: number;
+  /** Big tasks, one after the other. */
+  readonly tasks: number;
   /** One-host commands a second, whatever becomes of the others. */
   readonly rate: number;
 };
@@ -25,52 +25,64 @@ export type InterferenceResult = {
 
 const endWithinMs = 120_000;
 const aloneSeconds = 10;
+/** Hosts of the one-host commands, in a process of their own: as on hosts, nobody else's jobs are before theirs. */
+const apart = 20;
 
-/** One-host commands while nothing else runs, and while tasks of all hosts do. */
+/** One-host commands while nothing else runs, and while tasks of all other hosts do. */
 export async function measureInterference(
   deps: BenchDeps,
   options: InterferenceOptions,
 ): Promise<InterferenceResult> {
   const { clock, say } = deps;
-  const rig = await startFleetRig(deps, { agents: options.agents, gateways: 1 });
-  const { fleet } = await connectedFleet(deps, rig, {
-    ...{ agents: options.agents, mode: 'whole', behaviour: instant },
+  const { agents, rate } = options;
+  const rig = await startFleetRig(deps, { agents: agents + apart, gateways: 1 });
+  const like = { mode: 'whole', behaviour: instant } as const;
+  const { fleet } = await connectedFleet(deps, rig, { ...like, agents });
+  const { fleet: hosts } = await connectedFleet(deps, rig, {
+    ...like,
+    agents: apart,
+    from: agents,
   });
-  const { rate } = options;
-  await bigTask(rig, 'bench/interference/warm-up');
-  await singles(deps, rig, { series: 'warm-up', rate, until: clock.monotonic() + 2_000 });
+  const crowd = rig.targets.slice(0, agents);
+  const single = { targets: rig.targets.slice(agents), rate };
+  await bigTask(rig, await prepared(rigTask(rig, 'bench/interference/warm-up', crowd)));
+  await singles(deps, rig, { ...single, series: 'warm-up', until: clock.monotonic() + 2_000 });
   say('one-host commands alone');
   const until = clock.monotonic() + aloneSeconds * 1_000;
-  const alone = await singles(deps, rig, { series: 'alone', rate, until });
-  say(`one-host commands beside tasks of ${options.agents} hosts`);
+  const alone = await singles(deps, rig, { ...single, series: 'alone', until });
+  // Signed before: this process would not hear the ends of one-host commands meanwhile.
+  const tasks: Prepared[] = [];
+  for (let task = 0; task < options.tasks; task += 1) {
+    tasks.push(await prepared(rigTask(rig, `bench/interference/${task}`, crowd)));
+  }
+  say(`one-host commands beside ${options.tasks} tasks of ${agents} hosts`);
   const bigMs: number[] = [];
   let isOver = false;
-  const bigUntil = clock.monotonic() + options.seconds * 1_000;
   const big = async () => {
-    for (let round = 0; clock.monotonic() < bigUntil || round < 2; round += 1) {
-      bigMs.push(await bigTask(rig, `bench/interference/${round}`));
-    }
+    for (const task of tasks) bigMs.push(await bigTask(rig, task));
     isOver = true;
   };
-  const [, beside] = await Promise.all([
-    big(),
-    singles(deps, rig, { series: 'beside', rate, until: bigUntil, isOver: () => isOver }),
-  ]);
-  const { startedTwice } = await fleet.status();
-  const figures = { alone: figuresOf(alone), beside: figuresOf(beside), big: figuresOf(bigMs) };
+  const beside = singles(deps, rig, { ...single, series: 'beside', isOver: () => isOver });
+  const [besideMs] = await Promise.all([beside, big()]);
+  const statuses = await Promise.all([fleet.status(), hosts.status()]);
+  const startedTwice = statuses.reduce((sum, status) => sum + status.startedTwice, 0);
+  const figures = { alone: figuresOf(alone), beside: figuresOf(besideMs), big: figuresOf(bigMs) };
   return {
     ...figures,
     startedTwice,
     bars: [
-      atMost(`one host beside ${options.agents}: p99, ms`, 100, figures.beside.p99),
+      atMost(`one host beside ${agents}: p99, ms`, 100, figures.beside.p99),
       exactly('jobs started twice', 0, startedTwice),
     ],
   };
 }
 
-async function bigTask(rig: FleetRig, key: string): Promise<number> {
-  return told(rig, { key, targets: rig.targets, from: rig.wallClock.now() });
-}
+type Prepared = { readonly task: BenchTask; readonly body: string };
+
+const prepared = async (task: BenchTask): Promise<Prepared> => ({ task, body: await task.body() });
+
+const bigTask = (rig: FleetRig, of: Prepared): Promise<number> =>
+  told(rig, { ...of, from: rig.wallClock.now() });
 
 /** Open loop: a command that is due is sent, however late the ones before it are. */
 async function singles(
@@ -78,24 +90,25 @@ async function singles(
   rig: FleetRig,
   of: {
     readonly series: string;
+    readonly targets: FleetRig['targets'];
     readonly rate: number;
-    /** Monotonic milliseconds; with `isOver`, the end is when that says so. */
-    readonly until: number;
+    /** The end: in monotonic milliseconds, or when `isOver` says so. */
+    readonly until?: number;
     readonly isOver?: () => boolean;
   },
 ): Promise<readonly number[]> {
   const begun = clock.monotonic();
   const begunUnix = rig.wallClock.now();
   const sent: Promise<number>[] = [];
-  const isOver = of.isOver ?? (() => clock.monotonic() >= of.until);
+  const isOver = of.isOver ?? (() => clock.monotonic() >= (of.until ?? 0));
   for (let index = 0; !isOver(); index += 1) {
     const due = (index * 1_000) / of.rate;
     const waitMs = begun + due - clock.monotonic();
     if (waitMs > 0) await clock.sleep(waitMs);
-    const target = rig.targets[(index * 7_919) % rig.targets.length];
+    const target = of.targets[index % of.targets.length];
     if (target === undefined) throw new Error('there are no agents');
-    const key = `bench/single/${of.series}/${index}`;
-    const one = told(rig, { key, targets: [target], from: begunUnix + due });
+    const task = rigTask(rig, `bench/single/${of.series}/${index}`, [target]);
+    const one = prepared(task).then((each) => told(rig, { ...each, from: begunUnix + due }));
     one.catch(() => undefined); // Heard below, with all of them.
     sent.push(one);
   }
@@ -103,21 +116,17 @@ async function singles(
 }
 
 /** Milliseconds from `from` until the task's end was told. Throws unless all its hosts succeeded. */
-async function told(
-  rig: FleetRig,
-  of: { readonly key: string; readonly targets: FleetRig['targets']; readonly from: number },
-): Promise<number> {
+async function told(rig: FleetRig, of: Prepared & { readonly from: number }): Promise<number> {
   const [gateway] = rig.gateways;
-  const { key, targets } = of;
-  const task = rigTask(rig, key, targets);
+  const { task, body, from } = of;
   const end = rig.callbacks.endOf(task.taskId, endWithinMs);
   end.catch(() => undefined); // Heard below, unless the submit fails first.
-  await gateway?.submit(task.key, await task.body());
+  await gateway?.submit(task.key, body);
   const { at, report } = await end;
-  requireSuccess(report, targets.length);
-  return at - of.from;
+  requireSuccess(report);
+  return at - from;
 }
 
-function requireSuccess({ letters, taskId }: TaskReport, count: number): void {
-  if (letters !== 's'.repeat(count)) throw new Error(`task ${taskId} ended as ${letters}`);
+function requireSuccess({ letters, taskId, size }: TaskReport): void {
+  if (letters !== 's'.repeat(size)) throw new Error(`task ${taskId} ended as ${letters}`);
 }

@@ -8,6 +8,8 @@ import type { Behaviour } from './simulated-executor.ts';
 
 export type FleetOptions = {
   readonly shards: readonly string[];
+  /** Of the identities, the first that is this fleet's; 0 if it is not said. */
+  readonly from?: number;
   readonly count: number;
   readonly authority: string;
   readonly trustFile: string;
@@ -43,8 +45,8 @@ export class Fleet {
     const share = Math.ceil(of.count / fleet.#members.length);
     const { count: _, ...plan } = of;
     const starts = fleet.#members.map((member, index) => {
-      const from = index * share;
-      const count = Math.min(share, of.count - from);
+      const count = Math.min(share, of.count - index * share);
+      const from = (of.from ?? 0) + index * share;
       const localAddress = `127.0.0.${index + 2}`;
       return member.port.ask({ kind: 'start', plan: { ...plan, from, count, localAddress } });
     });
