@@ -109,13 +109,15 @@ async function settle(run: RunState, of: InFlight): Promise<AttemptOutcome> {
   }
   let latest = submitted.report;
   let cancelTold = false;
+  let isCancelOwed = false;
   let pollAfterMs = Math.max(run.input.clocks.pollAfterMinMs, of.attempt.timeoutMs / 4);
   for (;;) {
     const finished = run.reports.get(of.key) ?? finishedOr(latest, null);
     if (finished !== null) return outcomeOf(finished);
     if (run.cancelRequest !== null && !cancelTold) {
       cancelTold = true;
-      await tellCancel(run, of);
+      isCancelOwed = !(await tellCancel(run, of)) && patched('cancel-told-again');
+      if (isCancelOwed) pollAfterMs = Math.min(pollAfterMs, run.input.clocks.pollAfterMinMs);
       continue;
     }
     const leftMs = of.task.deadline - Date.now();
@@ -129,7 +131,7 @@ async function settle(run: RunState, of: InFlight): Promise<AttemptOutcome> {
     if (heard || of.task.deadline - Date.now() <= 0) continue;
     const polled = await pollOrResubmit(run, of);
     // A task that was made again knows of no cancel that came before.
-    if (polled.isResubmitted) cancelTold = false;
+    if (polled.isResubmitted || isCancelOwed) cancelTold = false;
     latest = polled.report ?? latest;
     pollAfterMs *= pollGrowth;
   }
@@ -215,7 +217,8 @@ async function lastPoll(
   return outcomeOf({ ...report, letters: report.letters.replaceAll('.', 'u') }, 'deadline');
 }
 
-async function tellCancel(run: RunState, of: InFlight): Promise<void> {
+/** Whether the gateway knows. If not it is told again after each look at the task, until that has ended. */
+async function tellCancel(run: RunState, of: InFlight): Promise<boolean> {
   const { clocks } = run.input;
   const { cancelTask } = polling({
     clocks,
@@ -224,9 +227,10 @@ async function tellCancel(run: RunState, of: InFlight): Promise<void> {
   });
   try {
     await cancelTask({ key: of.key, reason: 'operator' });
+    return true;
   } catch (error) {
-    // The gateway cannot be told now; the jobs end by their own time limit and are awaited.
     activityFailure(error);
+    return false;
   }
 }
 

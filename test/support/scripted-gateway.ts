@@ -33,6 +33,8 @@ export class ScriptedGateway {
   onSubmit: (key: string, task: TaskSubmit) => Promise<void> = async () => {};
   /** A task that the submitter says was there before. */
   onAgain: (key: string) => Promise<void> | void = () => {};
+  /** Called at each try to cancel; rejects while the gateway is away. */
+  onCancel: () => Promise<void> = async () => {};
   onPoll: (key: string) => Promise<TaskReport | null> = async (key) => this.reportOf(key);
 
   reportOf(key: string): TaskReport {
@@ -68,6 +70,7 @@ export class ScriptedGateway {
         return this.onPoll(key);
       },
       cancelTask: async ({ key }) => {
+        await this.onCancel();
         this.cancelled.push(key);
       },
       recordOutcome: async ({ result }) => {

@@ -271,6 +271,32 @@ describe('remediation, at its edges', () => {
     assert.deepEqual([result.state, result.letters.restart], ['failed', letters]);
   });
 
+  it('a cancel that the gateway was away for is told again until it hears', async () => {
+    const gateway = new ScriptedGateway();
+    gateway.letters = () => (gateway.cancelled.length > 0 ? 'cc' : '..');
+    let tries = 0;
+    gateway.onCancel = async () => {
+      tries += 1;
+      // More than are made in the 15 s of the first telling.
+      if (tries <= 9) throw new Error('the gateway is away');
+    };
+
+    const { result, events } = await repairOn(environment, {
+      gateway,
+      plan: planOf(2),
+      input: { runbook: aRunbook({ steps: [aStep({ timeoutMs: 3_600_000 })] }) },
+      during: async (handle) => {
+        await eventually(() => assert.ok(gateway.submitted.length === 1));
+        await cancel(handle);
+      },
+    });
+
+    assert.deepEqual([result.state, result.letters.restart], ['cancelled', 'cc']);
+    assert.equal(gateway.cancelled.length, 1);
+    // A wait, a look and a telling more than a repair whose gateway is there.
+    assert.ok(events.length <= 80, `${events.length} events`);
+  });
+
   it('a cancel in the back-off ends it with the letters of the try before', async () => {
     const gateway = quick();
     gateway.letters = () => 'sf';
