@@ -17,7 +17,7 @@ steps:
         sleep "$2"
         echo done
       args: ["\${labels.case}", "\${labels.seconds}"]
-    timeout: 60s
+    timeout: 30s
     contract: repeatable
     retry: { attempts: 8, backoff: 500ms, on: [unreachable, unknown] }
 verify:

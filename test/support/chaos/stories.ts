@@ -52,8 +52,7 @@ export const stories: Readonly<Record<StoryName, (of: StoryOf) => Promise<string
   },
   /** An operator calls it off while the script runs. */
   async cancel(of) {
-    // Two deaths of a worker, of 15 s each, may come before its gateway hears of it.
-    await of.rig.send({ ...of, seconds: 50 });
+    await of.rig.send({ ...of, seconds: 25 });
     const id = await startedRepair(of);
     await eventually(async () => {
       const answer = await of.rig.operate(
