@@ -1,7 +1,7 @@
-import { createHash, X509Certificate } from 'node:crypto';
 import { type AgentToken, authorityAnswer } from '../contracts/enrolment.ts';
 import type { TrustEnvelope } from '../contracts/trust.ts';
 import { FixpointError } from '../domain/errors.ts';
+import { fingerprintOf } from '../platform/digest.ts';
 import { Trust } from '../platform/trust-bundle.ts';
 import { callGateway } from './gateway-call.ts';
 
@@ -24,9 +24,7 @@ export async function firstTrust(token: AgentToken, gateway: string): Promise<Fi
     ...{ gateway, path: '/v1/authority', answer: authorityAnswer },
     tls: { kind: 'anybody' },
   });
-  const authorities = told.authorities.filter((pem) =>
-    token.authorities.includes(fingerprintOf(pem)),
-  );
+  const authorities = told.authorities.filter((pem) => isNamedBy(token, pem));
   if (authorities.length === 0) {
     throw new FixpointError('forbidden', `${gateway} is not the gateway that the token names`, {
       hint: 'somebody else answers there, or its authority was changed: make another token',
@@ -70,10 +68,10 @@ function vouchedFor(token: AgentToken, gateway: string, told: TrustEnvelope | nu
   );
 }
 
-function fingerprintOf(pem: string): string {
+function isNamedBy(token: AgentToken, pem: string): boolean {
   try {
-    return createHash('sha256').update(new X509Certificate(pem).raw).digest('hex');
+    return token.authorities.includes(fingerprintOf(pem));
   } catch {
-    return ''; // No certificate: its fingerprint is in no token.
+    return false; // It is no certificate.
   }
 }

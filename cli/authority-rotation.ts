@@ -2,13 +2,9 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { z } from 'zod';
 import { FixpointError } from '../domain/errors.ts';
-import {
-  createAuthority,
-  fingerprintOf,
-  issueCertificate,
-  type KeyPair,
-} from '../platform/authority.ts';
+import { createAuthority, issueCertificate, type KeyPair } from '../platform/authority.ts';
 import type { Clock } from '../platform/clock.ts';
+import { fingerprintOf } from '../platform/digest.ts';
 import { signingKeysIn } from '../platform/signing-key.ts';
 import { Trust } from '../platform/trust-bundle.ts';
 import { sealTrust } from '../platform/trust-seal.ts';

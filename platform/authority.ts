@@ -1,10 +1,9 @@
 // @peculiar/x509 resolves its parts through decorators' metadata, which this import provides.
 import 'reflect-metadata';
-import { webcrypto, X509Certificate } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { limits } from '../contracts/limits.ts';
 import type { Clock } from './clock.ts';
-import { sha256Hex } from './digest.ts';
 
 /**
  * The small authority behind the agent link. An agent's identity is a URI in its certificate
@@ -112,9 +111,6 @@ export async function signCertificate(of: {
     notAfter: certificate.notAfter.getTime(),
   };
 }
-
-/** SHA-256 of a certificate (DER), hex: what tokens and the register name an authority by. */
-export const fingerprintOf = (pem: string): string => sha256Hex(new X509Certificate(pem).raw);
 
 function validity(clock: Clock, lifeMs: number) {
   // The first bit is cleared, so that DER does not read a negative number.

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { fingerprintOf } from '../../../platform/authority.ts';
+import { fingerprintOf } from '../../../platform/digest.ts';
 import { Trust } from '../../../platform/trust-bundle.ts';
 import { runInProcess } from '../../support/cli-run.ts';
 
