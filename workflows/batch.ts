@@ -35,7 +35,7 @@ export type AttemptOutcome = {
   readonly letters: string;
   readonly failures: TaskReport['failures'];
   /** Which targets' scripts said "not there" (`notThereStatus`), by their place among the letters. */
-  readonly notThere: readonly number[];
+  readonly notThere: ReadonlySet<number>;
   /** Which targets refused for now, by their place among the letters. */
   readonly notNow: readonly number[];
   /** Set when the task as a whole went wrong: why. */
@@ -245,7 +245,7 @@ const outcomeOf = (
 ): AttemptOutcome => ({
   letters: report.letters,
   failures: report.failures,
-  notThere: report.notThere ?? [],
+  notThere: new Set(report.notThere),
   notNow: report.notNow ?? [],
   note,
 });

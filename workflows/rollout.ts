@@ -219,7 +219,7 @@ async function undecidedAfterProbe(run: RunState, of: AttemptAt): Promise<Readon
 
 async function askProbe(run: RunState, of: AttemptAt): Promise<AttemptOutcome> {
   const { step, number, batch, batches } = of.place;
-  const nothing = { letters: '', failures: [], notThere: [], notNow: [], note: null };
+  const nothing = { letters: '', failures: [], notThere: new Set<number>(), notNow: [], note: null };
   if (step.probe === undefined) return nothing;
   const { targets, filled } = filledFor(run, step.probe.script, of.positions);
   // Filled in once before anything started; then it cannot be refused now.
@@ -245,7 +245,7 @@ function answerOf(
   agentId: string | undefined,
 ): 'there' | 'not_there' | 'unclear' {
   if (isSuccessLetter(outcome.letters.charAt(index))) return 'there';
-  if (outcome.notThere.includes(index)) return 'not_there';
+  if (outcome.notThere.has(index)) return 'not_there';
   // An older gateway tells the status of the hosts that it names, and of no other.
   const failure = outcome.failures.find((each) => each.agentId === agentId);
   return failure?.state === 'failed' && failure.exitCode === notThereStatus
