@@ -16,8 +16,7 @@ import {
 } from '../contracts/temporal.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { AuditLog } from '../platform/audit.ts';
-import type { Clock } from '../platform/clock.ts';
-import { untilCached } from '../platform/control-switch.ts';
+import { type ControlView, untilCached } from '../platform/control-switch.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { bodyOf } from './body.ts';
@@ -25,12 +24,8 @@ import { audited, operatorCredential } from './operator-actions.ts';
 import { requestKeyOf, updateIdOf } from './operator-request.ts';
 import { callTemporal } from './temporal-call.ts';
 
-export type ControlDeps = {
-  readonly client: Client;
-  /** What gateways read of the switch. */
-  readonly control: { read(): Promise<ControlState | null> };
+export type ControlDeps = ControlView & {
   readonly audit: AuditLog;
-  readonly clock: Clock;
   readonly log: Log;
   readonly crash: CrashPoints<'api'>;
 };
@@ -95,10 +90,9 @@ async function update<Update extends ControlUpdate | LockUpdate>(
   deps: ControlDeps,
   of: { readonly name: string; readonly wish: Update; readonly key: string },
 ): Promise<ControlState> {
-  const { client, control, clock } = deps;
-  const input: ControlInput = { state: await seed(control) };
+  const input: ControlInput = { state: await seed(deps.control) };
   const changed = await callTemporal(deps, callMs, () =>
-    client.workflow.executeUpdateWithStart<Control, ControlState, [Update]>(of.name, {
+    deps.client.workflow.executeUpdateWithStart<Control, ControlState, [Update]>(of.name, {
       args: [of.wish],
       updateId: updateIdOf(of),
       startWorkflowOperation: new WithStartWorkflowOperation<Control>(workflowTypes.control, {
@@ -109,9 +103,7 @@ async function update<Update extends ControlUpdate | LockUpdate>(
       }),
     }),
   );
-  return callTemporal(deps, callMs, () =>
-    untilCached({ client, cached: () => control.read(), clock }, changed),
-  );
+  return callTemporal(deps, callMs, () => untilCached(deps, changed));
 }
 
 /**

@@ -13,7 +13,7 @@ import type { Clock } from './clock.ts';
 export type ControlView = {
   readonly client: Client;
   /** What gateways read, or null if nothing can be read there. */
-  readonly cached: () => Promise<ControlState | null>;
+  readonly control: { read(): Promise<ControlState | null> };
   readonly clock: Clock;
 };
 
@@ -27,12 +27,12 @@ const lookMaxMs = 200;
  * published when it can be.
  */
 export async function untilCached(view: ControlView, changed: ControlState): Promise<ControlState> {
-  const { clock, client } = view;
+  const { client, control, clock } = view;
   const until = clock.monotonic() + limits.controlCachedMs;
   let due = changed;
   for (let waitMs = 10; ; waitMs = Math.min(waitMs * 2, lookMaxMs)) {
     // A Redis that is away is looked at again.
-    const standing = (await view.cached().catch(() => null))?.revision;
+    const standing = (await control.read().catch(() => null))?.revision;
     if (standing === due.revision) return due;
     if (isRevision(standing) && standing > due.revision) {
       const truth = await client.workflow

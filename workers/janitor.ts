@@ -119,19 +119,18 @@ export class Janitor {
   }
 
   async #lock({ agentId, reason, at }: LockWish): Promise<void> {
-    const { client, control, clock } = this.#deps;
     const update: LockUpdate = { agentId, reason, by: 'gateway' };
     const wish = `${updateNames.lockAgent}/${agentId}/${at}`;
     const failures = this.#failed.get(wish) ?? 0;
     try {
-      const locked = await client.workflow
+      const locked = await this.#deps.client.workflow
         .getHandle(workflowIds.control)
         .executeUpdate<ControlState, [LockUpdate]>(updateNames.lockAgent, {
           args: [update],
           // A wish that cannot be read does not say which it is, and may be a new one.
           ...(at === 0 ? {} : { updateId: `${wish}/${failures}` }),
         });
-      await untilCached({ client, cached: () => control.read(), clock }, locked);
+      await untilCached(this.#deps, locked);
       this.#failed.delete(wish);
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError) this.#failed.set(wish, failures + 1);

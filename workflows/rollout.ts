@@ -219,7 +219,13 @@ async function undecidedAfterProbe(run: RunState, of: AttemptAt): Promise<Readon
 
 async function askProbe(run: RunState, of: AttemptAt): Promise<AttemptOutcome> {
   const { step, number, batch, batches } = of.place;
-  const nothing = { letters: '', failures: [], notThere: new Set<number>(), notNow: [], note: null };
+  const nothing = {
+    letters: '',
+    failures: [],
+    notThere: new Set<number>(),
+    notNow: [],
+    note: null,
+  };
   if (step.probe === undefined) return nothing;
   const { targets, filled } = filledFor(run, step.probe.script, of.positions);
   // Filled in once before anything started; then it cannot be refused now.

@@ -140,7 +140,7 @@ describe('janitor', () => {
   ): Promise<ControlState> => {
     const handle = client.workflow.getHandle(workflowIds.control);
     const changed = await handle.executeUpdate<ControlState, [Update]>(name, { args: [of.update] });
-    await untilCached({ client, cached: () => of.control.read(), clock: systemClock }, changed);
+    await untilCached({ client, control: of.control, clock: systemClock }, changed);
     return changed;
   };
   const terminate = (id: string) => client.workflow.getHandle(id).terminate('by hand');

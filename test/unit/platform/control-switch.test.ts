@@ -32,12 +32,12 @@ function aSwitch(of: { readonly truth: number; readonly looks: readonly unknown[
     },
   };
   const client = { workflow: { getHandle: () => handle } } as unknown as Client; // All it is asked for.
-  const cached = async () => {
+  const read = async () => {
     const revision = looks.length > 1 ? looks.shift() : looks[0];
     if (revision === 'away') throw new Error('Redis is away');
     return revision === null ? null : stateOf(revision as number); // Damage is no number.
   };
-  return { asked, clock, left: () => looks.length, deps: { client, cached, clock } };
+  return { asked, clock, left: () => looks.length, deps: { client, control: { read }, clock } };
 }
 
 describe('whoever throws the kill switch', () => {
