@@ -24,7 +24,7 @@ export type InterferenceResult = {
 };
 
 const endWithinMs = 120_000;
-const aloneSeconds = 10;
+const aloneMs = 10_000;
 /** Hosts of the one-host commands, in a process of their own: as on hosts, nobody else's jobs are before theirs. */
 const apart = 20;
 
@@ -44,26 +44,17 @@ export async function measureInterference(
     from: agents,
   });
   const crowd = rig.targets.slice(0, agents);
+  const after = (ms: number) => {
+    const until = clock.monotonic() + ms;
+    return () => clock.monotonic() >= until;
+  };
   const single = { targets: rig.targets.slice(agents), rate };
   await bigTask(rig, await prepared(rigTask(rig, 'bench/interference/warm-up', crowd)));
-  await singles(deps, rig, { ...single, series: 'warm-up', until: clock.monotonic() + 2_000 });
+  await singles(deps, rig, { ...single, series: 'warm-up', isOver: after(2_000) });
   say('one-host commands alone');
-  const until = clock.monotonic() + aloneSeconds * 1_000;
-  const alone = await singles(deps, rig, { ...single, series: 'alone', until });
-  // Signed before: this process would not hear the ends of one-host commands meanwhile.
-  const tasks: Prepared[] = [];
-  for (let task = 0; task < options.tasks; task += 1) {
-    tasks.push(await prepared(rigTask(rig, `bench/interference/${task}`, crowd)));
-  }
+  const alone = await singles(deps, rig, { ...single, series: 'alone', isOver: after(aloneMs) });
   say(`one-host commands beside ${options.tasks} tasks of ${agents} hosts`);
-  const bigMs: number[] = [];
-  let isOver = false;
-  const big = async () => {
-    for (const task of tasks) bigMs.push(await bigTask(rig, task));
-    isOver = true;
-  };
-  const beside = singles(deps, rig, { ...single, series: 'beside', isOver: () => isOver });
-  const [besideMs] = await Promise.all([beside, big()]);
+  const { besideMs, bigMs } = await besideTasks(deps, rig, { single, crowd, count: options.tasks });
   const statuses = await Promise.all([fleet.status(), hosts.status()]);
   const startedTwice = statuses.reduce((sum, status) => sum + status.startedTwice, 0);
   const figures = { alone: figuresOf(alone), beside: figuresOf(besideMs), big: figuresOf(bigMs) };
@@ -77,6 +68,32 @@ export async function measureInterference(
   };
 }
 
+/** One-host commands while `count` tasks of the crowd follow one another. */
+async function besideTasks(
+  deps: BenchDeps,
+  rig: FleetRig,
+  of: {
+    readonly single: Pick<Series, 'targets' | 'rate'>;
+    readonly crowd: FleetRig['targets'];
+    readonly count: number;
+  },
+): Promise<{ readonly besideMs: readonly number[]; readonly bigMs: readonly number[] }> {
+  // Signed before: this process would not hear the ends of one-host commands meanwhile.
+  const tasks: Prepared[] = [];
+  for (let task = 0; task < of.count; task += 1) {
+    tasks.push(await prepared(rigTask(rig, `bench/interference/${task}`, of.crowd)));
+  }
+  const bigMs: number[] = [];
+  let isOver = false;
+  const big = async () => {
+    for (const task of tasks) bigMs.push(await bigTask(rig, task));
+    isOver = true;
+  };
+  const beside = singles(deps, rig, { ...of.single, series: 'beside', isOver: () => isOver });
+  const [besideMs] = await Promise.all([beside, big()]);
+  return { besideMs, bigMs };
+}
+
 type Prepared = { readonly task: BenchTask; readonly body: string };
 
 const prepared = async (task: BenchTask): Promise<Prepared> => ({ task, body: await task.body() });
@@ -84,24 +101,24 @@ const prepared = async (task: BenchTask): Promise<Prepared> => ({ task, body: aw
 const bigTask = (rig: FleetRig, of: Prepared): Promise<number> =>
   told(rig, { ...of, from: rig.wallClock.now() });
 
+type Series = {
+  readonly series: string;
+  readonly targets: FleetRig['targets'];
+  /** Commands a second. */
+  readonly rate: number;
+  readonly isOver: () => boolean;
+};
+
 /** Open loop: a command that is due is sent, however late the ones before it are. */
 async function singles(
   { clock }: BenchDeps,
   rig: FleetRig,
-  of: {
-    readonly series: string;
-    readonly targets: FleetRig['targets'];
-    readonly rate: number;
-    /** The end: in monotonic milliseconds, or when `isOver` says so. */
-    readonly until?: number;
-    readonly isOver?: () => boolean;
-  },
+  of: Series,
 ): Promise<readonly number[]> {
   const begun = clock.monotonic();
   const begunUnix = rig.wallClock.now();
   const sent: Promise<number>[] = [];
-  const isOver = of.isOver ?? (() => clock.monotonic() >= (of.until ?? 0));
-  for (let index = 0; !isOver(); index += 1) {
+  for (let index = 0; !of.isOver(); index += 1) {
     const due = (index * 1_000) / of.rate;
     const waitMs = begun + due - clock.monotonic();
     if (waitMs > 0) await clock.sleep(waitMs);
