@@ -38,9 +38,10 @@ function knownPong({ id, gatewayTime, lease, stopped, ...rest }: Unknown): Gatew
   if (!isPlain) return null;
   if (!Object.hasOwn(rest, 'stored')) return { type: 'pong', id, gatewayTime, lease, stopped };
   if (!Array.isArray(rest['stored'])) return null;
-  const stored: readonly unknown[] = rest['stored'];
+  // A copy has no holes, which `every` would pass over.
+  const stored: unknown[] = [...rest['stored']];
   if (stored.length > limits.storedTellingMax || !stored.every(isJobId)) return null;
-  return { type: 'pong', id, gatewayTime, lease, stopped, stored: [...stored] };
+  return { type: 'pong', id, gatewayTime, lease, stopped, stored };
 }
 
 function knownDispatch(frame: Unknown, jobId: string): GatewayFrame | null {
