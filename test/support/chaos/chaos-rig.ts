@@ -24,8 +24,8 @@ export type Sent = {
   readonly due?: Post['due'];
 };
 
-// A repair can meet several deaths of a worker, each of which costs it 15 s.
-const patient = { withinMs: 240_000, everyMs: 200 };
+/** How long a case is waited for: its repair can meet several deaths of a worker, of 15 s each. */
+export const patient = { withinMs: 240_000, everyMs: 200 };
 const lateMs = 25_000;
 const listEveryMs = 400;
 const lockWishes = 'fx:{gov}:lock-wishes';

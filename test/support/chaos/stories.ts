@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { eventually } from '../eventually.ts';
-import type { ChaosRig } from './chaos-rig.ts';
+import { type ChaosRig, patient } from './chaos-rig.ts';
 
 /** Ways of an alert through the product; together they pass every crash point. */
 export const storyNames = [
@@ -36,8 +36,6 @@ const others: Readonly<Record<string, StoryName>> = {
 /** The story that passes a crash point. */
 export const storyOf = (program: string, point: string): StoryName =>
   others[`${program}.${point}`] ?? 'repair';
-
-const patient = { withinMs: 90_000, everyMs: 200 };
 
 /** Tells one story to its end; answers the state its repair ended in, null if none is due. */
 export const stories: Readonly<Record<StoryName, (of: StoryOf) => Promise<string | null>>> = {
