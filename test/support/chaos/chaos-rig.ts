@@ -14,6 +14,7 @@ import { eventually } from '../eventually.ts';
 import { type RunningProduct, startProduct } from '../product.ts';
 import { evidenceClocks, evidencePolicy, evidenceRunbook } from './evidence-policy.ts';
 import { hosts } from './faults.ts';
+import { patient } from './patience.ts';
 
 export type Sent = {
   readonly name: string;
@@ -24,8 +25,6 @@ export type Sent = {
   readonly due?: Post['due'];
 };
 
-/** How long a case is waited for: its repair can meet several deaths of a worker, of 15 s each. */
-export const patient = { withinMs: 240_000, everyMs: 200 };
 const lateMs = 25_000;
 const listEveryMs = 400;
 const lockWishes = 'fx:{gov}:lock-wishes';

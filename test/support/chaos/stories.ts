@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { eventually } from '../eventually.ts';
-import { type ChaosRig, patient } from './chaos-rig.ts';
+import type { ChaosRig } from './chaos-rig.ts';
+import { patient } from './patience.ts';
 
 /** Ways of an alert through the product; together they pass every crash point. */
 export const storyNames = [
