@@ -94,7 +94,8 @@ export class Enrolment {
    * request, `unauthenticated` for a token that is unknown or expired, `gone` for one that was
    * used up, `conflict` for a name that is taken. What is refused of a token that was made here is
    * audited; the rest is only counted, because anybody can send it. A refusal that is not the
-   * token's fault gives the use back.
+   * token's fault gives the use back, unless an agent may stand in the register for it: then the
+   * token would make two.
    */
   async enrol(body: z.output<typeof enrolBody>, from: string): Promise<EnrolAnswer> {
     const { tokens, crash } = this.#deps;
@@ -104,13 +105,17 @@ export class Enrolment {
     crash('before-use');
     const used = await tokens.use(digest);
     if (used.kind === 'unknown') throw unusable(used.kind);
+    let mayStand = false;
+    const onMayStand = () => {
+      mayStand = true;
+    };
     try {
       if (used.kind !== 'granted') throw unusable(used.kind);
       crash('after-use');
       const { journalId } = body;
-      return await this.#issue({ grant: used.grant, key, issuer, journalId, from });
+      return await this.#issue({ grant: used.grant, key, issuer, journalId, from, onMayStand });
     } catch (error) {
-      if (used.kind === 'granted') {
+      if (used.kind === 'granted' && !mayStand) {
         crash('before-return');
         await tokens.giveBack(digest);
         crash('after-return');
@@ -166,6 +171,7 @@ export class Enrolment {
     readonly issuer: KeyPair;
     readonly journalId: string;
     readonly from: string;
+    readonly onMayStand: () => void;
   }): Promise<EnrolAnswer> {
     const { register, clock } = this.#deps;
     const { grant, journalId, key, issuer } = of;
@@ -189,7 +195,7 @@ export class Enrolment {
               },
             ];
       return [...revoked, { kind: 'issue', ...issued.record, name, labels, journalId }];
-    });
+    }, of.onMayStand);
     this.#deps.crash('after-register');
     await this.#record('agent.enrolled', of.from, agentId, { name, labels, key: key.digest });
     this.#deps.crash('after-enrolled');

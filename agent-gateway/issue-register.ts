@@ -104,9 +104,13 @@ export class IssueRegister {
 
   /**
    * Appends what `decide` answers, having seen every record before it; nothing if it throws. No
-   * other writer of the same file comes between, in this process or another.
+   * other writer of the same file comes between, in this process or another. It may also fail when
+   * the records are in the file, or when nobody can say: `onMayStand` is called before that.
    */
-  async append(decide: (agents: Agents) => Promise<readonly RegisterRecord[]>): Promise<void> {
+  async append(
+    decide: (agents: Agents) => Promise<readonly RegisterRecord[]>,
+    onMayStand: () => void = () => {},
+  ): Promise<void> {
     await withFileLock({ path: `${this.#file}.lock`, clock: this.#clock }, async (assertHeld) => {
       await this.read();
       const records = await decide(this.#known.agents);
@@ -117,7 +121,11 @@ export class IssueRegister {
       const file = await open(this.#file, 'a', 0o600);
       try {
         await this.#cutTornLine((await file.stat()).size);
-        await file.appendFile(text);
+        await file.appendFile(text).catch((error: unknown) => {
+          if (!isFull(error)) onMayStand();
+          throw error;
+        });
+        onMayStand();
         await file.sync();
       } finally {
         await file.close();
@@ -202,6 +210,12 @@ async function statOf(file: string): Promise<{ id: string; size: number } | null
     throw error;
   }
 }
+
+/** What there was no room for has no end, and the newline at the end is what makes it count. */
+const isFull = (error: unknown): boolean =>
+  error instanceof Error &&
+  'code' in error &&
+  (error.code === 'ENOSPC' || error.code === 'EDQUOT' || error.code === 'EFBIG');
 
 function recordOf(line: string): z.output<typeof record> | null {
   try {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdtempSync,
@@ -165,4 +166,46 @@ describe('issue register', () => {
       ['agent-1', 'agent-2'],
     );
   });
+
+  it('says that records may stand once they may, and not of those a full disk has no room for', async () => {
+    const [good, full] = [file(), file()];
+    let told = 0;
+    await registerOf(good).append(
+      async () => [record()],
+      () => {
+        told += 1;
+      },
+    );
+    const blocked = registerOf(good).append(
+      async () => Promise.reject(new Error('decided otherwise')),
+      () => {
+        told += 1;
+      },
+    );
+    await assert.rejects(blocked, /decided otherwise/);
+    assert.equal(told, 1);
+
+    const said = appendUnderLimit(full, record({ labels: { name: 'x'.repeat(2_000) } }));
+
+    assert.equal(said, 'EFBIG 0');
+    assert.ok(statSync(full).size > 0, 'a part of it is there');
+    assert.deepEqual(await read(full), []);
+  });
 });
+
+/** Appends in a process that may write 1 KiB to a file at most; how that failed, and what was told. */
+function appendUnderLimit(path: string, of: RegisterRecord): string {
+  const url = (module: string) => JSON.stringify(new URL(`../../../${module}`, import.meta.url));
+  const code = `
+    const { IssueRegister } = await import(${url('agent-gateway/issue-register.ts')});
+    const { systemClock } = await import(${url('platform/clock.ts')});
+    const register = new IssueRegister({ file: ${JSON.stringify(path)}, clock: systemClock });
+    let told = 0;
+    const error = await register
+      .append(async () => [${JSON.stringify(of)}], () => { told += 1; })
+      .catch((error) => error);
+    process.stdout.write(\`\${error.code} \${told}\`);
+  `;
+  const script = 'ulimit -f 1 && exec "$0" --input-type=module -e "$1"';
+  return execFileSync('sh', ['-c', script, process.execPath, code], { encoding: 'utf8' });
+}
