@@ -82,7 +82,8 @@ export class AgentLinks {
   }
 
   /** Sees a link through its hello and into a session, or ends it. Never rejects. */
-  async open(socket: WebSocket, { agentId, generation }: Peer): Promise<void> {
+  async open(socket: WebSocket, peer: Peer): Promise<void> {
+    const { agentId, generation } = peer;
     const { clock, log, metrics } = this.#deps;
     const journalIdOf = (id: string) => this.#deps.inventory.journalIdOf(id);
     // Two generations behind cannot be the agent that was renewed: it is a copy (security T3).
@@ -93,7 +94,7 @@ export class AgentLinks {
     const opening = await openLink(socket, { agentId, journalIdOf, isLocked, clock });
     metrics.handshake(opening.kind === 'refused' ? opening.reason : opening.kind);
     if (opening.kind === 'closed') return;
-    if (opening.kind === 'opened') return this.#welcome(socket, opening.hello);
+    if (opening.kind === 'opened') return this.#welcome(socket, opening.hello, peer);
     log.warn({ agentId, reason: opening.reason }, 'an agent was refused');
     socket.resume();
     dismiss(socket, { reason: opening.reason, retryAfterMs: refusedRetryMs, clock });
@@ -114,14 +115,15 @@ export class AgentLinks {
     }
   }
 
-  #welcome(socket: WebSocket, { agentId, version, protocol, sequence }: Hello): void {
+  #welcome(socket: WebSocket, hello: Hello, { certificateEndsAt }: Peer): void {
+    const { agentId, version, protocol, sequence } = hello;
     const { clock, gatewayId, registry, log } = this.#deps;
     // It may have gone while the register was read; no `close` would take its session out again.
     if (socket.readyState !== socket.OPEN) return;
     const sessionId = base32(clock.randomBytes(10));
     const session = new Session({
       ...{ agentId, sessionId, version, protocol, sequence },
-      ...{ socket, clock },
+      ...{ certificateEndsAt, socket, clock },
     });
     // What an older session here was told last may not be written down yet.
     const before = registry.get(agentId);

@@ -119,9 +119,11 @@ const secureContextOf = ({ authorities, own }: GatewayCertificates) => ({
 export function peerOf(socket: TLSSocket, clock: Pick<Clock, 'now'>): Peer | null {
   const certificate = socket.getPeerX509Certificate();
   if (!socket.authorized || certificate === undefined) return null;
-  if (Date.parse(certificate.validTo) < clock.now()) return null;
+  const certificateEndsAt = Date.parse(certificate.validTo);
+  if (certificateEndsAt < clock.now()) return null;
   const agentId = agentIdOfCertificate(certificate);
-  return agentId === null ? null : { agentId, generation: generationOfCertificate(certificate) };
+  const generation = generationOfCertificate(certificate);
+  return agentId === null ? null : { agentId, generation, certificateEndsAt };
 }
 
 function listen(server: Server, of: { readonly host: string; readonly port: number }) {

@@ -50,8 +50,13 @@ export type EnrolmentDeps = {
   readonly log: Log;
 };
 
-/** Who asks for a renewal, by the certificate of its link. */
-export type Peer = { readonly agentId: string; readonly generation: number };
+/** Who is at the other end of a link, by its certificate. */
+export type Peer = {
+  readonly agentId: string;
+  readonly generation: number;
+  /** Unix milliseconds. */
+  readonly certificateEndsAt: number;
+};
 
 /**
  * How a host becomes an agent and stays one (security 4). Names and labels come from the token,

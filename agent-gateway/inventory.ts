@@ -81,6 +81,11 @@ export class Inventory {
     return this.#deps.register.agents.get(agentId)?.generation ?? 0;
   }
 
+  /** When the agent's newest certificate ends, as far as this gateway has read; Unix milliseconds. */
+  certificateEndOf(agentId: string): number | undefined {
+    return this.#deps.register.agents.get(agentId)?.notAfter;
+  }
+
   /** By id or, failing that, by name. */
   find(idOrName: string): EnrolledAgent | undefined {
     return this.byId(idOrName) ?? this.all().find(({ name }) => name === idOrName);

@@ -17,6 +17,7 @@ import { AgentLinks } from './agent-links.ts';
 import { type AgentListener, listenForAgents } from './agent-listener.ts';
 import { CallbackOutbox } from './callback-outbox.ts';
 import type { CertificateFolder } from './certificate-folder.ts';
+import { CertificateSweep } from './certificate-sweep.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { ControlGate } from './control-gate.ts';
 import { DeadlineSweep } from './deadline-sweep.ts';
@@ -72,6 +73,7 @@ export async function startGateway(of: GatewayOptions): Promise<Gateway> {
   const onReady = () => parts.look.redisReturned();
   of.redis.background.on('ready', onReady);
   parts.sweep.start();
+  parts.certificateSweep.start();
   parts.clockWatch.start();
   parts.outbox.start();
   const listener: AgentListener = await listenForAgents({
@@ -111,6 +113,7 @@ async function stopAll(
   await Promise.all([
     parts.outbox.stop(),
     parts.sweep.stop(),
+    parts.certificateSweep.stop(),
     parts.clockWatch.stop(),
     parts.gate.stop(),
     parts.presence.stop(),
@@ -163,6 +166,8 @@ function partsOf(of: GatewayOptions) {
     ...{ ...clocks, gatewayId, metrics, clock, log },
   });
   const sweep = sweepOf(of, { jobs, tasks, presence, gate, metrics });
+  const newestEndOf = (agentId: string) => inventory.certificateEndOf(agentId);
+  const certificateSweep = new CertificateSweep({ registry, newestEndOf, clock, log });
   const outbox = outboxOf(of, { tasks, metrics });
   const readiness = readinessOf(of, inventory, draining);
   const { enrolment } = door;
@@ -185,6 +190,7 @@ function partsOf(of: GatewayOptions) {
     look,
     links,
     sweep,
+    certificateSweep,
     clockWatch,
     outbox,
     draining,

@@ -13,6 +13,7 @@ export type ByeReason =
   | 'wrong_journal'
   | 'journal_rolled_back'
   | 'locked'
+  | 'certificate_expired'
   | 'bad_frame'
   | 'replaced'
   | 'silent'
@@ -64,6 +65,8 @@ export class Session {
   /** Of the agent's hello: what it may be sent. */
   readonly protocol: number;
   readonly connectedAt: number;
+  /** Of the link; Unix milliseconds. */
+  readonly certificateEndsAt: number;
   readonly #socket: WebSocket;
   readonly #clock: Clock;
   readonly #given = new Map<string, Given>();
@@ -96,6 +99,7 @@ export class Session {
     readonly version: string;
     readonly protocol: number;
     readonly sequence: number;
+    readonly certificateEndsAt: number;
     readonly socket: WebSocket;
     readonly clock: Clock;
   }) {
@@ -103,6 +107,7 @@ export class Session {
     this.sessionId = of.sessionId;
     this.version = of.version;
     this.protocol = of.protocol;
+    this.certificateEndsAt = of.certificateEndsAt;
     this.#sequence = of.sequence;
     this.#socket = of.socket;
     this.#clock = of.clock;

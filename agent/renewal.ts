@@ -43,6 +43,8 @@ export class Renewal {
   readonly #deps: RenewalDeps;
   #timer: Timer | undefined;
   #isStopped = false;
+  /** Whether it was said that the certificate has run out. */
+  #isTold = false;
   /** Of the certificate's life; drawn anew for each. */
   #part: number;
 
@@ -53,14 +55,21 @@ export class Renewal {
 
   /** Renews whenever it is due, until `stop`. Call once. */
   start(): void {
+    this.#tellIfOver('while the agent was away');
+    this.#arm(this.#dueInMs());
+  }
+
+  /** Tries go on all the same: a gateway whose clock is wrong may be put right. */
+  #tellIfOver(when: string): void {
     const { certificate } = this.#deps.state.identity;
-    if (this.#now() > Date.parse(new X509Certificate(certificate).validTo)) {
+    const isOver = this.#now() > Date.parse(new X509Certificate(certificate).validTo);
+    if (isOver && !this.#isTold) {
       this.#deps.log.error(
         {},
-        'the certificate has run out while the agent was away; gateways let this host in again only after it is enrolled anew',
+        `the certificate has run out ${when}; gateways let this host in again only after it is enrolled anew`,
       );
     }
-    this.#arm(this.#dueInMs());
+    this.#isTold = isOver;
   }
 
   stop(): void {
@@ -103,6 +112,7 @@ export class Renewal {
     } catch (error) {
       const reason = error instanceof FixpointError ? error.message : String(error);
       this.#deps.log.warn({ reason }, 'the certificate is renewed later');
+      this.#tellIfOver('before it was renewed');
       this.#arm(Math.min(retryMostMs, Math.max(retryLeastMs, this.#lifeMs() * retryPart)));
     }
   }

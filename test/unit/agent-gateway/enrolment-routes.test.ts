@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import type { Peer } from '../../../agent-gateway/enrolment.ts';
 import { EnrolmentRoutes } from '../../../agent-gateway/enrolment-routes.ts';
 import { GatewayMetrics } from '../../../agent-gateway/gateway-metrics.ts';
 import { limits } from '../../../contracts/limits.ts';
@@ -13,7 +14,7 @@ import { ManualClock } from '../../support/manual-clock.ts';
 
 describe('what the port of agents answers beside the link', () => {
   it('strangers that use up their limit keep no agent from renewing', async () => {
-    let peer: { agentId: string; generation: number } | null = null;
+    let peer: Peer | null = null;
     const routes = new EnrolmentRoutes({
       enrolment: {
         enrol: async () => {
@@ -46,7 +47,7 @@ describe('what the port of agents answers beside the link', () => {
       }
       assert.equal(await statusOf('GET', '/v1/authority', '127.0.0.9'), 429);
 
-      peer = { agentId: '0123456789ab', generation: 0 };
+      peer = { agentId: '0123456789ab', generation: 0, certificateEndsAt: 0 };
       assert.equal(await statusOf('POST', '/v1/renew', '127.0.0.9'), 200);
     } finally {
       server.close();

@@ -25,6 +25,7 @@ function aPresence(over: Partial<PresenceDeps> = {}) {
   const socket = Object.assign(new EventEmitter(), { OPEN: 1, readyState: 1 });
   const session = new Session({
     ...{ agentId, sessionId: 's1', version: '0.1.0', protocol: 2, sequence: 0, clock },
+    certificateEndsAt: Number.MAX_SAFE_INTEGER,
     socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
   });
   registry.add(session);

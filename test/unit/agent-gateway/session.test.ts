@@ -28,7 +28,7 @@ class SlowSocket extends EventEmitter {
 const sessionOn = (socket: SlowSocket, sessionId = 's1', protocol = 2) =>
   new Session({
     ...{ agentId: '0123456789ab', sessionId, version: '0.1.0', protocol, clock: systemClock },
-    sequence: 0,
+    ...{ sequence: 0, certificateEndsAt: Number.MAX_SAFE_INTEGER },
     socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
   });
 const dispatch = (jobId: string) => ({
