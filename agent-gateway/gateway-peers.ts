@@ -13,6 +13,7 @@ export type GatewayPeersDeps = {
     beat(of: {
       readonly gatewayId: string;
       readonly url: string;
+      readonly isDraining: boolean;
       readonly ms: number;
     }): Promise<void>;
     leave(gatewayId: string): Promise<void>;
@@ -23,6 +24,8 @@ export type GatewayPeersDeps = {
   readonly gatewayId: string;
   /** Where this gateway's API is. */
   readonly url: string;
+  /** Whether this gateway is sending its agents away. */
+  readonly isDraining: () => boolean;
   readonly gatewayLookMs: number;
   readonly gatewayAliveMs: number;
   readonly onMessage: (message: WakeMessage) => void;
@@ -39,6 +42,7 @@ export class GatewayPeers {
   readonly #deps: GatewayPeersDeps;
   #isListening = false;
   #rounds: Rounds | undefined;
+  #told: Promise<void> | undefined;
 
   constructor(deps: GatewayPeersDeps) {
     this.#deps = deps;
@@ -52,9 +56,18 @@ export class GatewayPeers {
   /** Says that this gateway is gone, unless Redis is away; then its key says so in time. */
   async stop(): Promise<void> {
     await this.#rounds?.stop();
+    await this.#told;
     await this.#deps.gateways.leave(this.#deps.gatewayId).catch((error: unknown) => {
       this.#deps.log.warn({ error }, 'the end of this gateway is known only when its key expires');
     });
+  }
+
+  /**
+   * Says that this gateway has begun to send its agents away, before its next sign of life would.
+   * Waits for nobody: a Redis that is away keeps no agent from leaving.
+   */
+  tellDraining(): void {
+    this.#told = this.#attempt(() => this.#sayAlive());
   }
 
   /** Wakes who holds agents that are not here for a task that has just been kept. Never rejects. */
@@ -88,11 +101,16 @@ export class GatewayPeers {
   }
 
   async #beat(): Promise<void> {
-    const { gateways, gatewayId, url, gatewayAliveMs: ms, onMessage } = this.#deps;
-    await gateways.beat({ gatewayId, url, ms });
+    const { gateways, gatewayId, onMessage } = this.#deps;
+    await this.#sayAlive();
     if (this.#isListening) return;
     await gateways.listen(gatewayId, onMessage);
     this.#isListening = true;
+  }
+
+  #sayAlive(): Promise<void> {
+    const { gateways, gatewayId, url, gatewayAliveMs: ms } = this.#deps;
+    return gateways.beat({ gatewayId, url, isDraining: this.#deps.isDraining(), ms });
   }
 
   /** Owners are read after what it is about was written: a session that opens meanwhile finds it. */

@@ -23,7 +23,7 @@ type Known = {
   readonly session: KnownSession;
   readonly silentMs: number;
   /** The gateway that holds its newest session, if it lives. */
-  readonly owner: Owner | null;
+  readonly owner: (Owner & { readonly isDraining: boolean }) | null;
 };
 
 export type PresenceDeps = {
@@ -43,6 +43,8 @@ export type PresenceDeps = {
   };
   /** Those of the gateways that live. */
   readonly alive: (gatewayIds: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
+  /** Those that are sending their agents away. */
+  readonly draining: (gatewayIds: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly gatewayId: string;
   /** The lock on an agent, or null. */
   readonly lockOf: (agentId: string) => AgentView['lock'];
@@ -109,17 +111,16 @@ export class Presence {
 
   #local(agent: EnrolledAgent, live: Session): AgentView {
     const { sessionId, lastSeenAt, version, clockOffsetMs } = live;
-    const { gatewayId } = this.#deps;
-    const seen = this.#seen(agent.id, live.silentMs);
-    const isLeaving = seen.state === 'online' && this.#deps.isDraining();
-    const state = isLeaving ? 'draining' : seen.state;
-    return { ...agent, ...seen, state, gatewayId, sessionId, lastSeenAt, version, clockOffsetMs };
+    const { gatewayId, isDraining } = this.#deps;
+    const seen = this.#seen(agent.id, { silentMs: live.silentMs, isLeaving: isDraining() });
+    return { ...agent, ...seen, gatewayId, sessionId, lastSeenAt, version, clockOffsetMs };
   }
 
   #remote(agent: EnrolledAgent, known: Known | undefined): AgentView {
+    const isLeaving = known?.owner?.isDraining ?? false;
     return {
       ...agent,
-      ...this.#seen(agent.id, known?.silentMs ?? null),
+      ...this.#seen(agent.id, { silentMs: known?.silentMs ?? null, isLeaving }),
       gatewayId: known?.owner?.gatewayId ?? known?.session.gatewayId ?? null,
       sessionId: known?.owner?.sessionId ?? null,
       lastSeenAt: known?.session.lastSeenAt ?? null,
@@ -128,24 +129,31 @@ export class Presence {
     };
   }
 
-  #seen(agentId: string, silentMs: number | null): Pick<AgentView, 'state' | 'lock'> {
+  #seen(
+    agentId: string,
+    of: { readonly silentMs: number | null; readonly isLeaving: boolean },
+  ): Pick<AgentView, 'state' | 'lock'> {
     const lock = this.#deps.lockOf(agentId);
-    return { state: lock === null ? this.#stateOf(silentMs) : 'locked', lock };
+    if (lock !== null) return { state: 'locked', lock };
+    const state = this.#stateOf(of.silentMs);
+    return { state: state === 'online' && of.isLeaving ? 'draining' : state, lock };
   }
 
   /** What Redis knows of agents that are not here. Of those only a wall clock tells the silence. */
   async #elsewhere(agentIds: readonly string[]): Promise<ReadonlyMap<string, Known>> {
-    const { sessions, alive, clock } = this.#deps;
+    const { sessions, alive, draining, clock } = this.#deps;
     const [known, owners] = await Promise.all([sessions.read(agentIds), sessions.owners(agentIds)]);
-    const living = await alive([...new Set(owners.flatMap((owner) => owner?.gatewayId ?? []))]);
+    const holding = [...new Set(owners.flatMap((owner) => owner?.gatewayId ?? []))];
+    const [living, leaving] = await Promise.all([alive(holding), draining(holding)]);
     return new Map(
       agentIds.flatMap((agentId, at) => {
         const session = known[at] ?? null;
         if (session === null) return [];
         const owner = owners[at] ?? null;
         const isHeld = owner !== null && living.has(owner.gatewayId);
+        const held = isHeld ? { ...owner, isDraining: leaving.has(owner.gatewayId) } : null;
         const silentMs = clock.now() - session.lastSeenAt;
-        return [[agentId, { session, silentMs, owner: isHeld ? owner : null }] as const];
+        return [[agentId, { session, silentMs, owner: held }] as const];
       }),
     );
   }

@@ -105,6 +105,7 @@ async function stopAll(
   listener: AgentListener,
 ): Promise<void> {
   parts.draining.isOn = true;
+  parts.peers.tellDraining();
   parts.dispatcher.stop();
   const closed = listener.close(drainMs + closeWithinMs);
   await drain({ sessions: parts.registry.all(), drainMs, clock });
@@ -147,7 +148,7 @@ function partsOf(of: GatewayOptions) {
     ...{ registry, gate, bodies, jobs, cancelReason, crash, clock, log },
   });
   const gateways = new Gateways(of.redis.background, of.redis.subscriber);
-  const peers = peersOf(of, { registry, dispatcher, gateways, sessions });
+  const peers = peersOf(of, { registry, dispatcher, gateways, sessions, draining });
   const look = lookOf(of, { registry, dispatcher, bodies, tasks, sessions });
   const output = new JobOutput(background);
   const reports = new JobReports({
@@ -236,6 +237,7 @@ function presenceOf(
     lockOf: (agentId) => gate.lockOf(agentId),
     isDraining: () => draining.isOn,
     alive: (ids) => gateways.alive(ids),
+    draining: (ids) => gateways.draining(ids),
     ...{ onBehind, clock, log },
   });
 }
@@ -280,14 +282,16 @@ function peersOf(
     readonly dispatcher: Dispatcher;
     readonly gateways: Gateways;
     readonly sessions: Sessions;
+    readonly draining: { readonly isOn: boolean };
   },
 ): GatewayPeers {
-  const { registry, dispatcher, gateways, sessions } = parts;
+  const { registry, dispatcher, gateways, sessions, draining } = parts;
   const { gatewayId, url, clock, log } = of;
   const { gatewayLookMs, gatewayAliveMs } = of.clocks;
   return new GatewayPeers({
     ...{ registry, gateways, gatewayId, url, gatewayLookMs, gatewayAliveMs, clock, log },
     owners: (agentIds) => sessions.owners(agentIds),
+    isDraining: () => draining.isOn,
     onMessage(message) {
       if (message.kind === 'cancel') return dispatcher.cancel(message);
       if (message.kind === 'replaced') return registry.replaced(message);

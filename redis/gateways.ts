@@ -14,18 +14,25 @@ export class Gateways {
     this.#subscriber = subscriber;
   }
 
-  /** Says that a gateway lives, for `ms` from now, and where its API is. */
+  /** Says that a gateway lives, for `ms` from now, where its API is, and whether its agents are to go. */
   async beat(of: {
     readonly gatewayId: string;
     readonly url: string;
+    readonly isDraining: boolean;
     readonly ms: number;
   }): Promise<void> {
-    await guarded(() => this.#redis.set(keys.gateway.alive(of.gatewayId), of.url, 'PX', of.ms));
+    const { alive, draining } = keys.gateway;
+    const step = this.#redis.multi().set(alive(of.gatewayId), of.url, 'PX', of.ms);
+    // A key of its own: gateways of before take the first one for an address.
+    if (of.isDraining) step.set(draining(of.gatewayId), '1', 'PX', of.ms);
+    else step.del(draining(of.gatewayId));
+    await guarded(() => step.exec());
   }
 
   /** Says that a gateway is going, before its key would expire. */
   async leave(gatewayId: string): Promise<void> {
-    await guarded(() => this.#redis.del(keys.gateway.alive(gatewayId)));
+    const { alive, draining } = keys.gateway;
+    await guarded(() => this.#redis.del(alive(gatewayId), draining(gatewayId)));
   }
 
   /** The URLs of those that live, by id. */
@@ -39,6 +46,15 @@ export class Gateways {
           return url === null ? [] : [[id, url] as const];
         }),
       );
+    });
+  }
+
+  /** Those that send their agents away. */
+  draining(gatewayIds: readonly string[]): Promise<ReadonlySet<string>> {
+    if (gatewayIds.length === 0) return Promise.resolve(new Set());
+    return guarded(async () => {
+      const marks = await this.#redis.mget(...gatewayIds.map(keys.gateway.draining));
+      return new Set(gatewayIds.filter((_, at) => (marks[at] ?? null) !== null));
     });
   }
 

@@ -46,6 +46,8 @@ export const keys = {
   gateway: {
     /** Holds the gateway's URL while it lives. */
     alive: (gatewayId: string) => `fx:gateway:${gatewayId}:alive`,
+    /** Is there while the gateway sends its agents away. */
+    draining: (gatewayId: string) => `fx:gateway:${gatewayId}:draining`,
     /** A channel, no key. */
     wake: (gatewayId: string) => `fx:gateway:${gatewayId}:wake`,
   },

@@ -211,6 +211,27 @@ describe('two gateways on one Redis', () => {
     rmSync(dirname(marker), { recursive: true });
   });
 
+  it('while one of them drains, the other one says so of the agents that are still there', async () => {
+    await host.startGateway('gateway-3');
+    const agent = await host.connect(2, 'gateway-3');
+    await eventually(async () => {
+      assert.equal((await viewOf('agent-2', one)).gatewayId, 'gateway-3');
+    });
+
+    // It hears no good-bye, so that it is there until it is cut off.
+    agent.pause(true);
+    const stopping = host.stopGateway('gateway-3');
+
+    await eventually(async () => assert.equal((await viewOf('agent-2', one)).state, 'draining'), {
+      everyMs: 5,
+    });
+    await stopping;
+    assert.equal((await viewOf('agent-2', one)).state, 'online');
+    assert.deepEqual(await host.redis.keys('fx:gateway:gateway-3:*'), []);
+    agent.pause(false);
+    await agent.gone();
+  });
+
   it('one that stops is not ready, and its agents move to the other with what they run', async (t) => {
     const local = await AgentHost.create(host.authority);
     t.after(() => local.remove());

@@ -42,6 +42,7 @@ function aPresence(over: Partial<PresenceDeps> = {}) {
     },
     onBehind: () => {},
     alive: async () => new Map(),
+    draining: async () => new Set(),
     log: silentLog,
     ...over,
   });
@@ -77,5 +78,33 @@ describe('presence', () => {
 
     assert.deepEqual(states, ['late', 'draining', 'locked']);
     assert.equal(await draining.stateOf(), 'offline');
+  });
+
+  it('an agent that another gateway is sending away is shown so here too, while it is heard', async () => {
+    const clock = new ManualClock();
+    const session = {
+      ...{ sessionId: 's2', gatewayId: 'g2', version: '0.1.0', clockOffsetMs: null },
+      lastSeenAt: clock.now(),
+    };
+    let living = new Map([['g2', 'http://g2']]);
+    const elsewhere = aPresence({
+      ...{ registry: new SessionRegistry(), clock, isDraining: () => true },
+      sessions: {
+        ...{ heard: async () => {}, sequences: async () => [], skewed: async () => {} },
+        read: async () => [session],
+        owners: async () => [session],
+      },
+      alive: async () => living,
+      draining: async () => new Set(['g2']),
+    });
+
+    const sentAway = await elsewhere.stateOf();
+    clock.advance(15_000);
+    const late = await elsewhere.stateOf();
+    clock.advance(-15_000);
+    living = new Map();
+    const withoutGateway = await elsewhere.stateOf();
+
+    assert.deepEqual([sentAway, late, withoutGateway], ['draining', 'late', 'online']);
   });
 });
