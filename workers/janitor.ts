@@ -55,7 +55,7 @@ export class Janitor {
   readonly #deps: JanitorDeps;
   /** Ended repairs whose mailboxes were told, with the time of their end. */
   readonly #told = new Map<string, number>();
-  /** Wishes whose update failed, by its id: how often. Asked again under that id it would fail again. */
+  /** Standing wishes whose update failed, by its id: how often. Asked again under that id it would fail again. */
   readonly #failed = new Map<string, number>();
   /** All that ended before this was seen; null until the first whole look. */
   #seenUpToMs: number | null = null;
@@ -104,7 +104,9 @@ export class Janitor {
    */
   async grantLocks(): Promise<void> {
     const { lockWishes, crash, log } = this.#deps;
-    for (const wish of await lockWishes.all()) {
+    const wishes = await lockWishes.all();
+    this.#forgetAllBut(wishes);
+    for (const wish of wishes) {
       const { agentId, reason } = wish;
       crash('before-lock');
       try {
@@ -118,9 +120,16 @@ export class Janitor {
     }
   }
 
-  async #lock({ agentId, reason, at }: LockWish): Promise<void> {
+  /** A wish that failed here may have been granted by another worker since. */
+  #forgetAllBut(wishes: readonly LockWish[]): void {
+    const standing = new Set(wishes.map(idOf));
+    for (const id of this.#failed.keys()) if (!standing.has(id)) this.#failed.delete(id);
+  }
+
+  async #lock(of: LockWish): Promise<void> {
+    const { agentId, reason, at } = of;
     const update: LockUpdate = { agentId, reason, by: 'gateway' };
-    const wish = `${updateNames.lockAgent}/${agentId}/${at}`;
+    const wish = idOf(of);
     const failures = this.#failed.get(wish) ?? 0;
     try {
       const locked = await this.#deps.client.workflow
@@ -196,6 +205,8 @@ export class Janitor {
     }
   }
 }
+
+const idOf = ({ agentId, at }: LockWish): string => `${updateNames.lockAgent}/${agentId}/${at}`;
 
 async function isOpen(client: Client, workflowId: string): Promise<boolean> {
   try {
