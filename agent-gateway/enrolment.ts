@@ -19,7 +19,8 @@ import type { Trust } from '../platform/trust-bundle.ts';
 import type { CertificateFolder } from './certificate-folder.ts';
 import { type RequestedKey, requestedKey } from './certificates.ts';
 import type { ControlGate } from './control-gate.ts';
-import type { IssueRegister, RegisteredAgent, RegisterRecord } from './issue-register.ts';
+import type { IssueRegister } from './issue-register.ts';
+import type { RegisteredAgent, RegisterRecord } from './register-records.ts';
 
 /** What a token gives to the host that uses it. */
 type Grant = {

@@ -4,7 +4,8 @@ import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { sha256Hex } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
-import { byName, type IssueRegister, type RegisteredAgent } from './issue-register.ts';
+import type { IssueRegister } from './issue-register.ts';
+import { byName, type RegisteredAgent } from './register-records.ts';
 import { type Rounds, startRounds } from './rounds.ts';
 
 export type InventoryDeps = {

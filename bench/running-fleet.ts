@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { issueRecord } from '../agent-gateway/issue-register.ts';
+import { issueRecord } from '../agent-gateway/register-records.ts';
 import type { RunFile } from '../contracts/run-file.ts';
 import { base32 } from '../domain/ids.ts';
 import { Fleet } from './fleet/fleet.ts';

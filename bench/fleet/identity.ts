@@ -1,5 +1,5 @@
 import { issueCertificate, type KeyPair } from '../../agent-gateway/certificates.ts';
-import type { IssueRecord } from '../../agent-gateway/issue-register.ts';
+import type { IssueRecord } from '../../agent-gateway/register-records.ts';
 import { agentIdFrom, journalIdFrom } from '../../domain/ids.ts';
 import type { Clock } from '../../platform/clock.ts';
 

@@ -8,7 +8,8 @@ import {
   issueCertificate,
   type KeyPair,
 } from '../../agent-gateway/certificates.ts';
-import { type IssueRecord, IssueRegister } from '../../agent-gateway/issue-register.ts';
+import { IssueRegister } from '../../agent-gateway/issue-register.ts';
+import type { IssueRecord } from '../../agent-gateway/register-records.ts';
 import { type Gateway, startGateway } from '../../agent-gateway/server.ts';
 import { type Clocks, defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';

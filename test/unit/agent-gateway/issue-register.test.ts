@@ -13,12 +13,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { IssueRegister } from '../../../agent-gateway/issue-register.ts';
 import {
   byName,
   type IssueRecord,
-  IssueRegister,
   type RegisterRecord,
-} from '../../../agent-gateway/issue-register.ts';
+} from '../../../agent-gateway/register-records.ts';
 import { systemClock } from '../../../platform/clock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'fixpoint-register-'));
