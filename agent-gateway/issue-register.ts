@@ -1,4 +1,4 @@
-import { open, readFile, stat, truncate } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { FixpointError } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import { withFileLock } from './file-lock.ts';
@@ -14,7 +14,7 @@ import {
 
 type Known = {
   /** Which file was read, so that one put in its place is noticed. */
-  readonly file: string;
+  readonly id: string;
   readonly sum: Sum;
 };
 
@@ -26,7 +26,8 @@ type Known = {
 export class IssueRegister {
   readonly #file: string;
   readonly #clock: Clock;
-  #known: Known = { file: '', sum: nothing };
+  #known: Known = { id: '', sum: nothing };
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(of: { readonly file: string; readonly clock: Clock }) {
     this.#file = of.file;
@@ -49,18 +50,30 @@ export class IssueRegister {
    * never means all (invariant 6). A torn last line, as a crash while appending leaves it, is
    * skipped.
    */
-  async read(): Promise<void> {
-    const found = await statOf(this.#file);
-    const { file, sum } = this.#known;
-    const isSame = found?.id === file && found.size >= sum.bytes;
-    if (isSame && found.size === sum.bytes) return;
-    const from = isSame ? sum : { ...nothing, membership: sum.membership + 1 };
-    const text = found === null ? '' : await textFrom(this.#file, from.bytes);
-    const now = added(this.#file, from, text);
-    if (!isSame && sum.agents.size > 0 && now.agents.size === 0) {
-      throw unreadable(this.#file, 'it is gone or empty, and had agents before');
+  read(): Promise<void> {
+    // One after the other: a slow one must not put back what a quicker one has moved on.
+    const reading = this.#reading.then(() => this.#readOn());
+    this.#reading = reading.catch(() => undefined); // Told to whoever asked for it.
+    return reading;
+  }
+
+  async #readOn(): Promise<void> {
+    const file = await openIfThere(this.#file);
+    try {
+      const found = file === null ? null : await lookAt(file);
+      const { id, sum } = this.#known;
+      const isSame = found?.id === id && found.size >= sum.bytes;
+      if (isSame && found.size === sum.bytes) return;
+      const from = isSame ? sum : { ...nothing, membership: sum.membership + 1 };
+      const text = file === null ? '' : await textFrom(file, from.bytes);
+      const now = await added(this.#file, from, text);
+      if (!isSame && sum.agents.size > 0 && now.agents.size === 0) {
+        throw unreadable(this.#file, 'it is gone or empty, and had agents before');
+      }
+      if (found !== null) this.#known = { id: found.id, sum: now };
+    } finally {
+      await file?.close();
     }
-    if (found !== null) this.#known = { file: found.id, sum: now };
   }
 
   /**
@@ -74,13 +87,14 @@ export class IssueRegister {
   ): Promise<void> {
     await withFileLock({ path: `${this.#file}.lock`, clock: this.#clock }, async (assertHeld) => {
       await this.read();
-      const text = (await decide(this.agents)).map(lineOf).join('');
+      const { sum } = this.#known;
+      const text = (await decide(sum.agents)).map(lineOf).join('');
       // What would make the register unreadable is not written.
-      added(this.#file, this.#known.sum, text);
+      await added(this.#file, sum, text);
       await assertHeld();
-      const file = await open(this.#file, 'a', 0o600);
+      const file = await open(this.#file, 'a+', 0o600);
       try {
-        await this.#cutTornLine((await file.stat()).size);
+        await this.#cutTornLine(file, sum);
         await file.appendFile(text).catch((error: unknown) => {
           if (!isFull(error)) onMayStand();
           throw error;
@@ -98,40 +112,37 @@ export class IssueRegister {
    * Takes away what follows the last newline: a line torn by a crash would swallow the record after
    * it. Whole lines that were not read are never cut, and nothing is appended to what was not seen.
    */
-  async #cutTornLine(size: number): Promise<void> {
-    const { bytes } = this.#known.sum;
-    if (size <= bytes) return;
-    if ((await textFrom(this.#file, bytes)).includes('\n')) {
+  async #cutTornLine(file: FileHandle, { bytes }: Sum): Promise<void> {
+    if ((await file.stat()).size <= bytes) return;
+    if ((await textFrom(file, bytes)).includes('\n')) {
       throw new FixpointError('upstream_unavailable', `${this.#file} has another writer`, {
         hint: 'try again',
       });
     }
-    await truncate(this.#file, bytes);
+    await file.truncate(bytes);
   }
 }
 
-async function textFrom(file: string, bytes: number): Promise<string> {
-  if (bytes === 0) return readFile(file, 'utf8');
-  const handle = await open(file, 'r');
-  try {
-    const chunks: Buffer[] = [];
-    for await (const chunk of handle.createReadStream({ start: bytes, autoClose: false })) {
-      chunks.push(chunk as Buffer); // No encoding was asked for, so they are bytes.
-    }
-    return Buffer.concat(chunks).toString('utf8');
-  } finally {
-    await handle.close();
+async function textFrom(file: FileHandle, start: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of file.createReadStream({ start, autoClose: false })) {
+    chunks.push(chunk as Buffer); // No encoding was asked for, so they are bytes.
   }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
-async function statOf(file: string): Promise<{ id: string; size: number } | null> {
+async function openIfThere(path: string): Promise<FileHandle | null> {
   try {
-    const { ino, birthtimeMs, size } = await stat(file);
-    return { id: `${ino}/${birthtimeMs}`, size };
+    return await open(path, 'r');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
   }
+}
+
+async function lookAt(file: FileHandle): Promise<{ readonly id: string; readonly size: number }> {
+  const { ino, birthtimeMs, size } = await file.stat();
+  return { id: `${ino}/${birthtimeMs}`, size };
 }
 
 /** What there was no room for has no end, and the newline at the end is what makes it count. */

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { IssueRegister } from '../../../agent-gateway/issue-register.ts';
 import {
   byName,
@@ -165,6 +166,30 @@ describe('issue register', () => {
       (await read(path)).map(({ name }) => name),
       ['agent-1', 'agent-2'],
     );
+  });
+
+  it('a long register that is read whole lets others work meanwhile, and reads do not overlap', async () => {
+    const path = file();
+    const lines = Array.from({ length: 5_000 }, (_, at) => {
+      const agentId = String(at).padStart(12, '0');
+      return `${JSON.stringify(record({ agentId, name: `agent-${at}` }))}\n`;
+    });
+    writeFileSync(path, lines.join(''));
+    const register = registerOf(path);
+    let turns = 0;
+    let isRead = false;
+
+    const reading = register.read().finally(() => {
+      isRead = true;
+    });
+    const again = Promise.all([register.read(), register.read()]);
+    for (; !isRead; turns += 1) await setImmediate();
+    const membership = register.membership;
+    await Promise.all([reading, again]);
+
+    assert.ok(turns >= 20, `${turns} turns`);
+    assert.equal(register.agents.size, lines.length);
+    assert.equal(register.membership, membership, 'it was read once');
   });
 
   it('says that records may stand once they may, and not of those a full disk has no room for', async () => {
