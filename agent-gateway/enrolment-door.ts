@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import type { Trust } from '../platform/trust-bundle.ts';
 import { AgentTokens } from '../redis/agent-tokens.ts';
 import { peerOf } from './agent-listener.ts';
-import { CertificateFolder } from './certificate-folder.ts';
+import { CertificateFolder, type GatewayCertificates } from './certificate-folder.ts';
 import type { ControlGate } from './control-gate.ts';
 import { Enrolment } from './enrolment.ts';
 import { EnrolmentRoutes } from './enrolment-routes.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { IssueRegister } from './issue-register.ts';
+import { RegisterCompaction } from './register-compaction.ts';
 
 /**
  * The parts by which hosts become agents, put together. `ownAddress` stands in tokens where no
@@ -40,5 +41,16 @@ export function enrolmentDoor(
     trust: () => trust()?.envelope ?? null,
     peerOf: (socket) => peerOf(socket, clock),
   });
-  return { certificates, register, enrolment, routes, ownAddress };
+  const { gatewayLookMs } = of.clocks;
+  const compaction = new RegisterCompaction({
+    ...{ register, certificates, gatewayLookMs, crash, clock, log },
+  });
+  return {
+    ...{ certificates, register, enrolment, routes, ownAddress },
+    async start(onChange: (certificates: GatewayCertificates) => void) {
+      await certificates.start(onChange);
+      compaction.start();
+    },
+    stop: () => Promise.all([certificates.stop(), compaction.stop()]),
+  };
 }

@@ -1,15 +1,19 @@
-import { type FileHandle, open } from 'node:fs/promises';
-import { FixpointError } from '../domain/errors.ts';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { invariant } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
+import type { CrashPoints } from '../platform/crash-point.ts';
 import { withFileLock } from './file-lock.ts';
+import { idOf, openIfThere, otherWriter, replaceBeginning, textFrom } from './register-file.ts';
 import {
   type Agents,
   added,
+  isSameFleet,
   lineOf,
   nothing,
   type RegisterRecord,
   type Sum,
   unreadable,
+  withoutSuperseded,
 } from './register-records.ts';
 
 type Known = {
@@ -19,9 +23,10 @@ type Known = {
 };
 
 /**
- * The register beside the authority: the truth about who is enrolled (rule X5). An append-only
- * file, one record a line, synced before it counts, mode 0600; several gateways may share it. It
- * is read on from where it was left, because ten thousand agents renew twice a day.
+ * The register beside the authority: the truth about who is enrolled (rule X5). A file that is
+ * appended to, one record a line, synced before it counts, mode 0600; several gateways may share it.
+ * It is read on from where it was left, because ten thousand agents renew twice a day. What they
+ * renewed goes out again when nothing can be done with it any more; nothing else ever does.
  */
 export class IssueRegister {
   readonly #file: string;
@@ -37,6 +42,11 @@ export class IssueRegister {
   /** The newest of every enrolled agent, by id, as of the last `read` or `append`. */
   get agents(): Agents {
     return this.#known.sum.agents;
+  }
+
+  /** Of it, as of the last `read` or `append`; a torn last line is not counted. */
+  get bytes(): number {
+    return this.#known.sum.bytes;
   }
 
   /** Grows with every change of who is enrolled under which name and labels. */
@@ -60,9 +70,9 @@ export class IssueRegister {
   async #readOn(): Promise<void> {
     const file = await openIfThere(this.#file);
     try {
-      const found = file === null ? null : await lookAt(file);
+      const found = (await file?.stat()) ?? null;
       const { id, sum } = this.#known;
-      const isSame = found?.id === id && found.size >= sum.bytes;
+      const isSame = found !== null && idOf(found) === id && found.size >= sum.bytes;
       if (isSame && found.size === sum.bytes) return;
       const from = isSame ? sum : { ...nothing, membership: sum.membership + 1 };
       const text = file === null ? '' : await textFrom(file, from.bytes);
@@ -70,7 +80,7 @@ export class IssueRegister {
       if (!isSame && sum.agents.size > 0 && now.agents.size === 0) {
         throw unreadable(this.#file, 'it is gone or empty, and had agents before');
       }
-      if (found !== null) this.#known = { id: found.id, sum: now };
+      if (found !== null) this.#known = { id: idOf(found), sum: now };
     } finally {
       await file?.close();
     }
@@ -85,22 +95,25 @@ export class IssueRegister {
     decide: (agents: Agents) => Promise<readonly RegisterRecord[]>,
     onMayStand: () => void = () => {},
   ): Promise<void> {
-    await withFileLock({ path: `${this.#file}.lock`, clock: this.#clock }, async (assertHeld) => {
+    await this.#alone(async (assertHeld) => {
       await this.read();
-      const { sum } = this.#known;
+      const seen = this.#known;
+      const { sum } = seen;
       const text = (await decide(sum.agents)).map(lineOf).join('');
       // What would make the register unreadable is not written.
       await added(this.#file, sum, text);
       await assertHeld();
       const file = await open(this.#file, 'a+', 0o600);
       try {
-        await this.#cutTornLine(file, sum);
+        await this.#requireSeen(file, seen);
         await file.appendFile(text).catch((error: unknown) => {
           if (!isFull(error)) onMayStand();
           throw error;
         });
         onMayStand();
         await file.sync();
+        // Held up for longer than a lock lives, it may have written into what is there no more.
+        if (idOf(await stat(this.#file)) !== idOf(await file.stat())) throw otherWriter(this.#file);
       } finally {
         await file.close();
       }
@@ -112,37 +125,65 @@ export class IssueRegister {
    * Takes away what follows the last newline: a line torn by a crash would swallow the record after
    * it. Whole lines that were not read are never cut, and nothing is appended to what was not seen.
    */
-  async #cutTornLine(file: FileHandle, { bytes }: Sum): Promise<void> {
-    if ((await file.stat()).size <= bytes) return;
-    if ((await textFrom(file, bytes)).includes('\n')) {
-      throw new FixpointError('upstream_unavailable', `${this.#file} has another writer`, {
-        hint: 'try again',
-      });
-    }
+  async #requireSeen(file: FileHandle, { id, sum: { bytes } }: Known): Promise<void> {
+    const found = await file.stat();
+    if (id !== '' && idOf(found) !== id) throw otherWriter(this.#file);
+    if (found.size <= bytes) return;
+    if ((await textFrom(file, bytes)).includes('\n')) throw otherWriter(this.#file);
     await file.truncate(bytes);
   }
-}
 
-async function textFrom(file: FileHandle, start: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of file.createReadStream({ start, autoClose: false })) {
-    chunks.push(chunk as Buffer); // No encoding was asked for, so they are bytes.
+  /**
+   * Puts one in its place that lacks what `withoutSuperseded` leaves out, unless more than half would
+   * stay. It is there whole or not at all, adds up to the same agents, and has all that others
+   * append meanwhile; who had read the long one notices by the file. Throws as `append` does.
+   */
+  async compact(of: {
+    /** Unix milliseconds. */
+    readonly now: number;
+    readonly crash: CrashPoints<'gateway'>;
+  }): Promise<'compacted' | 'left'> {
+    await this.read();
+    const seen = this.#known;
+    const shorter = await this.#shortened(seen, of.now);
+    if (shorter === null) return 'left';
+    const isReplaced = await this.#alone(async (assertHeld) => {
+      // Beside the file itself, also where a link leads to it.
+      const path = await realpath(this.#file);
+      const word = Buffer.from(this.#clock.randomBytes(8)).toString('hex');
+      const { id, sum } = seen;
+      const beforeSwap = async () => {
+        of.crash('before-compaction');
+        await assertHeld();
+      };
+      const place = { path, seen: { id, bytes: sum.bytes } };
+      return replaceBeginning({ ...place, text: shorter, word, beforeSwap });
+    });
+    if (isReplaced) of.crash('after-compaction');
+    await this.read();
+    return isReplaced ? 'compacted' : 'left';
   }
-  return Buffer.concat(chunks).toString('utf8');
-}
 
-async function openIfThere(path: string): Promise<FileHandle | null> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
+  #alone<T>(work: (assertHeld: () => Promise<void>) => Promise<T>): Promise<T> {
+    return withFileLock({ path: `${this.#file}.lock`, clock: this.#clock }, work);
   }
-}
 
-async function lookAt(file: FileHandle): Promise<{ readonly id: string; readonly size: number }> {
-  const { ino, birthtimeMs, size } = await file.stat();
-  return { id: `${ino}/${birthtimeMs}`, size };
+  /** Made without the lock: what was seen of the file does not change any more. */
+  async #shortened({ id, sum }: Known, now: number): Promise<string | null> {
+    // One line of each agent stays at least, and it is the longest.
+    if (sum.lines < 2 * sum.agents.size) return null;
+    const file = await openIfThere(this.#file);
+    try {
+      if (file === null || idOf(await file.stat()) !== id || sum.bytes === 0) return null;
+      const shorter = await withoutSuperseded(await textFrom(file, 0, sum.bytes), now);
+      if (2 * Buffer.byteLength(shorter) > sum.bytes) return null;
+      const { agents } = await added(this.#file, nothing, shorter);
+      invariant(await isSameFleet(agents, sum.agents), 'a shorter register has other agents');
+      return shorter;
+    } finally {
+      await file?.close();
+    }
+  }
 }
 
 /** What there was no room for has no end, and the newline at the end is what makes it count. */

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { agentId, journalId } from '../contracts/task.ts';
 import { FixpointError } from '../domain/errors.ts';
@@ -85,6 +86,38 @@ export async function added(file: string, from: Sum, text: string): Promise<Sum>
   }
   if (membership !== from.membership) requireUniqueNames(file, agents);
   return { agents, lines, membership, bytes: from.bytes + Buffer.byteLength(whole) };
+}
+
+/**
+ * A register without the renewals that a later one of the same agent followed and whose certificates
+ * had run out at `now`, Unix milliseconds; it adds up to the same agents. Every other line stays as it
+ * is and where it is: who was enrolled, revoked, with what labels and journal, and whatever opens a
+ * session. `text` is whole lines. Lets others work in between.
+ */
+export async function withoutSuperseded(text: string, now: number): Promise<string> {
+  const followed = new Set<string>();
+  const kept: string[] = [];
+  for (const [at, line] of text.split('\n').reverse().entries()) {
+    if (at % restEvery === 0) await setImmediate();
+    const read = recordOf(line);
+    if (read?.kind === 'renewal') {
+      if (followed.has(read.agentId) && read.notAfter < now) continue;
+      followed.add(read.agentId);
+    }
+    kept.push(line);
+  }
+  return kept.reverse().join('\n');
+}
+
+/** Whether two sums are of the same agents, with everything that is known of each. */
+export async function isSameFleet(left: Agents, right: Agents): Promise<boolean> {
+  let count = 0;
+  for (const [id, agent] of left) {
+    count += 1;
+    if (count % restEvery === 0) await setImmediate();
+    if (!isDeepStrictEqual(agent, right.get(id))) return false;
+  }
+  return count === right.size;
 }
 
 function apply(agents: Map<string, RegisteredAgent>, read: z.output<typeof record>): void {

@@ -64,7 +64,7 @@ const lockedRetryMs = 10_000;
 export async function startGateway(of: GatewayOptions): Promise<Gateway> {
   const parts = partsOf(of);
   const { certificates, routes, ownAddress } = parts.door;
-  await certificates.start((changed) => listener.use(changed));
+  await parts.door.start((changed) => listener.use(changed));
   await Promise.all([parts.inventory.start(), parts.trust.start()]);
   parts.gate.start();
   parts.presence.start();
@@ -121,7 +121,7 @@ async function stopAll(
     parts.look.stop(),
     parts.inventory.stop(),
     parts.trust.stop(),
-    parts.door.certificates.stop(),
+    parts.door.stop(),
   ]);
   await parts.peers.stop();
 }

@@ -139,6 +139,8 @@ export const limits = {
   /** Labels of an agent: they travel in its certificate, whose handshake must stay small. */
   agentLabelsMax: 32,
   agentLabelValueBytes: 253,
+  /** An issue register beyond this is made shorter: some 13,000 renewals, read in a quarter of a second. */
+  registerBytes: 4 * 1024 * 1024,
   /** Certificates are valid from this long ago, so that a slow clock takes them (rule R10). */
   certificateBackdatedMs: 86_400_000,
   /** A host's clock that is further off is told to operators (rule R10). */

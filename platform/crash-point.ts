@@ -113,6 +113,14 @@ export const lossCrashPoints = {
   },
 } as const;
 
+/** Those that a gateway passes when it makes the issue register shorter. A test of their own, too. */
+export const registerCrashPoints = {
+  gateway: {
+    'before-compaction': 'a shorter issue register lies beside the one that counts',
+    'after-compaction': 'a shorter issue register is in its place, no gateway has read it',
+  },
+} as const;
+
 /** What a crash point is named with: the workers by their roles. */
 export type CrashProgram = keyof typeof crashPoints;
 
@@ -123,7 +131,8 @@ export type CrashPoints<Program extends CrashProgram> = (
   point:
     | PointOf<typeof crashPoints, Program>
     | PointOf<typeof enrolmentCrashPoints, Program>
-    | PointOf<typeof lossCrashPoints, Program>,
+    | PointOf<typeof lossCrashPoints, Program>
+    | PointOf<typeof registerCrashPoints, Program>,
 ) => void;
 
 export const noCrashPoints = (): void => {};

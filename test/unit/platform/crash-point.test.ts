@@ -12,6 +12,7 @@ import {
   enrolmentCrashPoints,
   lossCrashPoints,
   noCrashPoints,
+  registerCrashPoints,
 } from '../../../platform/crash-point.ts';
 
 const module = join(import.meta.dirname, '../../../platform/crash-point.ts');
@@ -55,7 +56,7 @@ describe('crash points', () => {
   });
 
   it('each stand in one table with the boundary in words, and no two of a program have one name', () => {
-    const tables = [crashPoints, enrolmentCrashPoints, lossCrashPoints];
+    const tables = [crashPoints, enrolmentCrashPoints, lossCrashPoints, registerCrashPoints];
     const rows = tables
       .flatMap((table) => Object.entries(table))
       .flatMap(([program, points]) =>
