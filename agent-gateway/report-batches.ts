@@ -21,9 +21,9 @@ type Waiting = SessionReport & {
 };
 
 /**
- * Gathers reports of one task and stores them in one step: those of one turn of the event loop, or
- * all that came while the step before was under way. So a lone report waits for nobody, and ten
- * thousand cost some fifty steps. One step of a task at a time keeps the order of a job's reports.
+ * Gathers reports of one task and stores them in one step: those of one moment, or all that came
+ * while the step before was under way. So a lone report waits for nobody, not even for the answers
+ * to another task in the same turn of the event loop, and ten thousand cost some fifty steps. One step of a task at a time keeps the order of a job's reports.
  */
 export class ReportBatches {
   readonly #store: ReportStore;
@@ -44,7 +44,7 @@ export class ReportBatches {
         return;
       }
       this.#tasks.set(taskId, [entry]);
-      setImmediate(() => void this.#run(taskId));
+      queueMicrotask(() => void this.#run(taskId));
     });
   }
 
