@@ -31,9 +31,10 @@ export class DispatchQueue {
     this.#tasks.set(of.taskId, waiting);
   }
 
-  /** Up to `count` jobs of the task whose turn it is, null if nothing waits. */
-  take(count: number): Slice | null {
+  /** Up to `count` jobs of the first task in line that `mayGo`, which is told how many it has; null if none may. */
+  take(count: number, mayGo: (taskId: string, jobs: number) => boolean): Slice | null {
     for (const [taskId, { createdAt, agentIds }] of this.#tasks) {
+      if (!mayGo(taskId, agentIds.size)) continue;
       const taken: string[] = [];
       for (const agentId of agentIds) {
         if (taken.length >= count) break;

@@ -5,6 +5,7 @@ import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { ControlGate } from './control-gate.ts';
 import { DispatchQueue, type Slice } from './dispatch-queue.ts';
+import { DispatchWindow } from './dispatch-window.ts';
 import type { Session } from './session.ts';
 import type { SessionRegistry } from './session-registry.ts';
 import type { TaskBodies, TaskBody } from './task-bodies.ts';
@@ -36,26 +37,33 @@ export type DispatcherDeps = {
 
 // Two, so that one is written while Redis marks the other.
 const slicesAtOnce = 2;
+// Beside them, so that one host's command does not wait for slices of hundreds.
+const smallJobsMax = 16;
+const smallSlicesAtOnce = 8;
 const retryMs = 500;
 
 /**
  * Writes pending jobs to links. The queue is Redis (rule R5): waking an agent only says "look". A
  * job is marked as sent before it is written, and written once per session; a new session gets all
  * of them again, the same bytes, and the agent answers from its journal. Tasks take turns in slices,
- * so that one host's command does not wait for ten thousand others. While control is stopped or
+ * and a large one waits for what its agents say, so that one host's command does not wait for ten
+ * thousand others. While control is stopped or
  * missing nothing is written and nothing refused: jobs stay until their `notAfter`.
  */
 export class Dispatcher {
   readonly #deps: DispatcherDeps;
   readonly #queue = new DispatchQueue();
+  readonly #window: DispatchWindow;
   /** Agents whose queues are to be looked at, and of them those with a new session. */
   readonly #waiting = new Set<string>();
   readonly #isNew = new Set<string>();
   #underWay = 0;
+  #smallUnderWay = 0;
   #isStopped = false;
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
+    this.#window = new DispatchWindow({ clock: deps.clock, onRoom: () => this.#work() });
   }
 
   /** Has the agent's queue looked at soon, once for however many calls. Never rejects. */
@@ -116,39 +124,61 @@ export class Dispatcher {
     this.cancel({ ...of, agentIds: body?.agentIds.filter(isGiven) ?? [] });
   }
 
-  /** Starts as many slices as may be under way. Each ends by calling this again, a turn later. */
+  /** Starts as much as may be under way. Each piece ends by calling this again. */
   #work(): void {
-    while (!this.#isStopped && this.#underWay < slicesAtOnce) {
-      const work = this.#next();
-      if (work === null) return;
-      this.#underWay += 1;
-      void work.finally(() => {
-        setImmediate(() => {
-          this.#underWay -= 1;
-          this.#work();
-        });
-      });
-    }
+    while (!this.#isStopped && (this.#startLook() || this.#startSlice()));
   }
 
-  /** The next piece of work, under way; null if there is none. It never rejects. */
-  #next(): Promise<void> | null {
-    if (this.#waiting.size > 0 && !this.#queue.isFull) {
-      const agentIds = [...this.#waiting].slice(0, limits.sliceJobsMax);
-      for (const agentId of agentIds) this.#waiting.delete(agentId);
-      return this.#look(agentIds).catch((error: unknown) => {
+  #startLook(): boolean {
+    const mayLook = this.#underWay < slicesAtOnce && !this.#queue.isFull;
+    if (this.#waiting.size === 0 || !mayLook) return false;
+    const agentIds = [...this.#waiting].slice(0, limits.sliceJobsMax);
+    for (const agentId of agentIds) this.#waiting.delete(agentId);
+    this.#large(
+      this.#look(agentIds).catch((error: unknown) => {
         this.#later(error, () => {
           for (const agentId of agentIds) this.wake(agentId);
         });
-      });
-    }
-    const slice = this.#queue.take(limits.sliceJobsMax);
-    if (slice === null) return null;
-    return this.#give(slice).catch((error: unknown) => {
+      }),
+    );
+    return true;
+  }
+
+  #startSlice(): boolean {
+    const mayBeLarge = this.#underWay < slicesAtOnce;
+    const mayBeSmall = this.#smallUnderWay < smallSlicesAtOnce;
+    const slice = this.#queue.take(limits.sliceJobsMax, (taskId, jobs) => {
+      const mayGo = jobs <= smallJobsMax ? mayBeSmall : mayBeLarge;
+      return mayGo && this.#window.hasRoom(taskId);
+    });
+    if (slice === null) return false;
+    const given = this.#give(slice).catch((error: unknown) => {
       this.#later(error, () => {
         this.#queue.add(slice, slice.agentIds);
         this.#work();
       });
+    });
+    if (slice.agentIds.length <= smallJobsMax) this.#small(given);
+    else this.#large(given);
+    return true;
+  }
+
+  /** Counts work that never rejects; others have a turn before the next of its kind. */
+  #large(work: Promise<void>): void {
+    this.#underWay += 1;
+    void work.finally(() => {
+      setImmediate(() => {
+        this.#underWay -= 1;
+        this.#work();
+      });
+    });
+  }
+
+  #small(work: Promise<void>): void {
+    this.#smallUnderWay += 1;
+    void work.finally(() => {
+      this.#smallUnderWay -= 1;
+      this.#work();
     });
   }
 
@@ -191,8 +221,9 @@ export class Dispatcher {
     try {
       const marked = await jobs.markDispatched({ taskId, agentIds: ids });
       this.#deps.crash('after-mark');
+      const onHeard = this.#window.open(taskId, sessions.length);
       for (const [at, session] of sessions.entries()) {
-        this.#write(session, { taskId, body, ...marked, marked: marked.jobs[at] });
+        this.#write(session, { taskId, body, ...marked, marked: marked.jobs[at], onHeard });
       }
       this.#deps.crash('after-dispatch');
     } catch (error) {
@@ -218,13 +249,17 @@ export class Dispatcher {
       readonly body: TaskBody;
       readonly cancel: string | null;
       readonly marked: Marked | undefined;
+      readonly onHeard: () => void;
     },
   ): void {
     const { agentId } = session;
+    const { createdAt, cancel: cancelled, onHeard } = of;
     const jobId = jobIdOf(of.taskId, agentId);
     const isSent = of.marked?.kind === 'send';
     const text = isSent ? of.body.dispatchText(agentId, of.marked.have) : null;
-    if (text === null) session.release(jobId);
-    else session.give({ jobId, createdAt: of.createdAt, text, cancelled: of.cancel });
+    if (text === null) {
+      session.release(jobId);
+      onHeard();
+    } else session.give({ jobId, createdAt, text, cancelled, onHeard });
   }
 }

@@ -43,8 +43,15 @@ const doubted = -1;
 type Given = {
   /** Of its task, Unix milliseconds; 0 while it is not known. Another one is another task, or in doubt. */
   createdAt: number;
-  /** Monotonic milliseconds; undefined before it was written and once it was acked. */
-  writtenAt: number | undefined;
+  /** Undefined before it was written and once it was acked. */
+  unheard: Unheard | undefined;
+};
+
+/** A job that was written and of which the agent has said nothing. */
+type Unheard = {
+  /** Monotonic milliseconds. */
+  readonly writtenAt: number;
+  readonly onHeard: () => void;
 };
 
 /** What a ping tells beside that the agent lives. */
@@ -189,7 +196,7 @@ export class Session {
     const given = this.#given.get(jobId);
     const isKnown = given !== undefined && (createdAt === 0 || given.createdAt === 0);
     if (isKnown || given?.createdAt === createdAt) return false;
-    this.#given.set(jobId, { createdAt, writtenAt: undefined });
+    this.#given.set(jobId, { createdAt, unheard: undefined });
     return true;
   }
 
@@ -210,9 +217,12 @@ export class Session {
     /** The dispatch frame. */
     readonly text: string;
     readonly cancelled: string | null;
+    /** Hears of the agent's first word on it, unless the link ends before. */
+    readonly onHeard: () => void;
   }): void {
-    const { jobId, createdAt } = of;
-    this.#given.set(jobId, { createdAt, writtenAt: this.#clock.monotonic() });
+    const { jobId, createdAt, onHeard } = of;
+    const unheard = { writtenAt: this.#clock.monotonic(), onHeard };
+    this.#given.set(jobId, { createdAt, unheard });
     this.sendText(of.text);
     const reason = of.cancelled ?? this.#cancelled.get(jobId);
     if (reason !== undefined) this.cancel(jobId, reason);
@@ -259,10 +269,11 @@ export class Session {
   /** Milliseconds since the job was written, at its first ack only. */
   acked(jobId: string): number | undefined {
     const given = this.#given.get(jobId);
-    if (given?.writtenAt === undefined) return undefined;
-    const ms = this.#clock.monotonic() - given.writtenAt;
-    given.writtenAt = undefined;
-    return ms;
+    if (given?.unheard === undefined) return undefined;
+    const { writtenAt, onHeard } = given.unheard;
+    given.unheard = undefined;
+    onHeard();
+    return this.#clock.monotonic() - writtenAt;
   }
 
   /**

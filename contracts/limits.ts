@@ -110,6 +110,13 @@ export const limits = {
   gatewayWaitingBytes: 256 * 1024 * 1024,
   /** Jobs that one step marks and writes, then others have their turn: 10,000 writes block 0.3 s. */
   sliceJobsMax: 256,
+  /**
+   * Jobs written by a gateway and not yet answered, beyond which a task that has some waits: their
+   * answers take the event loop some 50 ms. At 100 ms from gateway to agent it is 5,000 jobs a second.
+   */
+  unheardJobsMax: 512,
+  /** How long a job that is not answered counts: 20,000 deaf agents are written to in 40 s, within `notAfter`. */
+  unheardMs: 1_000,
   /** Tasks whose jobs are being written or wait for it; what is beyond is found at the next look. */
   tasksWritingMax: 10_000,
   /** Bodies of tasks that a gateway keeps to write jobs from: eight of the largest. Others are read again. */
