@@ -24,8 +24,9 @@ export async function explainDelivery(of: {
   printDelivery(deps, delivery);
   for (const outcome of delivery.outcomes) {
     const policy = outcome.policy === null ? '' : ` by policy ${outcome.policy}`;
+    const detail = outcome.detail === undefined ? '' : ` (${outcome.detail})`;
     deps.terminal.out(
-      `${plainLine(`${fateText(outcome.fate)}${policy}: ${fateMeaning(outcome.fate)}`)}\n`,
+      `${plainLine(`${fateText(outcome.fate)}${policy}: ${fateMeaning(outcome.fate)}${detail}`)}\n`,
     );
   }
   if (delivery.outcomes.length === 0) {

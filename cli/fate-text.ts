@@ -7,6 +7,13 @@ type Fate = z.infer<typeof fate>;
 export const fateText = (of: Fate): string =>
   'reason' in of ? `${of.kind}(${of.reason})` : of.kind;
 
+const suppressions: Readonly<Record<Extract<Fate, { kind: 'suppressed' }>['reason'], string>> = {
+  resolved: 'it began firing before its episode resolved, so it came late: resolved is final',
+  shielded: 'guards.shield of the policy leaves alerts like it alone',
+  maintenance:
+    'guards.maintenance lets no repair start now; if it fires still after that, its next firing is acted on',
+};
+
 /** What a fate means for the person who wonders why nothing happened. */
 export function fateMeaning(of: Fate): string {
   switch (of.kind) {
@@ -17,7 +24,7 @@ export function fateMeaning(of: Fate): string {
     case 'recorded':
       return 'a resolved alert whose group has nothing open: noted, nothing to do';
     case 'suppressed':
-      return 'it began firing before its episode resolved, so it came late: resolved is final';
+      return suppressions[of.reason];
     case 'held':
       return of.reason === 'truncated'
         ? 'the sender cut its list of alerts, so the affected hosts are unknown: nothing is done on part of them'

@@ -36,7 +36,10 @@ export const fate = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('handed') }),
   z.object({ kind: z.literal('duplicate') }),
   z.object({ kind: z.literal('recorded') }),
-  z.object({ kind: z.literal('suppressed'), reason: z.enum(['resolved']) }),
+  z.object({
+    kind: z.literal('suppressed'),
+    reason: z.enum(['resolved', 'shielded', 'maintenance']),
+  }),
   z.object({ kind: z.literal('held'), reason: z.enum(['stale', 'truncated']) }),
   z.object({ kind: z.literal('quarantined'), reason: z.string() }),
   z.object({ kind: z.literal('unmatched') }),

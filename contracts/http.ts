@@ -120,7 +120,12 @@ export const deliveryView = z.object({
   startsAt: z.string(),
   receivedAt: z.string(),
   outcomes: z.array(
-    z.object({ fate, policy: z.string().nullable(), mailboxId: z.string().nullable() }),
+    z.object({
+      fate,
+      policy: z.string().nullable(),
+      mailboxId: z.string().nullable(),
+      detail: z.string().optional(),
+    }),
   ),
   labels: z.array(labelPair),
   /** How often the same delivery came again. */

@@ -49,6 +49,8 @@ export const limits = {
   mailboxEventsMax: 2_000,
   /** Episodes a mailbox remembers, oldest resolved first out (rule R2). */
   mailboxEpisodesMax: 2_000,
+  /** How long a maintenance window stays open; what is to rest for longer is a policy to take out. */
+  maintenanceWindowMs: 7 * 86_400_000,
   /** Batches after which a remediation continues as new (design 9). */
   remediationBatchesMax: 100,
   /** Targets of one remediation (design 3). */

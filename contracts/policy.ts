@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
+import { maintenanceSpec, shieldSpec } from './guards.ts';
 import { limits } from './limits.ts';
 import { resourceName } from './runbook.ts';
 
@@ -31,6 +32,8 @@ export const guardsSpec = z.strictObject({
   maxRuns: z
     .strictObject({ count: z.int().min(1).max(1_000), window: duration })
     .default({ count: 3, window: 3_600_000 }),
+  shield: shieldSpec,
+  maintenance: maintenanceSpec,
 });
 
 /** `kind: Policy` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */

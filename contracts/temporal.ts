@@ -392,6 +392,8 @@ export type DeliveryRecord = {
     readonly fate: Fate;
     readonly policy: string | null;
     readonly mailboxId: string | null;
+    /** Which matchers, or which window and until when; for a guard that kept it. */
+    readonly detail?: string;
   }[];
   readonly labels: readonly LabelPair[];
 };

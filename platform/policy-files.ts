@@ -4,20 +4,22 @@ import { type Clocks, limits } from '../contracts/limits.ts';
 import { notSupported, type PolicySpec, policySpec } from '../contracts/policy.ts';
 import { runbookSpec } from '../contracts/runbook.ts';
 import type { FrozenPolicy, FrozenRunbook, MailboxSettings } from '../contracts/temporal.ts';
-import { type Matcher, parseMatcher } from '../domain/matchers.ts';
 import type { PolicyRule } from '../domain/policy-match.ts';
+import type { SuppressionRule } from '../domain/suppression.ts';
 import { digestOf, freezeRunbook } from './frozen-runbook.ts';
-import { compileExpression } from './regular-expression.ts';
+import { parseMatchers } from './policy-matchers.ts';
+import { suppressionRule } from './policy-suppression.ts';
 import { checkDocument, flawAt, suggestion } from './schema-flaws.ts';
 import { type FileFlaw, parseYaml, type YamlDocument } from './yaml-document.ts';
 
 /** A policy as the programs use it; with what a repair freezes (design 5.3). */
-export type LoadedPolicy = PolicyRule & {
-  readonly name: string;
-  readonly spec: PolicySpec;
-  readonly frozen: FrozenPolicy;
-  readonly settings: MailboxSettings;
-};
+export type LoadedPolicy = PolicyRule &
+  SuppressionRule & {
+    readonly name: string;
+    readonly spec: PolicySpec;
+    readonly frozen: FrozenPolicy;
+    readonly settings: MailboxSettings;
+  };
 /** All policies in file order, and the runbooks by name. */
 export type PolicySet = {
   readonly policies: readonly LoadedPolicy[];
@@ -110,6 +112,7 @@ function loadPolicy(
     source: spec.match.source,
     matchers,
     continues: spec.continue,
+    ...suppressionRule(spec.guards, of),
     frozen: {
       name: spec.name,
       digest: digestOf(spec),
@@ -125,19 +128,6 @@ function loadPolicy(
       signalsMax: limits.mailboxSignalsMax,
     },
   };
-}
-
-function parseMatchers(
-  texts: readonly string[],
-  path: readonly string[],
-  of: { readonly document: YamlDocument; readonly flaws: FileFlaw[] },
-): Matcher[] {
-  return texts.flatMap((text, at) => {
-    const parsed = parseMatcher(text, compileExpression);
-    if (parsed.kind === 'parsed') return [parsed.matcher];
-    of.flaws.push(flawAt(of.document, [...path, at], parsed.reason));
-    return [];
-  });
 }
 
 /** Documents of one kind from the files of a folder, in order of name and then of position. */

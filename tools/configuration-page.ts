@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { settings } from '../contracts/config.ts';
 import { defaultClocks } from '../contracts/limits.ts';
+import { durationText } from '../domain/duration-text.ts';
 
 const page = new URL('../docs/configuration.md', import.meta.url);
 const limitsSource = new URL('../contracts/limits.ts', import.meta.url);
@@ -91,17 +92,6 @@ function clockRows(): string[] {
     if (about === undefined) throw new Error(`${name} has no comment in contracts/limits.ts`);
     return `| \`${name.replace(/Ms$/, '')}\` | ${durationText(ms)} | ${about} |`;
   });
-}
-
-function durationText(ms: number): string {
-  const units = [
-    ['d', 86_400_000],
-    ['h', 3_600_000],
-    ['m', 60_000],
-    ['s', 1_000],
-  ] as const;
-  const unit = units.find(([, size]) => ms % size === 0);
-  return unit === undefined ? `${ms}ms` : `${ms / unit[1]}${unit[0]}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(page, configurationPage());

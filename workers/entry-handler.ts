@@ -9,6 +9,7 @@ import type { AlertRef, DeliveryRecord } from '../contracts/temporal.ts';
 import { groupIdOf } from '../domain/ids.ts';
 import { instantOf, millisecondsOf, sortableInstant } from '../domain/instant.ts';
 import { groupOf, policiesFor } from '../domain/policy-match.ts';
+import { type Suppression, suppressionOf } from '../domain/suppression.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { sha256, sha256Hex } from '../platform/digest.ts';
@@ -75,7 +76,15 @@ export class EntryHandler {
     if (against !== null) {
       return policies.map(({ name }) => ({ fate: against, policy: name, mailboxId: null }));
     }
-    return Promise.all(policies.map((policy) => this.#hand(alert, policy, entry.claimed)));
+    const now = this.#clock.now();
+    return Promise.all(
+      policies.map((policy) => {
+        const suppression = suppressionOf(alert, policy, now);
+        return suppression === null
+          ? this.#hand(alert, policy, entry.claimed)
+          : suppressed(policy, suppression);
+      }),
+    );
   }
 
   async #hand(alert: Alert, policy: LoadedPolicy, claimed: boolean): Promise<Outcome> {
@@ -135,6 +144,13 @@ function parseEntry(text: string): Alert | null {
     return null; // No JSON is one more way not to be an alert.
   }
 }
+
+const suppressed = ({ name }: LoadedPolicy, { reason, detail }: Suppression): Outcome => ({
+  fate: { kind: 'suppressed', reason },
+  policy: name,
+  mailboxId: null,
+  detail,
+});
 
 /** What the evidence makes of an alert that a policy would take; null if nothing speaks against it. */
 function fateAgainst(alert: Alert, { tombstone, isDoubtful }: EntryEvidence): Fate | null {

@@ -78,6 +78,8 @@ describe('alerts and answers over HTTP', () => {
     valid: [
       { kind: 'suppressed', reason: 'resolved' },
       ...['handed', 'duplicate', 'recorded', 'unmatched'].map((kind) => ({ kind })),
+      { kind: 'suppressed', reason: 'shielded' },
+      { kind: 'suppressed', reason: 'maintenance' },
       { kind: 'held', reason: 'stale' },
       { kind: 'quarantined', reason: 'is missing' },
     ],

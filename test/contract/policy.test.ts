@@ -14,7 +14,12 @@ const aPolicy = {
     onMissing: 'skip',
   },
   autonomy: 'auto',
-  guards: { cooldown: '15m', maxRuns: { count: 3, window: '1h' } },
+  guards: {
+    cooldown: '15m',
+    maxRuns: { count: 3, window: '1h' },
+    shield: [['env="lab"', 'tier="x"'], ['owner="nobody"']],
+    maintenance: [{ cron: '0 2 * * 6', for: '4h', timeZone: 'Europe/Berlin' }],
+  },
   runbook: 'restart-web',
   onResolved: 'continue',
   continue: true,
@@ -75,7 +80,7 @@ const probedRunbook = {
 
 describe('policies and runbooks', () => {
   schemaCases('a policy', policySpec, {
-    valid: [aPolicy, leastPolicy],
+    valid: [aPolicy, leastPolicy, { ...leastPolicy, guards: { shield: ['env="lab"'] } }],
     refused: [
       ['apiVersion', 'fixpoint/v2'],
       ['kind', 'Runbook'],
@@ -96,6 +101,15 @@ describe('policies and runbooks', () => {
       ['autonomy', 'approve'],
       ['autonomy', undefined],
       ['guards.maxRuns.count', 0],
+      ['guards.shield', []],
+      ['guards.shield', [[]]],
+      ['guards.shield', ['env="lab"', ['tier="x"']]],
+      ['guards.shield.0', ['']],
+      ['guards.maintenance.0.cron', undefined],
+      ['guards.maintenance.0.for', '59s'],
+      ['guards.maintenance.0.for', '8d'],
+      ['guards.maintenance.0.timeZone', 'Mars/Base'],
+      ['guards.maintenance.0.until', '06:00'],
       ['guards.blastRadius', { max: '10%' }],
       ['runbook', undefined],
       ['onResolved', 'stop'],

@@ -107,6 +107,41 @@ describe('policies and runbooks from files', () => {
     }
   });
 
+  it('a shield is one list of matchers, or several; a window of maintenance has its time zone', async () => {
+    const guards = (text: string) => aPolicyText('web', `guards: { ${text} }`);
+    const of = async (text: string) => {
+      const files = await loadTexts({
+        policies: { 'p.yaml': guards(text) },
+        runbooks: { 'r.yaml': aRunbookText() },
+      });
+      assert.ok(files.kind === 'loaded', JSON.stringify(files));
+      const [policy] = files.set.policies;
+      return {
+        shield: policy?.shield.map((entry) => entry.map(({ text: matcher }) => matcher)),
+        windows: policy?.maintenance.map(({ text: window }) => window),
+      };
+    };
+
+    assert.deepEqual(await of('cooldown: 1m'), { shield: [], windows: [] });
+    assert.deepEqual((await of(`shield: ['a="1"', 'b="2"']`)).shield, [['a="1"', 'b="2"']]);
+    assert.deepEqual((await of(`shield: [['a="1"'], ['b="2"']]`)).shield, [['a="1"'], ['b="2"']]);
+    assert.deepEqual(
+      (
+        await of(
+          `maintenance: [{ cron: "0 2 * * 6", for: 4h }, { cron: "0 5 * * *", for: 90m, timeZone: Asia/Tokyo }]`,
+        )
+      ).windows,
+      ['"0 2 * * 6" UTC for 4h', '"0 5 * * *" Asia/Tokyo for 90m'],
+    );
+    const flaws = await textsOf(
+      guards(
+        `shield: [['a="1"'], ['b=']], maintenance: [{ cron: "0 2 * * 6", for: 4h }, { cron: "0 25 * * *", for: 4h }]`,
+      ).replace("'b='", "'=b'"),
+    );
+    assert.match(flaws, /^guards.shield.1.0: must begin with a label name/m);
+    assert.match(flaws, /^guards.maintenance.1.cron: "0 25 \* \* \*" is no cron expression/m);
+  });
+
   it('a matcher, template or duration that is wrong is named', async () => {
     const text = await textsOf(
       aPolicyText(

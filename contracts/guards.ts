@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { duration } from './duration.ts';
+import { limits } from './limits.ts';
+
+const entriesMax = 32;
+const shieldEntry = z.array(z.string().min(1).max(4096)).min(1).max(entriesMax);
+
+/**
+ * Alerts that a policy leaves alone: those that satisfy all matchers of one entry. One list of
+ * matchers is one entry; what the matchers say is checked when a file is loaded.
+ */
+export const shieldSpec = z
+  .union([shieldEntry.transform((entry) => [entry]), z.array(shieldEntry).min(1).max(entriesMax)], {
+    error: 'must be a list of matchers, or a list of such lists',
+  })
+  .default([]);
+
+/** Times at which no repair starts; the fields of `cron` are checked when a file is loaded. */
+export const maintenanceSpec = z
+  .array(
+    z.strictObject({
+      cron: z.string().max(200),
+      for: duration.refine((ms) => ms >= 60_000 && ms <= limits.maintenanceWindowMs, {
+        error: 'must be from 1m to 7d',
+      }),
+      timeZone: z
+        .string()
+        .refine(isTimeZone, { error: 'must be a time zone such as Europe/Berlin or UTC' })
+        .default('UTC'),
+    }),
+  )
+  .max(entriesMax)
+  .default([]);
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
