@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { createAuthority, type KeyPair } from '../../agent-gateway/certificates.ts';
@@ -159,17 +160,19 @@ describe('an agent that must not start a job', () => {
   it('runs no more jobs side by side than it may', async () => {
     await host.start(gateway.url);
     await gateway.connected();
-    const orders = Array.from({ length: 40 }, () =>
-      host.order(`${touch()}while [ ! -e "${host.root}/go" ]; do sleep 0.2; done\n`),
-    );
+    // They wait in the kernel: forty loops of `sleep` would take the cores that start the others.
+    execFileSync('mkfifo', [join(host.root, 'go')]);
+    const orders = Array.from({ length: 40 }, () => host.order(`${touch()}: <"${host.root}/go"\n`));
 
     const jobIds = orders.map((order) => gateway.dispatch(order));
     await eventually(() => {
       assert.equal(gateway.results.length, 8);
       assert.equal(host.starts(), 32);
     });
-    host.write('go', '');
+    // Open to the end, for those that have started and do not wait yet.
+    const go = openSync(join(host.root, 'go'), 'w');
     const reports = await Promise.all(jobIds.map((jobId) => gateway.result(jobId)));
+    closeSync(go);
 
     const states = reports.map(({ state, reason }) => `${state} ${reason}`);
     assert.equal(states.filter((each) => each === 'refused busy').length, 8);
