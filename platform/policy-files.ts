@@ -25,8 +25,10 @@ export type PolicySet = {
   readonly policies: readonly LoadedPolicy[];
   readonly runbooks: ReadonlyMap<string, FrozenRunbook>;
 };
+/** Where each policy and runbook stands, by name. */
+type Documents = Readonly<Record<'policy' | 'runbook', ReadonlyMap<string, YamlDocument>>>;
 export type PolicyFiles =
-  | { readonly kind: 'loaded'; readonly set: PolicySet }
+  | { readonly kind: 'loaded'; readonly set: PolicySet; readonly documents: Documents }
   | { readonly kind: 'flawed'; readonly flaws: readonly FileFlaw[] };
 
 const fileBytesMax = 1024 * 1024;
@@ -56,8 +58,14 @@ export async function loadPolicyFiles(of: {
       policies: policies.map(({ value }) => value),
       runbooks: new Map(runbooks.loaded.map(({ value }) => [value.name, value])),
     },
+    documents: { policy: documentsByName(policies), runbook: documentsByName(runbooks.loaded) },
   };
 }
+
+const documentsByName = (
+  placed: readonly Placed<{ readonly name: string }>[],
+): ReadonlyMap<string, YamlDocument> =>
+  new Map(placed.map(({ value, document }) => [value.name, document]));
 
 /** One line per flaw, `file:line:column: message`, for logs and terminals. */
 export const flawLine = (flaw: FileFlaw): string =>

@@ -3,7 +3,9 @@ import { Command } from 'commander';
 import type { LabelPair } from '../../contracts/alert.ts';
 import { defaultClocks } from '../../contracts/limits.ts';
 import { FixpointError } from '../../domain/errors.ts';
-import { flawLine, loadPolicyFiles } from '../../platform/policy-files.ts';
+import { flawLine, loadPolicyFiles, type PolicySet } from '../../platform/policy-files.ts';
+import { type FileWarning, warningLine, warningsOf } from '../../platform/policy-warnings.ts';
+import type { FileFlaw } from '../../platform/yaml-document.ts';
 import { exits } from '../outcome.ts';
 import { plainJson, plainLine } from '../plain-text.ts';
 import { explainPolicies } from '../policy-test.ts';
@@ -16,16 +18,17 @@ export function policyCommand(deps: CliDeps): Command {
   );
   policy
     .command('check')
-    .description('check policies and runbooks as the servers do at their start; needs no server')
+    .description('check policies and runbooks, and warn of what is seldom meant; needs no server')
     .argument('[folder]', 'the folder of policies (else FIXPOINT_POLICY_DIR, else policies/)')
     .option(
       '--runbooks <folder>',
       'the folder of runbooks (else FIXPOINT_RUNBOOK_DIR, else runbooks/ beside the policies)',
     )
+    .option('--strict', 'end with 2 for a warning too, as for a flaw')
     .addOption(outputOption())
     .addHelpText(
       'after',
-      examples('fixpoint policy check', 'fixpoint policy check /etc/fixpoint/policies'),
+      examples('fixpoint policy check', 'fixpoint policy check --strict /etc/fixpoint/policies'),
     )
     .action((folder: string | undefined, options) => check({ deps, folder, options }));
   policy
@@ -50,10 +53,16 @@ export function policyCommand(deps: CliDeps): Command {
   return policy;
 }
 
+type CheckOptions = {
+  readonly runbooks?: string;
+  readonly strict?: true;
+  readonly output: 'table' | 'json';
+};
+
 async function check(of: {
   readonly deps: CliDeps;
   readonly folder: string | undefined;
-  readonly options: { readonly runbooks?: string; readonly output: 'table' | 'json' };
+  readonly options: CheckOptions;
 }): Promise<void> {
   const { deps, options } = of;
   const { environment } = deps;
@@ -67,21 +76,52 @@ async function check(of: {
     runbookDir: resolve(deps.cwd, runbookDir),
     clocks: defaultClocks,
   });
-  if (files.kind === 'flawed') {
-    if (options.output === 'json') deps.terminal.out(`${plainJson(files.flaws)}\n`);
-    else for (const flaw of files.flaws) deps.terminal.out(`${plainLine(flawLine(flaw))}\n`);
-    const count = files.flaws.length;
-    throw new FixpointError('invalid_payload', `${count} ${count === 1 ? 'flaw' : 'flaws'}`, {
-      hint: 'nothing is loaded while there is one; docs/first-policy.md shows whole examples',
+  if (files.kind === 'flawed') return printFlaws(deps, options, files.flaws);
+  const warnings = warningsOf(files);
+  printValid(deps, options, { set: files.set, warnings });
+  if (options.strict && warnings.length > 0) {
+    throw new FixpointError('invalid_payload', counted(warnings.length, 'warning'), {
+      hint: 'a server starts with them; without --strict the status is 0',
     });
   }
-  const { policies, runbooks } = files.set;
-  const rows = policies.map((policy) => ({
-    id: policy.name,
-    state: 'valid',
-    runbook: policy.spec.runbook,
-    digest: policy.frozen.digest,
-  }));
-  if (options.output === 'json') return deps.terminal.out(`${plainJson(rows)}\n`);
-  deps.terminal.out(`valid: ${policies.length} policies, ${runbooks.size} runbooks\n`);
 }
+
+function printFlaws(deps: CliDeps, options: CheckOptions, flaws: readonly FileFlaw[]): never {
+  if (options.output === 'json') {
+    const rows = flaws.map((flaw) => ({ id: placeText(flaw), state: 'flawed', ...flaw }));
+    deps.terminal.out(`${plainJson(rows)}\n`);
+  } else for (const flaw of flaws) deps.terminal.out(`${plainLine(flawLine(flaw))}\n`);
+  throw new FixpointError('invalid_payload', counted(flaws.length, 'flaw'), {
+    hint: 'nothing is loaded while there is one; docs/first-policy.md shows whole examples',
+  });
+}
+
+function printValid(
+  { terminal }: CliDeps,
+  options: CheckOptions,
+  { set, warnings }: { readonly set: PolicySet; readonly warnings: readonly FileWarning[] },
+): void {
+  if (options.output === 'json') {
+    const policies = set.policies.map((policy) => ({
+      id: policy.name,
+      state: 'valid',
+      runbook: policy.spec.runbook,
+      digest: policy.frozen.digest,
+    }));
+    const warned = warnings.map((warning) => ({
+      id: placeText(warning),
+      state: 'warning',
+      ...warning,
+    }));
+    terminal.out(`${plainJson([...policies, ...warned])}\n`);
+    return;
+  }
+  for (const warning of warnings) terminal.out(`${plainLine(warningLine(warning))}\n`);
+  const also = warnings.length === 0 ? '' : `, ${counted(warnings.length, 'warning')}`;
+  terminal.out(`valid: ${set.policies.length} policies, ${set.runbooks.size} runbooks${also}\n`);
+}
+
+const counted = (count: number, what: string): string =>
+  `${count} ${count === 1 ? what : `${what}s`}`;
+
+const placeText = ({ file, line, column }: FileFlaw): string => `${file}:${line}:${column}`;

@@ -6,6 +6,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { plainReport } from '../../../domain/job.ts';
 import { FakeTerminal, runInProcess } from '../../support/cli-run.ts';
 import { FakeApi } from '../../support/fake-api.ts';
+import { aPolicyText, aRunbookText } from '../../support/policy-set.ts';
 
 const id = 'remediation:demo-service:demo-agent-2~0badcafe:12345678-1';
 const row = {
@@ -466,5 +467,35 @@ describe('policy check', () => {
     assert.match(shipped.out, /^valid: \d+ policies/);
     assert.equal(flawed.status, 2);
     assert.match(flawed.out, /bad\.yaml:3:1: .*naem/);
+  });
+
+  it('a warning has its place and its fix, and ends with 2 only where it is asked to', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fixpoint-policies-'));
+    writeFileSync(join(folder, 'p.yaml'), aPolicyText('web', 'guards: { cooldown: 0s }'));
+    mkdirSync(join(folder, 'runbooks'));
+    writeFileSync(join(folder, 'runbooks/r.yaml'), aRunbookText());
+    const command = ['policy', 'check', folder, '--runbooks', join(folder, 'runbooks')];
+
+    const checked = await runInProcess(command);
+    const strict = await runInProcess([...command, '--strict']);
+    const json = await runInProcess([...command, '-o', 'json']);
+
+    rmSync(folder, { recursive: true });
+    assert.equal(checked.status, 0);
+    assert.match(checked.out, /p\.yaml:9:11: warning: guards\.cooldown: .*; write a time/);
+    assert.match(checked.out, /r\.yaml:3:1: warning: verify: .*; add verify\.probe/);
+    assert.match(checked.out, /^valid: 1 policies, 1 runbooks, 2 warnings$/m);
+    assert.equal(strict.status, 2);
+    assert.match(strict.err, /2 warnings/);
+    assert.equal(json.status, 0);
+    const rows: { state: string; rule?: string; line?: number }[] = JSON.parse(json.out);
+    assert.deepEqual(
+      rows.map(({ state, rule, line }) => [state, rule, line]),
+      [
+        ['valid', undefined, undefined],
+        ['warning', 'no_cooldown', 9],
+        ['warning', 'no_probe', 3],
+      ],
+    );
   });
 });
