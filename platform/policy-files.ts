@@ -62,11 +62,6 @@ export async function loadPolicyFiles(of: {
   };
 }
 
-const documentsByName = (
-  placed: readonly Placed<{ readonly name: string }>[],
-): ReadonlyMap<string, YamlDocument> =>
-  new Map(placed.map(({ value, document }) => [value.name, document]));
-
 /** One line per flaw, `file:line:column: message`, for logs and terminals. */
 export const flawLine = (flaw: FileFlaw): string =>
   `${flaw.file}:${flaw.line}:${flaw.column}: ${flaw.path === '' ? '' : `${flaw.path}: `}${flaw.message}`;
@@ -181,6 +176,11 @@ function repeatedNames(
     return [flawAt(document, ['name'], message)];
   });
 }
+
+const documentsByName = (
+  placed: readonly Placed<{ readonly name: string }>[],
+): ReadonlyMap<string, YamlDocument> =>
+  new Map(placed.map(({ value, document }) => [value.name, document]));
 
 const nameIn = (document: YamlDocument): string => textAt(document, 'name') ?? '';
 
