@@ -5,7 +5,7 @@ import { type RecordDeps, recordOutcome } from './record-outcome.ts';
 
 export { translating } from './failure.ts';
 export { type GatewayClient, gatewayActivities } from './gateway-tasks.ts';
-export { type CurrentPolicy, mailboxActivities } from './start-remediation.ts';
+export { type CurrentPolicy, mailboxActivities, type StartedWith } from './start-remediation.ts';
 export type { TaskSigner } from './task-signer.ts';
 
 /** Activities of queue `fixpoint-activities`. */

@@ -40,3 +40,17 @@ function isTimeZone(name: string): boolean {
     return false;
   }
 }
+
+const off = z.literal('off');
+
+/** How often one alert may resolve or fire again within a window, before its group is held (rule R17). */
+export const flapSpec = z
+  .union([off, z.strictObject({ changes: z.int().min(1).max(100), window: duration })], {
+    error: 'must be { changes, window } or off',
+  })
+  .default({ changes: 5, window: 1_800_000 });
+
+/** How long an alert that resolved must fire again before that counts (rule R17). */
+export const confirmForSpec = duration
+  .refine((ms) => ms <= 3_600_000, { error: 'must be at most 1h' })
+  .default(60_000);

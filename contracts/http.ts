@@ -110,7 +110,7 @@ export const remediationProgress = z.object({
 export const remediationDetail = remediationRow.extend({ progress: remediationProgress });
 export type RemediationDetail = z.infer<typeof remediationDetail>;
 
-/** `GET /v1/alerts/:deliveryId`: `DeliveryRecord` of temporal.ts. */
+/** `GET /v1/alerts/:deliveryId`: `DeliveryRecord` of delivery.ts. */
 export const deliveryView = z.object({
   deliveryId: z.string(),
   source: z.string(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
-import { maintenanceSpec, shieldSpec } from './guards.ts';
+import { confirmForSpec, flapSpec, maintenanceSpec, shieldSpec } from './guards.ts';
 import { limits } from './limits.ts';
 import { resourceName } from './runbook.ts';
 
@@ -34,6 +34,8 @@ export const guardsSpec = z.strictObject({
     .default({ count: 3, window: 3_600_000 }),
   shield: shieldSpec,
   maintenance: maintenanceSpec,
+  flap: flapSpec,
+  confirmFor: confirmForSpec,
 });
 
 /** `kind: Policy` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */
@@ -72,8 +74,6 @@ export const notSupported: Readonly<Record<'Policy' | 'Runbook', readonly string
     'domainBy',
     'targets.domainBy',
     'guards.blastRadius',
-    'guards.flap',
-    'guards.confirmFor',
     'guards.floor',
     'approval',
     'escalation',

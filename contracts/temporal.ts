@@ -1,4 +1,5 @@
-import type { Fate, LabelPair } from './alert.ts';
+import type { LabelPair } from './alert.ts';
+import type { Damping, GuardRefusal } from './guard-refusal.ts';
 import type { Clocks } from './limits.ts';
 import type { ScriptAction, TaskReport, TaskSubmit } from './task.ts';
 
@@ -105,6 +106,8 @@ export type MailboxSettings = {
   readonly lingerMinMs: number;
   /** Signals after which it continues as new. */
   readonly signalsMax: number;
+  /** Absent in a mailbox from before alerts were damped: each change counts at once. */
+  readonly damping?: Damping;
 };
 
 export type MailboxInput = {
@@ -182,12 +185,16 @@ export type RemediationInput = {
   readonly episodes: readonly Episode[];
   readonly clocks: Clocks;
   readonly callbackUrl: string;
+  /** It does nothing but end held with this. */
+  readonly refusal?: GuardRefusal;
   readonly carried?: unknown;
 };
 
 export type EpisodeChangedSignal = {
   /** Episodes that resolved since. */
   readonly resolved: readonly string[];
+  /** Episodes that resolved before and whose alerts fire again, for long enough to count. */
+  readonly returned?: readonly string[];
 };
 export type TaskFinishedSignal = { readonly report: TaskReport };
 export type CancelUpdate = { readonly by: string; readonly reason: string };
@@ -360,40 +367,29 @@ export type MailboxActivities = {
     readonly mailboxId: string;
     readonly groupId: string;
     readonly episodes: readonly Episode[];
+    /** The mailbox's own: nothing is started but a remediation that ends held with it. */
+    readonly refusal?: GuardRefusal;
   }): Promise<
     | {
         readonly kind: 'started';
         readonly settings: MailboxSettings;
         readonly episodes: readonly string[];
       }
+    | {
+        readonly kind: 'refused';
+        readonly settings: MailboxSettings;
+        /** A firing after `untilMs` may be repaired. */
+        readonly refusal: GuardRefusal;
+      }
     | { readonly kind: 'policy_gone' }
   >;
   /**
-   * Tells a running repair which episodes are over. One that ended meanwhile is no failure: its
-   * own last word is on the way, and nothing starts any more.
+   * Tells a running repair which episodes are over, and which fire again. One that ended meanwhile
+   * is no failure: its own last word is on the way, and nothing starts any more.
    */
   tellRemediation(input: {
     readonly remediationId: string;
     readonly resolved: readonly string[];
+    readonly returned?: readonly string[];
   }): Promise<void>;
-};
-
-/** What the record of a delivery says, for `alert why`. */
-export type DeliveryRecord = {
-  readonly deliveryId: string;
-  readonly source: string;
-  readonly fingerprint: string;
-  readonly name: string;
-  readonly status: 'firing' | 'resolved';
-  readonly startsAt: string;
-  readonly receivedAt: string;
-  /** One per policy that took it, else one. */
-  readonly outcomes: readonly {
-    readonly fate: Fate;
-    readonly policy: string | null;
-    readonly mailboxId: string | null;
-    /** Which matchers, or which window and until when; for a guard that kept it. */
-    readonly detail?: string;
-  }[];
-  readonly labels: readonly LabelPair[];
 };

@@ -18,7 +18,8 @@ export type FingerprintMemory = {
 export type EpisodeMemory = readonly (readonly [string, FingerprintMemory])[];
 
 export type EpisodeChange =
-  | { readonly kind: 'opened'; readonly episode: Episode }
+  /** `isReturn`: its alert resolved before. */
+  | { readonly kind: 'opened'; readonly episode: Episode; readonly isReturn: boolean }
   | { readonly kind: 'joined'; readonly episode: Episode }
   | { readonly kind: 'closed'; readonly episode: Episode }
   /** A firing of an episode that is over: resolved is final (invariant 7). */
@@ -125,7 +126,9 @@ function fire(before: FingerprintMemory, alert: AlertRef): [FingerprintMemory, E
       ? before.firingReceivedAtMs
       : Math.max(before.firingReceivedAtMs, alert.receivedAtMs),
   };
-  return [after, { kind: before.open === null ? 'opened' : 'joined', episode }];
+  return before.open === null
+    ? [after, { kind: 'opened', episode, isReturn: before.endsAt !== null }]
+    : [after, { kind: 'joined', episode }];
 }
 
 function resolve(before: FingerprintMemory, alert: AlertRef): [FingerprintMemory, EpisodeChange] {

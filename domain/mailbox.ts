@@ -1,43 +1,34 @@
+import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import type {
   AlertRef,
   Episode,
   MailboxSettings,
   RemediationEndedSignal,
 } from '../contracts/temporal.ts';
-import { EpisodeBook, type EpisodeMemory } from './episode.ts';
+import { ChangeBook, type Flapping } from './change-book.ts';
+import { EpisodeBook } from './episode.ts';
+import { flappingRefusal } from './flapping-refusal.ts';
+import { freshMemory, type MailboxMemory } from './mailbox-memory.ts';
+import { portionOf } from './repair-portion.ts';
+import { fingerprintOf, type RepairWords, type RunningRepair, wordsFor } from './repair-words.ts';
 
 const episodesMax = 2_000;
 const endedEarlyMax = 10;
-/** JSON characters of a repair's episodes: its input stays below Temporal's 2 MB, CJK included. */
-const repairCharactersMax = 500_000;
+
+type OwnMemory = Omit<MailboxMemory, 'episodes' | 'changes'>;
 
 /** What a mailbox is to do now. Times are Unix milliseconds. */
 export type MailboxDecision =
   | { readonly kind: 'start'; readonly episodes: readonly Episode[] }
+  /** A repair is due and must not start; what is started instead only says why. */
+  | {
+      readonly kind: 'refuse';
+      readonly episodes: readonly Episode[];
+      readonly refusal: GuardRefusal;
+    }
   /** `untilMs` is null while only a signal can change anything. */
   | { readonly kind: 'wait'; readonly untilMs: number | null; readonly why: string }
   | { readonly kind: 'close' };
-
-type RunningRepair = { readonly remediationId: string; readonly episodes: readonly string[] };
-
-/** All that goes through continue-as-new; plain JSON. */
-export type MailboxMemory = {
-  readonly episodes: EpisodeMemory;
-  readonly repairs: number;
-  readonly running: RunningRepair | null;
-  readonly last: { readonly endedAtMs: number; readonly text: string } | null;
-  /** When the latest repairs started, for `maxRuns`. */
-  readonly startsMs: readonly number[];
-  /** Episodes a repair has been started for. */
-  readonly handled: readonly string[];
-  /** Firings the api took in before this are no reason for a further repair. */
-  readonly usedUpToMs: number;
-  /** When collecting began; null while nothing waits for a repair. */
-  readonly collectingSinceMs: number | null;
-  readonly heardAtMs: number;
-  /** Last words of repairs that this history has not started yet; see `repairEnded`. */
-  readonly endedEarly: readonly RemediationEndedSignal[];
-};
 
 /**
  * The rules of a mailbox without time or I/O: which episodes are due for a repair, when the next
@@ -48,15 +39,17 @@ export type MailboxMemory = {
 export class MailboxState {
   #settings: MailboxSettings;
   readonly #book: EpisodeBook;
-  #memory: Omit<MailboxMemory, 'episodes'>;
+  readonly #changes: ChangeBook;
+  #memory: OwnMemory;
 
   constructor(of: {
     readonly settings: MailboxSettings;
     readonly carried: MailboxMemory | undefined;
   }) {
     this.#settings = of.settings;
-    this.#book = new EpisodeBook(of.carried?.episodes);
-    const { episodes: _, ...memory } = of.carried ?? { ...fresh, episodes: [] };
+    const { episodes, changes, ...memory } = of.carried ?? freshMemory;
+    this.#book = new EpisodeBook(episodes);
+    this.#changes = new ChangeBook(changes);
     this.#memory = memory;
   }
 
@@ -69,11 +62,13 @@ export class MailboxState {
   }
 
   /** Folds alerts in; returns the ids of episodes that closed. */
-  take(alerts: readonly AlertRef[]): readonly string[] {
+  take(alerts: readonly AlertRef[], nowMs: number): readonly string[] {
+    const flap = this.#settings.damping?.flap ?? null;
     const closed: string[] = [];
     for (const alert of alerts) {
       this.#update({ heardAtMs: Math.max(this.#memory.heardAtMs, alert.receivedAtMs) });
       const change = this.#book.fold(alert);
+      this.#changes.note(change, { flap, nowMs });
       if (change.kind === 'closed') closed.push(change.episode.id);
     }
     return closed;
@@ -121,8 +116,45 @@ export class MailboxState {
     });
   }
 
+  /** A guard let the repair that was to start not start: the firings that asked for it are used up. */
+  startRefused(of: {
+    readonly refusal: GuardRefusal;
+    readonly episodes: readonly Episode[];
+    readonly nowMs: number;
+  }): void {
+    this.#update({
+      running: null,
+      startsMs: this.#memory.startsMs.slice(0, -1),
+      refused: of.refusal,
+    });
+    this.#useUp(of.episodes, of.nowMs);
+  }
+
+  /** A remediation says now that the group is held for flapping; one for each time it is. */
+  flappingTold(): void {
+    this.#update({ isFlappingTold: true });
+  }
+
   runningRepair(): RunningRepair | null {
     return this.#memory.running;
+  }
+
+  /**
+   * What the running repair is to be told, null if nothing; it counts as told. `closed` are the
+   * episodes that closed since this was asked last.
+   */
+  wordsForRepair(closed: readonly string[], nowMs: number): RepairWords | null {
+    const { running } = this.#memory;
+    if (running === null) return null;
+    if (this.#settings.damping === undefined) {
+      const resolved = closed.filter((id) => running.episodes.includes(id));
+      return resolved.length === 0 ? null : { remediationId: running.remediationId, resolved };
+    }
+    if (this.#flapping(nowMs) !== null) return null;
+    const { words, repair } = this.#wordsFor(running, nowMs);
+    this.#update({ running: repair });
+    if (words?.returned !== undefined) this.#coversReturns(words.returned);
+    return words;
   }
 
   openEpisodes(): readonly Episode[] {
@@ -131,53 +163,138 @@ export class MailboxState {
 
   /** What to do at `nowMs`. Asking twice gives the same answer unless something was told between. */
   decide(nowMs: number): MailboxDecision {
-    if (this.#memory.running !== null) return { kind: 'wait', untilMs: null, why: 'repairing' };
-    const due = this.#due();
+    const { running } = this.#memory;
+    if (running !== null) return this.#awaitRepair(running, nowMs);
+    const { due, countsNextMs, asked } = this.#due(nowMs);
+    if (due.length === 0) this.#update({ collectingSinceMs: null });
+    const flapping = this.#flapping(nowMs);
+    if (flapping !== null && asked.length > 0) return this.#heldFlapping(flapping, asked);
     if (due.length === 0) {
-      this.#update({ collectingSinceMs: null });
-      return this.#linger(nowMs);
+      if (countsNextMs === null) return this.#linger(nowMs);
+      return { kind: 'wait', untilMs: countsNextMs, why: 'confirming' };
     }
     const readyAtMs = this.#readyAt(due.length, nowMs);
     if (nowMs < readyAtMs) {
       const inCooldown = readyAtMs === this.#cooldownUntil();
       return { kind: 'wait', untilMs: readyAtMs, why: inCooldown ? 'cooldown' : 'collecting' };
     }
-    if (this.#runsUsed(nowMs) >= this.#settings.maxRuns.count) {
-      this.#update({
-        usedUpToMs: nowMs,
-        collectingSinceMs: null,
-        handled: this.#withHandled(due.map((episode) => episode.id)),
-      });
+    if (this.#isRefused(nowMs) || this.#runsUsed(nowMs) >= this.#settings.maxRuns.count) {
+      this.#useUp(due, nowMs);
       return this.#linger(nowMs);
     }
     return { kind: 'start', episodes: portionOf(due) };
   }
 
   /** One Markdown line for Temporal UI. */
-  describe(): string {
+  describe(nowMs: number): string {
     const open = this.#book.open().length;
-    const { running, last, repairs } = this.#memory;
+    const { running, last, repairs, refused } = this.#memory;
     const now = running === null ? 'no repair running' : `running ${running.remediationId}`;
-    return `${open} open episodes · ${repairs} repairs · ${now}${last ? ` · last: ${last.text}` : ''}`;
+    const flapping = this.#flapping(nowMs);
+    const held =
+      flapping !== null
+        ? this.#flappingRefusal(flapping)
+        : this.#isRefused(nowMs) && refused !== undefined
+          ? refused
+          : null;
+    const parts = [`${open} open episodes`, `${repairs} repairs`, now];
+    if (last !== null) parts.push(`last: ${last.text}`);
+    if (held !== null) parts.push(`**held(${held.reason})**: ${held.detail}`);
+    return parts.join(' · ');
   }
 
   carried(): MailboxMemory {
-    return { ...this.#memory, episodes: this.#book.carried(episodesMax) };
+    const episodes = this.#book.carried(episodesMax);
+    return { ...this.#memory, episodes, changes: this.#changes.carried() };
   }
 
   /**
-   * Open episodes that no repair has been started for, or that fired again after the last one.
-   * Each with the latest start that was told: an end before it is not the end of this alert.
+   * Open episodes that no repair has been started for, or that fired again after the last one; of
+   * these `due` are those whose firing counts. Each with the latest start that was told: an end
+   * before it is not the end of this alert.
    */
-  #due(): readonly Episode[] {
+  #due(nowMs: number): {
+    readonly due: readonly Episode[];
+    readonly asked: readonly Episode[];
+    /** When the next of the others counts. */
+    readonly countsNextMs: number | null;
+  } {
     const handled = new Set(this.#memory.handled);
-    return this.#book
+    const asked = this.#book
       .open()
       .filter(
         ({ episode, firingReceivedAtMs }) =>
           !handled.has(episode.id) || firingReceivedAtMs > this.#memory.usedUpToMs,
       )
       .map(({ episode, firingStartsAt }) => ({ ...episode, startsAt: firingStartsAt }));
+    const countsAt = ({ fingerprint }: Episode) => this.#countsAt(fingerprint);
+    const later = asked.map(countsAt).filter((atMs) => atMs > nowMs);
+    return {
+      asked,
+      due: asked.filter((episode) => countsAt(episode) <= nowMs),
+      countsNextMs: later.length === 0 ? null : Math.min(...later),
+    };
+  }
+
+  #countsAt(fingerprint: string): number {
+    const { damping } = this.#settings;
+    return damping === undefined ? 0 : this.#changes.countsAt(fingerprint, damping.confirmForMs);
+  }
+
+  #wordsFor(running: RunningRepair, nowMs: number): ReturnType<typeof wordsFor> {
+    const open = new Set(this.#book.open().map(({ episode }) => episode.fingerprint));
+    const countsAt = (fingerprint: string) =>
+      open.has(fingerprint) ? this.#countsAt(fingerprint) : null;
+    return wordsFor(running, { countsAt, nowMs });
+  }
+
+  /** The running repair takes these on again: once it has ended, only a further firing asks for more. */
+  #coversReturns(returned: readonly string[]): void {
+    const fingerprints = new Set(returned.map(fingerprintOf));
+    const open = this.openEpisodes().filter(({ fingerprint }) => fingerprints.has(fingerprint));
+    this.#update({ handled: this.#withHandled(open.map(({ id }) => id)) });
+  }
+
+  #awaitRepair(running: RunningRepair, nowMs: number): MailboxDecision {
+    if (this.#settings.damping === undefined) return waiting(null, 'repairing');
+    const { words, nextMs } = this.#wordsFor(running, nowMs);
+    const flapping = this.#flapping(nowMs);
+    if (words === null && nextMs === null) return waiting(null, 'repairing');
+    if (flapping !== null) return waiting(flapping.untilMs, 'held(flapping)');
+    return waiting(words === null ? nextMs : nowMs, 'confirming');
+  }
+
+  #flapping(nowMs: number): Flapping | null {
+    const flapping = this.#changes.flapping(this.#settings.damping?.flap ?? null, nowMs);
+    if (flapping === null && this.#memory.isFlappingTold) this.#update({ isFlappingTold: false });
+    return flapping;
+  }
+
+  #heldFlapping(flapping: Flapping, asked: readonly Episode[]): MailboxDecision {
+    if (this.#memory.isFlappingTold) return waiting(flapping.untilMs, 'held(flapping)');
+    const refusal = this.#flappingRefusal(flapping);
+    return { kind: 'refuse', episodes: portionOf(asked), refusal };
+  }
+
+  #flappingRefusal(flapping: Flapping): GuardRefusal {
+    const isMeant = ({ episode }: { readonly episode: Episode }) =>
+      episode.fingerprint === flapping.fingerprint;
+    const flap = this.#settings.damping?.flap ?? null;
+    const name = this.#book.open().find(isMeant)?.episode.name;
+    return flappingRefusal(flapping, { flap, name });
+  }
+
+  #isRefused(nowMs: number): boolean {
+    return nowMs < (this.#memory.refused?.untilMs ?? 0);
+  }
+
+  /** A further repair of these needs a firing after `nowMs`, so that none starts on old evidence. */
+  #useUp(due: readonly Episode[], nowMs: number): void {
+    this.#update({
+      usedUpToMs: nowMs,
+      collectingSinceMs: null,
+      handled: this.#withHandled(due.map((episode) => episode.id)),
+    });
   }
 
   #readyAt(due: number, nowMs: number): number {
@@ -206,33 +323,22 @@ export class MailboxState {
     const { last, startsMs, heardAtMs } = this.#memory;
     const stayMs = Math.max(this.#settings.cooldownMs, this.#settings.lingerMinMs);
     const windowEnd = Math.max(0, ...startsMs.map((at) => at + this.#settings.maxRuns.windowMs));
-    const untilMs = Math.max((last?.endedAtMs ?? heardAtMs) + stayMs, windowEnd);
+    const untilMs = Math.max(
+      (last?.endedAtMs ?? heardAtMs) + stayMs,
+      windowEnd,
+      this.#memory.refused?.untilMs ?? 0,
+      this.#changes.rememberedUntil(this.#settings.damping?.flap ?? null),
+    );
     return nowMs >= untilMs ? { kind: 'close' } : { kind: 'wait', untilMs, why: 'lingering' };
   }
 
-  #update(change: Partial<Omit<MailboxMemory, 'episodes'>>): void {
+  #update(change: Partial<OwnMemory>): void {
     this.#memory = { ...this.#memory, ...change };
   }
 }
 
-/** As many as one repair can carry, at least one; the others stay due for the next. */
-function portionOf(due: readonly Episode[]): readonly Episode[] {
-  let characters = 0;
-  const end = due.findIndex((episode, at) => {
-    characters += JSON.stringify(episode).length;
-    return at > 0 && characters > repairCharactersMax;
-  });
-  return end < 0 ? due : due.slice(0, end);
-}
-
-const fresh: Omit<MailboxMemory, 'episodes'> = {
-  repairs: 0,
-  running: null,
-  last: null,
-  startsMs: [],
-  handled: [],
-  usedUpToMs: 0,
-  collectingSinceMs: null,
-  heardAtMs: 0,
-  endedEarly: [],
-};
+const waiting = (untilMs: number | null, why: string): MailboxDecision => ({
+  kind: 'wait',
+  untilMs,
+  why,
+});

@@ -7,8 +7,8 @@ import type { FrozenPolicy, FrozenRunbook, MailboxSettings } from '../contracts/
 import type { PolicyRule } from '../domain/policy-match.ts';
 import type { SuppressionRule } from '../domain/suppression.ts';
 import { digestOf, freezeRunbook } from './frozen-runbook.ts';
+import { dampingOf, suppressionRule } from './policy-guards.ts';
 import { parseMatchers } from './policy-matchers.ts';
-import { suppressionRule } from './policy-suppression.ts';
 import { checkDocument, flawAt, suggestion } from './schema-flaws.ts';
 import { type FileFlaw, parseYaml, type YamlDocument } from './yaml-document.ts';
 
@@ -129,6 +129,7 @@ function loadPolicy(
       maxRuns: { count: spec.guards.maxRuns.count, windowMs: spec.guards.maxRuns.window },
       lingerMinMs: of.clocks.lingerMinMs,
       signalsMax: limits.mailboxSignalsMax,
+      damping: dampingOf(spec.guards),
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Quarantined } from '../contracts/alert.ts';
-import type { DeliveryRecord } from '../contracts/temporal.ts';
+import type { DeliveryRecord } from '../contracts/delivery.ts';
 import { keys } from './keys.ts';
 
 /** A delivery with how often it was repeated within the time its id is remembered. */

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { Fate, Quarantined } from '../contracts/alert.ts';
+import type { DeliveryRecord } from '../contracts/delivery.ts';
 import { limits } from '../contracts/limits.ts';
-import type { DeliveryRecord } from '../contracts/temporal.ts';
 import { keys } from './keys.ts';
 import { script } from './script.ts';
 

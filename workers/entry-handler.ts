@@ -4,8 +4,9 @@ import {
   type Fate,
   type Quarantined,
 } from '../contracts/alert.ts';
+import type { DeliveryRecord } from '../contracts/delivery.ts';
 import { limits } from '../contracts/limits.ts';
-import type { AlertRef, DeliveryRecord } from '../contracts/temporal.ts';
+import type { AlertRef } from '../contracts/temporal.ts';
 import { groupIdOf } from '../domain/ids.ts';
 import { instantOf, millisecondsOf, sortableInstant } from '../domain/instant.ts';
 import { groupOf, policiesFor } from '../domain/policy-match.ts';

@@ -87,6 +87,7 @@ async function startWorkflows(base: Base): Promise<void> {
     log: base.log,
     mailbox: {
       findPolicy: (name) => policies.find(name),
+      refusalOf: async (name) => policies.maintenanceAt(name, systemClock.now()),
       start: (input) => starter.start(input),
       tell: (input) => starter.tell(input),
       clocks: base.config.clocks,

@@ -1,4 +1,6 @@
+import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import type { FrozenPolicy, FrozenRunbook, MailboxSettings } from '../contracts/temporal.ts';
+import { openWindow } from '../domain/maintenance.ts';
 import type { LoadedPolicy, PolicySet } from '../platform/policy-files.ts';
 
 /** What a repair freezes when it starts. */
@@ -19,6 +21,19 @@ export class PolicyStore {
   /** In file order, which decides who takes an alert (rule X8). */
   get policies(): readonly LoadedPolicy[] {
     return this.#set.policies;
+  }
+
+  /** What the policy's own windows say about starting now; null if none is open. */
+  maintenanceAt(name: string, nowMs: number): GuardRefusal | null {
+    const policy = this.#set.policies.find((found) => found.name === name);
+    const open = policy === undefined ? null : openWindow(policy.maintenance, nowMs);
+    if (open === null) return null;
+    const until = new Date(open.untilMs).toISOString();
+    return {
+      reason: 'maintenance',
+      detail: `guards.maintenance ${open.window.text} lets no repair start until ${until}; what fires after that is repaired`,
+      untilMs: open.untilMs,
+    };
   }
 
   /** A policy with its runbook; undefined when it was removed since its mailbox began. */

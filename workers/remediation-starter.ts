@@ -8,6 +8,8 @@ import {
   SearchAttributeType,
   TypedSearchAttributes,
 } from '@temporalio/common';
+import type { StartedWith } from '../activities/index.ts';
+import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import {
   type EpisodeChangedSignal,
   type RemediationEndedSignal,
@@ -33,15 +35,18 @@ export function remediationStarter(of: {
   readonly client: Client;
   readonly crashPoints: CrashPoints<'workflows'>;
 }): {
-  /** Answers the episodes that the repair of that id was started with, now or before. */
-  start(input: RemediationInput): Promise<readonly string[]>;
-  tell(of: { remediationId: string; resolved: readonly string[] }): Promise<void>;
+  /** A remediation of that id that exists already, closed or not, is no error. */
+  start(input: RemediationInput): Promise<StartedWith>;
+  tell(of: { remediationId: string } & EpisodeChangedSignal): Promise<void>;
   tellMailbox(mailboxId: string, signal: RemediationEndedSignal): Promise<void>;
 } {
   const { client } = of;
   return {
     async start(input) {
-      const episodes = input.episodes.map(({ id }) => id);
+      const started: StartedWith = {
+        episodes: input.episodes.map(({ id }) => id),
+        refusal: input.refusal ?? null,
+      };
       of.crashPoints('before-start');
       try {
         await client.workflow.start(workflowTypes.remediation, {
@@ -53,18 +58,21 @@ export function remediationStarter(of: {
           staticSummary: summaryOf(input),
           staticDetails: staticDetailsOf(input),
           typedSearchAttributes: attributesOf(input),
-          memo: { episodes },
+          memo: started,
         });
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
         const { memo } = await client.workflow.getHandle(input.remediationId).describe();
-        return (memo?.['episodes'] as readonly string[] | undefined) ?? []; // Written just above.
+        return {
+          // Written just above; a version before this one wrote no refusal.
+          episodes: (memo?.['episodes'] as readonly string[] | undefined) ?? [],
+          refusal: (memo?.['refusal'] as GuardRefusal | null | undefined) ?? null,
+        };
       }
       of.crashPoints('after-start');
-      return episodes;
+      return started;
     },
-    async tell({ remediationId, resolved }) {
-      const signal: EpisodeChangedSignal = { resolved };
+    async tell({ remediationId, ...signal }) {
       of.crashPoints('before-tell');
       await ifOpen(
         client.workflow.getHandle(remediationId).signal(signalNames.episodeChanged, signal),

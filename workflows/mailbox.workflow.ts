@@ -8,6 +8,7 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import { limits } from '../contracts/limits.ts';
 import {
   type AlertsSignal,
@@ -18,7 +19,8 @@ import {
   signalNames,
   workflowIds,
 } from '../contracts/temporal.ts';
-import { type MailboxMemory, MailboxState } from '../domain/mailbox.ts';
+import { MailboxState } from '../domain/mailbox.ts';
+import type { MailboxMemory } from '../domain/mailbox-memory.ts';
 import { local } from './activity-proxies.ts';
 
 export const alertsSignal = defineSignal<[AlertsSignal]>(signalNames.alerts);
@@ -63,9 +65,14 @@ export async function mailbox(input: MailboxInput): Promise<void> {
   for (;;) {
     await drain({ state, inbox, ended });
     const decision = state.decide(Date.now());
-    setCurrentDetails(state.describe());
+    setCurrentDetails(state.describe(Date.now()));
     if (decision.kind === 'start') {
       await startRepair(input, state, decision.episodes);
+      continue;
+    }
+    if (decision.kind === 'refuse') {
+      const { episodes, refusal } = decision;
+      await tellRefusal(input, state, { episodes, refusal });
       continue;
     }
     if (inbox.length > 0 || ended.length > 0) continue;
@@ -119,37 +126,54 @@ async function drain(of: {
   readonly inbox: AlertsSignal[];
   readonly ended: RemediationEndedSignal[];
 }): Promise<void> {
-  for (const signal of of.ended.splice(0)) of.state.repairEnded(signal, Date.now());
+  const { state, inbox, ended } = of;
+  for (const signal of ended.splice(0)) state.repairEnded(signal, Date.now());
   const closed: string[] = [];
-  for (const signal of of.inbox.splice(0)) closed.push(...of.state.take(signal.alerts));
-  const running = of.state.runningRepair();
-  const concerned = closed.filter((id) => running?.episodes.includes(id));
-  if (running === null || concerned.length === 0) return;
-  await local.tellRemediation({ remediationId: running.remediationId, resolved: concerned });
+  for (const { alerts } of inbox.splice(0)) closed.push(...state.take(alerts, Date.now()));
+  const words = state.wordsForRepair(closed, Date.now());
+  if (words !== null) await local.tellRemediation(words);
 }
+
+type Due = { readonly episodes: readonly Episode[]; readonly refusal?: GuardRefusal };
 
 async function startRepair(
   input: MailboxInput,
   state: MailboxState,
   episodes: readonly Episode[],
 ): Promise<void> {
-  const n = state.nextNumber();
-  const remediationId = workflowIds.remediation({
+  const remediationId = nextRepair(input, state);
+  state.repairStarts({ remediationId, nowMs: Date.now() });
+  const outcome = await start(input, remediationId, { episodes });
+  if (outcome.kind === 'policy_gone') {
+    state.repairEnded({ remediationId, state: 'held' }, Date.now());
+    return;
+  }
+  state.useSettings(outcome.settings);
+  if (outcome.kind === 'refused') {
+    state.startRefused({ refusal: outcome.refusal, episodes, nowMs: Date.now() });
+  } else state.repairCovers({ remediationId, episodes: outcome.episodes });
+}
+
+/** Has a remediation say why nothing is started: it is where people look, and it is audited. */
+async function tellRefusal(input: MailboxInput, state: MailboxState, due: Due): Promise<void> {
+  const outcome = await start(input, nextRepair(input, state), due);
+  if (outcome.kind !== 'policy_gone') state.useSettings(outcome.settings);
+  state.flappingTold();
+}
+
+const nextRepair = (input: MailboxInput, state: MailboxState): string =>
+  workflowIds.remediation({
     policy: input.policy,
     groupId: input.groupId,
     run: workflowInfo().firstExecutionRunId,
-    n,
+    n: state.nextNumber(),
   });
-  state.repairStarts({ remediationId, nowMs: Date.now() });
-  const outcome = await local.startRemediation({
+
+const start = (input: MailboxInput, remediationId: string, due: Due) =>
+  local.startRemediation({
     policy: input.policy,
     remediationId,
     mailboxId: workflowInfo().workflowId,
     groupId: input.groupId,
-    episodes,
+    ...due,
   });
-  if (outcome.kind === 'started') {
-    state.useSettings(outcome.settings);
-    state.repairCovers({ remediationId, episodes: outcome.episodes });
-  } else state.repairEnded({ remediationId, state: 'held' }, Date.now());
-}

@@ -55,6 +55,10 @@ export async function remediation(input: RemediationInput): Promise<RemediationR
 type Ending = { readonly state: RemediationEnd; readonly reason: string | null };
 
 async function carryOut(run: RunState): Promise<Ending> {
+  const { refusal } = run.input;
+  if (refusal !== undefined) {
+    return { state: 'held', reason: `${refusal.reason}: ${refusal.detail}` };
+  }
   const carried = run.input.carried as CarriedRun | undefined; // Only this workflow writes it.
   if (carried === undefined) {
     const plan = await planRepair(run);
@@ -186,7 +190,10 @@ function setHandlers(run: RunState): void {
       return;
     run.reports.set(report.key, report);
   });
-  setHandler(episodeChangedSignal, ({ resolved }) => run.resolve(resolved));
+  setHandler(episodeChangedSignal, ({ resolved, returned = [] }) => {
+    run.resolve(resolved);
+    run.reopen(returned);
+  });
   setHandler(
     cancelUpdate,
     (update) => {

@@ -81,6 +81,11 @@ export class RunState {
     for (const id of episodes) this.#resolved.add(id);
   }
 
+  /** Their alerts fire again: hosts that have not had their turn are no longer left out. */
+  reopen(episodes: readonly string[]): void {
+    for (const id of episodes) this.#resolved.delete(id);
+  }
+
   allResolved(): boolean {
     return this.input.episodes.every((episode) => this.#resolved.has(episode.id));
   }

@@ -19,6 +19,8 @@ const aPolicy = {
     maxRuns: { count: 3, window: '1h' },
     shield: [['env="lab"', 'tier="x"'], ['owner="nobody"']],
     maintenance: [{ cron: '0 2 * * 6', for: '4h', timeZone: 'Europe/Berlin' }],
+    flap: { changes: 5, window: '30m' },
+    confirmFor: '60s',
   },
   runbook: 'restart-web',
   onResolved: 'continue',
@@ -80,7 +82,11 @@ const probedRunbook = {
 
 describe('policies and runbooks', () => {
   schemaCases('a policy', policySpec, {
-    valid: [aPolicy, leastPolicy, { ...leastPolicy, guards: { shield: ['env="lab"'] } }],
+    valid: [
+      aPolicy,
+      leastPolicy,
+      { ...leastPolicy, guards: { shield: ['env="lab"'], flap: 'off' } },
+    ],
     refused: [
       ['apiVersion', 'fixpoint/v2'],
       ['kind', 'Runbook'],
@@ -110,6 +116,11 @@ describe('policies and runbooks', () => {
       ['guards.maintenance.0.for', '8d'],
       ['guards.maintenance.0.timeZone', 'Mars/Base'],
       ['guards.maintenance.0.until', '06:00'],
+      ['guards.flap', 'on'],
+      ['guards.flap.changes', 0],
+      ['guards.flap.changes', 101],
+      ['guards.flap.window', undefined],
+      ['guards.confirmFor', '61m'],
       ['guards.blastRadius', { max: '10%' }],
       ['runbook', undefined],
       ['onResolved', 'stop'],

@@ -38,6 +38,10 @@ describe('policies and runbooks from files', () => {
       ['first', 'also-first', 'second'],
     );
     assert.equal(policies[0]?.settings.cooldownMs, 900_000);
+    assert.deepEqual(policies[0].settings.damping, {
+      confirmForMs: 60_000,
+      flap: { changes: 5, windowMs: 1_800_000 },
+    });
     assert.match(policies[0].frozen.digest, /^sha256:[0-9a-f]{64}$/);
     const step = runbooks.get('restart-web')?.steps[0];
     assert.equal(step?.script.action.content, 'exit 0');

@@ -1,3 +1,4 @@
+import type { Damping } from '../contracts/guard-refusal.ts';
 import type { PolicySpec } from '../contracts/policy.ts';
 import { durationText } from '../domain/duration-text.ts';
 import type { MaintenanceWindow } from '../domain/maintenance.ts';
@@ -16,6 +17,12 @@ export function suppressionRule(
     maintenance: maintenance.flatMap((window, at) => windowOf(window, at, of)),
   };
 }
+
+/** How the mailboxes of a policy damp alerts that come and go. */
+export const dampingOf = ({ flap, confirmFor }: PolicySpec['guards']): Damping => ({
+  confirmForMs: confirmFor,
+  flap: flap === 'off' ? null : { changes: flap.changes, windowMs: flap.window },
+});
 
 type WindowSpec = PolicySpec['guards']['maintenance'][number];
 

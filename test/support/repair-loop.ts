@@ -1,0 +1,139 @@
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { planTargets } from '../../activities/plan-targets.ts';
+import { recordOutcome } from '../../activities/record-outcome.ts';
+import { mailboxActivities } from '../../activities/start-remediation.ts';
+import type { GuardRefusal } from '../../contracts/guard-refusal.ts';
+import { defaultClocks } from '../../contracts/limits.ts';
+import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
+import {
+  type AlertRef,
+  type EpisodeChangedSignal,
+  type RemediationInput,
+  type RemediationResult,
+  workflowIds,
+} from '../../contracts/temporal.ts';
+import { selectAgents } from '../../platform/agent-matchers.ts';
+import { systemClock } from '../../platform/clock.ts';
+import { noCrashPoints } from '../../platform/crash-point.ts';
+import type { PolicySet } from '../../platform/policy-files.ts';
+import { temporalMailboxes } from '../../workers/mailbox-signals.ts';
+import { PolicyStore } from '../../workers/policy-store.ts';
+import { remediationStarter } from '../../workers/remediation-starter.ts';
+import { aReport } from './builders.ts';
+import type { FakeActivities } from './workflow-environment.ts';
+
+export type LoopOptions = {
+  readonly environment: TestWorkflowEnvironment;
+  readonly policies: PolicySet;
+  readonly hosts: readonly string[];
+  readonly refusalOf?: (policy: string) => Promise<GuardRefusal | null>;
+  /** The letters with which a task ends, or null if it has not ended. All succeed if absent. */
+  readonly outcome?: (of: TaskSubmit & { readonly key: string }) => string | null;
+  readonly ended?: (result: RemediationResult) => Promise<void>;
+};
+
+/**
+ * The loop from the mailbox on, whole, in a time-skipping environment: only the hosts are not
+ * there, and the audit. Its alerts go in as a dispatcher puts them in.
+ */
+export class RepairLoop {
+  readonly activities: FakeActivities;
+  /** What every repair was started with, refused ones too, and how those ended that have ended. */
+  readonly started: RemediationInput[] = [];
+  readonly ended: RemediationResult[] = [];
+  /** What running repairs were told by their mailboxes. */
+  readonly told: ({ remediationId: string } & EpisodeChangedSignal)[] = [];
+  readonly submitted: TaskSubmit[] = [];
+  readonly #of: LoopOptions;
+
+  constructor(of: LoopOptions) {
+    this.#of = of;
+    const { client } = of.environment;
+    const starter = remediationStarter({ client, crashPoints: noCrashPoints });
+    const store = new PolicyStore(of.policies);
+    this.activities = {
+      ...mailboxActivities({
+        findPolicy: (name) => store.find(name),
+        refusalOf: of.refusalOf ?? (async () => null),
+        start: (input) => {
+          this.started.push(input);
+          return starter.start(input);
+        },
+        tell: (words) => {
+          this.told.push(words);
+          return starter.tell(words);
+        },
+        clocks: defaultClocks,
+        callbackUrl: 'http://127.0.0.1:1/v1/callbacks/tasks',
+      }),
+      planTargets: (input) => planTargets(planDeps(of.hosts), input),
+      recordOutcome: async (input) => {
+        this.ended.push(input.result);
+        await of.ended?.(input.result);
+        await recordOutcome(
+          {
+            audit: { append: async () => {} },
+            tellMailbox: (id, signal) => starter.tellMailbox(id, signal),
+            counted: () => {},
+            crash: noCrashPoints,
+          },
+          input,
+        );
+      },
+      ...this.#gateway(),
+    };
+  }
+
+  /** Hands alerts to the mailbox of a group; a resolved alone opens none. */
+  async alert(policy: string, groupId: string, alerts: readonly AlertRef[]): Promise<void> {
+    const found = this.#of.policies.policies.find(({ name }) => name === policy);
+    if (found === undefined) throw new Error(`no policy ${policy}`);
+    await temporalMailboxes({ client: this.#of.environment.client, clock: systemClock }).signal({
+      address: { policy, groupId, group: [], settings: found.settings },
+      alerts,
+      withStart: alerts.some(({ status }) => status === 'firing'),
+    });
+  }
+
+  mailbox(policy: string, groupId: string) {
+    return this.#of.environment.client.workflow.getHandle(workflowIds.mailbox(policy, groupId));
+  }
+
+  #gateway(): FakeActivities {
+    const tasks = new Map<string, TaskSubmit>();
+    const report = (key: string): TaskReport | null => {
+      const task = tasks.get(key);
+      if (task === undefined) return null;
+      const { outcome = () => 's'.repeat(task.targets.length) } = this.#of;
+      return aReport(key, task, outcome({ ...task, key }) ?? '.'.repeat(task.targets.length));
+    };
+    const submit = async ({ key, task }: { key: string; task: TaskSubmit }) => {
+      if (!tasks.has(key)) this.submitted.push(task);
+      tasks.set(key, task);
+      return report(key) as TaskReport; // It was put there just above.
+    };
+    return {
+      submitTask: submit,
+      probe: submit,
+      pollTask: async ({ key }) => report(key),
+      cancelTask: async () => {},
+    };
+  }
+}
+
+const planDeps = (hosts: readonly string[]) => ({
+  inventory: async () => ({
+    complete: true,
+    agents: hosts.map((hostname, at) => ({
+      agentId: `a${String(at).padStart(11, '0')}`,
+      journalId: `j${String(at).padStart(25, '0')}`,
+      labels: new Map([
+        ['name', hostname],
+        ['hostname', hostname],
+      ]),
+    })),
+  }),
+  tombstones: async (fingerprints: readonly string[]) => fingerprints.map(() => null),
+  select: selectAgents,
+  targetsMax: 100,
+});

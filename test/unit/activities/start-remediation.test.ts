@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { mailboxActivities, type StartDeps } from '../../../activities/start-remediation.ts';
+import type { GuardRefusal } from '../../../contracts/guard-refusal.ts';
+import { defaultClocks } from '../../../contracts/limits.ts';
+import type { RemediationInput } from '../../../contracts/temporal.ts';
+import { anEpisode, aRemediation, aRunbook, someSettings } from '../../support/builders.ts';
+
+const closed: GuardRefusal = { reason: 'maintenance', detail: 'a window', untilMs: 2_000 };
+const flapping: GuardRefusal = { reason: 'flapping', detail: 'too often', untilMs: 1_000 };
+const due = {
+  policy: 'restart-web',
+  remediationId: 'remediation:restart-web:web~0:12345678-1',
+  mailboxId: 'mailbox:restart-web:web~0',
+  groupId: 'web~0',
+  episodes: [anEpisode()],
+};
+
+/** Starts over a Temporal that knows each id once; `crashes` loses the first answer on its way. */
+function starts(over: Partial<StartDeps> = {}) {
+  const inputs: RemediationInput[] = [];
+  const activities = mailboxActivities({
+    findPolicy: () => ({
+      policy: aRemediation().policy,
+      settings: someSettings(),
+      runbook: aRunbook(),
+    }),
+    refusalOf: async () => null,
+    start: async (input) => {
+      const first = inputs.find(({ remediationId }) => remediationId === input.remediationId);
+      if (first === undefined) inputs.push(input);
+      const { episodes, refusal = null } = first ?? input;
+      return { episodes: episodes.map(({ id }) => id), refusal };
+    },
+    tell: async () => {},
+    clocks: defaultClocks,
+    callbackUrl: 'http://127.0.0.1:1/',
+    ...over,
+  });
+  return { inputs, activities };
+}
+
+describe('starting a remediation', () => {
+  it('one that nothing keeps starts with what the policy says now', async () => {
+    const { inputs, activities } = starts();
+
+    const outcome = await activities.startRemediation(due);
+
+    assert.ok(outcome.kind === 'started');
+    assert.deepEqual(outcome.episodes, [anEpisode().id]);
+    assert.equal(inputs[0]?.refusal, undefined);
+  });
+
+  it('one that a guard keeps is told by a remediation that does nothing', async () => {
+    const { inputs, activities } = starts({ refusalOf: async () => closed });
+
+    const outcome = await activities.startRemediation(due);
+
+    assert.ok(outcome.kind === 'refused');
+    assert.deepEqual(outcome.refusal, closed);
+    assert.deepEqual(inputs[0]?.refusal, closed);
+  });
+
+  it('what the mailbox refuses itself no guard is asked about', async () => {
+    const { inputs, activities } = starts({
+      refusalOf: () => Promise.reject(new Error('it was asked')),
+    });
+
+    const outcome = await activities.startRemediation({ ...due, refusal: flapping });
+
+    assert.equal(outcome.kind, 'refused');
+    assert.deepEqual(inputs[0]?.refusal, flapping);
+  });
+
+  it('made again after a crash, the first making decides, whatever the guards say by now', async () => {
+    let refusal: GuardRefusal | null = null;
+    const { activities } = starts({ refusalOf: async () => refusal });
+    const other = { ...due, remediationId: `${due.remediationId}1` };
+
+    await activities.startRemediation(due);
+    refusal = closed;
+    const started = await activities.startRemediation(due);
+    await activities.startRemediation(other);
+    refusal = null;
+    const refused = await activities.startRemediation(other);
+
+    assert.equal(started.kind, 'started');
+    assert.ok(refused.kind === 'refused');
+    assert.deepEqual(refused.refusal, closed);
+  });
+
+  it('a policy that is gone starts nothing', async () => {
+    const { inputs, activities } = starts({ findPolicy: () => undefined });
+
+    assert.deepEqual(await activities.startRemediation(due), { kind: 'policy_gone' });
+    assert.deepEqual(inputs, []);
+  });
+});

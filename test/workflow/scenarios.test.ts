@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { wordOn } from '../support/coming-and-going.ts';
+import { eventually } from '../support/eventually.ts';
+import { onHost, slowPolicies } from '../support/flap-story.ts';
+import { RepairLoop } from '../support/repair-loop.ts';
+import { timeSkipping, withWorkers } from '../support/workflow-environment.ts';
+
+// Scenarios of public incidents, by their names (safety.md 2.1). Each is told twice: with its guard,
+// and without, where the harm must happen; else the test would prove nothing.
+describe('scenarios', () => {
+  let environment: TestWorkflowEnvironment;
+  before(async () => {
+    environment = await timeSkipping();
+  });
+  after(() => environment.teardown());
+
+  describe('S08 short-flap-no-action', () => {
+    /** An alert is repaired, and comes back for 40 s once it is over; how many repairs that makes. */
+    async function repairsOfABlip(group: string, guards: string): Promise<number> {
+      const policies = await slowPolicies(guards);
+      const loop = new RepairLoop({ environment, policies, hosts: ['web1'] });
+      const say = (n: number) => loop.alert('web', group, [wordOn(n, onHost('blip', 'web1'))]);
+      await withWorkers(environment, loop.activities, async () => {
+        await say(0);
+        await eventually(() => assert.equal(loop.ended.length, 1));
+        await say(1);
+        await environment.sleep('5 min');
+        await say(2);
+        await environment.sleep('40 s');
+        await say(3);
+        await environment.sleep('5 min');
+        await loop.mailbox('web', group).terminate('seen');
+      });
+      return loop.started.length;
+    }
+
+    it('a return that is shorter than confirmFor starts nothing', async () => {
+      assert.equal(await repairsOfABlip('s08', 'confirmFor: 60s'), 1);
+    });
+
+    it('without confirmFor it does', async () => {
+      assert.equal(await repairsOfABlip('s08-harm', 'confirmFor: 0s'), 2);
+    });
+  });
+});
