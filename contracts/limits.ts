@@ -55,6 +55,11 @@ export const limits = {
   remediationBatchesMax: 100,
   /** Targets of one remediation (design 3). */
   targetsMax: 20_000,
+  /**
+   * Batches of one step, BlueKing's own limit (job-contract 5.4): 9,000 events, and nobody watches
+   * more of them.
+   */
+  rolloutBatchesMax: 500,
   /** Hosts of one batch, which is one task and one submit (design 8 counts events per 500). */
   batchHostsMax: 500,
   /** A script's text; it travels in the remediation's frozen input. */
