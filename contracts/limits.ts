@@ -62,6 +62,8 @@ export const limits = {
   rolloutBatchesMax: 500,
   /** Hosts of one batch, which is one task and one submit (design 8 counts events per 500). */
   batchHostsMax: 500,
+  /** Held hosts that one step of a rebuild takes in: Redis answers nobody else meanwhile. */
+  holdsInsertedMax: 5_000,
   /** A script's text; it travels in the remediation's frozen input. */
   scriptBytes: 64 * 1024,
   /** Script text of one runbook in all: an input stays far below Temporal's 512 KB warning. */

@@ -19,6 +19,22 @@ export const keys = {
     records: 'fx:{intake}:records',
   },
   governor: {
+    /** Which run of Redis the holds are of, when they were rebuilt, and who rebuilds them. */
+    meta: 'fx:{gov}:meta',
+    /** Agent id → remediation id. */
+    held: 'fx:{gov}:held',
+    /** Agent id → JSON: the domains of a held host, and its service if it was healthy. */
+    places: 'fx:{gov}:places',
+    /** Agent ids of the held hosts of a domain. */
+    domain: (name: string) => `fx:{gov}:domain:${name}`,
+    /** Agent ids of the held hosts of a service that were healthy. */
+    service: (name: string) => `fx:{gov}:service:${name}`,
+    /** Agent ids that a remediation holds. */
+    holder: (remediationId: string) => `fx:{gov}:holder:${remediationId}`,
+    /** Which sets of the three kinds there are. */
+    domains: 'fx:{gov}:domains',
+    services: 'fx:{gov}:services',
+    holders: 'fx:{gov}:holders',
     control: 'fx:{gov}:control',
     /** Agent id → JSON: agents that gateways found out and the control workflow is to lock. */
     lockWishes: 'fx:{gov}:lock-wishes',
