@@ -1,4 +1,5 @@
-import type { Episode, FrozenTargets, Plan } from '../contracts/temporal.ts';
+import type { FrozenTargets } from '../contracts/frozen.ts';
+import type { Episode, Plan } from '../contracts/temporal.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { instantOf } from '../domain/instant.ts';
 import {

@@ -1,8 +1,7 @@
+import type { FrozenPolicy, FrozenRunbook } from '../contracts/frozen.ts';
 import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import type { Clocks } from '../contracts/limits.ts';
 import type {
-  FrozenPolicy,
-  FrozenRunbook,
   MailboxActivities,
   MailboxSettings,
   RemediationInput,

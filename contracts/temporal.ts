@@ -1,7 +1,8 @@
 import type { LabelPair } from './alert.ts';
+import type { FrozenPolicy, FrozenRunbook, FrozenTargets } from './frozen.ts';
 import type { Damping, GuardRefusal } from './guard-refusal.ts';
 import type { Clocks } from './limits.ts';
-import type { ScriptAction, TaskReport, TaskSubmit } from './task.ts';
+import type { TaskReport, TaskSubmit } from './task.ts';
 
 /** Names of names.md 3. This file has no zod at run time: workflows import it. */
 export const taskQueues = {
@@ -122,57 +123,6 @@ export type AlertsSignal = { readonly alerts: readonly AlertRef[] };
 export type RemediationEndedSignal = {
   readonly remediationId: string;
   readonly state: RemediationEnd;
-};
-
-/** A runbook as frozen into a repair: scripts by value, so that a reload changes nothing. */
-export type FrozenScript = {
-  readonly action: ScriptAction;
-  /** Whether stdin is to be the host's alerts as JSON. */
-  readonly alertsOnStdin: boolean;
-  readonly digest: string;
-};
-export type FrozenStep = {
-  readonly name: string;
-  readonly script: FrozenScript;
-  readonly timeoutMs: number;
-  readonly contract: 'repeatable' | 'once' | 'probe';
-  /** Of a step with contract `probe` only. */
-  readonly probe?: { readonly script: FrozenScript; readonly timeoutMs: number };
-  readonly expectReboot?: true;
-  readonly retry: {
-    readonly attempts: number;
-    readonly backoffMs: number;
-    readonly on: readonly ('failed' | 'timed_out' | 'unreachable' | 'unknown')[];
-  };
-  readonly rollout: {
-    readonly batchSize: number;
-    readonly maxFailures: number | string;
-    readonly soakMs: number;
-  };
-};
-export type FrozenRunbook = {
-  readonly name: string;
-  readonly digest: string;
-  readonly steps: readonly FrozenStep[];
-  readonly verify: {
-    readonly probe: { readonly script: FrozenScript; readonly timeoutMs: number } | null;
-    readonly withinMs: number;
-  };
-};
-export type FrozenTargets = {
-  readonly from: {
-    readonly label: string;
-    readonly strip: 'port' | 'none';
-    readonly by: string;
-  } | null;
-  readonly select: readonly string[] | null;
-  readonly onMissing: 'refuse' | 'skip';
-};
-export type FrozenPolicy = {
-  readonly name: string;
-  readonly digest: string;
-  readonly targets: FrozenTargets;
-  readonly onResolved: 'drop' | 'continue';
 };
 
 export type RemediationInput = {

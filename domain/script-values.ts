@@ -1,6 +1,7 @@
 import type { LabelPair } from '../contracts/alert.ts';
+import type { FrozenScript } from '../contracts/frozen.ts';
 import type { ScriptAction, TaskTarget } from '../contracts/task.ts';
-import type { Episode, FrozenScript, PlannedTarget } from '../contracts/temporal.ts';
+import type { Episode, PlannedTarget } from '../contracts/temporal.ts';
 
 /** A target's own values, or why the script cannot be filled in for it. */
 export type FilledTargets =

@@ -1,10 +1,5 @@
-import type {
-  Episode,
-  FrozenTargets,
-  HeldReason,
-  Plan,
-  PlannedTarget,
-} from '../contracts/temporal.ts';
+import type { FrozenTargets } from '../contracts/frozen.ts';
+import type { Episode, HeldReason, Plan, PlannedTarget } from '../contracts/temporal.ts';
 
 /** An enrolled agent as planning sees it: labels as pairs from its register (rule X5). */
 export type InventoryAgent = {

@@ -1,9 +1,9 @@
 import { lstat, readFile, realpath } from 'node:fs/promises';
 import { dirname, relative, resolve, sep } from 'node:path';
+import type { FrozenRunbook, FrozenScript } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
 import type { RunbookSpec, ScriptSpec } from '../contracts/runbook.ts';
 import type { ScriptAction } from '../contracts/task.ts';
-import type { FrozenRunbook, FrozenScript } from '../contracts/temporal.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { contentDigestOf, sha256Hex } from './digest.ts';
 import { flawAt } from './schema-flaws.ts';

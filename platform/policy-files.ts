@@ -1,9 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FrozenPolicy, FrozenRunbook } from '../contracts/frozen.ts';
 import { type Clocks, limits } from '../contracts/limits.ts';
 import { notSupported, type PolicySpec, policySpec } from '../contracts/policy.ts';
 import { runbookSpec } from '../contracts/runbook.ts';
-import type { FrozenPolicy, FrozenRunbook, MailboxSettings } from '../contracts/temporal.ts';
+import type { MailboxSettings } from '../contracts/temporal.ts';
 import type { PolicyRule } from '../domain/policy-match.ts';
 import type { SuppressionRule } from '../domain/suppression.ts';
 import { digestOf, freezeRunbook } from './frozen-runbook.ts';

@@ -1,5 +1,6 @@
+import type { FrozenPolicy, FrozenRunbook } from '../contracts/frozen.ts';
 import type { GuardRefusal } from '../contracts/guard-refusal.ts';
-import type { FrozenPolicy, FrozenRunbook, MailboxSettings } from '../contracts/temporal.ts';
+import type { MailboxSettings } from '../contracts/temporal.ts';
 import { openWindow } from '../domain/maintenance.ts';
 import type { LoadedPolicy, PolicySet } from '../platform/policy-files.ts';
 

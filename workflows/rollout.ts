@@ -1,6 +1,7 @@
 import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import type { FrozenScript, FrozenStep } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
-import type { FrozenScript, FrozenStep, PlannedTarget } from '../contracts/temporal.ts';
+import type { PlannedTarget } from '../contracts/temporal.ts';
 import {
   type BatchLedger,
   batchesOf,

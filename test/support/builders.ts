@@ -1,11 +1,9 @@
+import type { FrozenRunbook, FrozenScript, FrozenStep } from '../../contracts/frozen.ts';
 import { defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
 import type {
   AlertRef,
   Episode,
-  FrozenRunbook,
-  FrozenScript,
-  FrozenStep,
   MailboxSettings,
   PlannedTarget,
   RemediationInput,

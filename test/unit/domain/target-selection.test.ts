@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { FrozenTargets } from '../../../contracts/temporal.ts';
+import type { FrozenTargets } from '../../../contracts/frozen.ts';
 import { hostValue, type InventoryAgent, selectTargets } from '../../../domain/target-selection.ts';
 import { anEpisode } from '../../support/builders.ts';
 

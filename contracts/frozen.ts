@@ -1,0 +1,55 @@
+// What a repair carries with it from its start, so that a reload of policies and runbooks changes no
+// running one. A field that a later version adds is optional here: a run begun before it has none.
+
+import type { ScriptAction } from './task.ts';
+
+/** A runbook as frozen into a repair: scripts by value, so that a reload changes nothing. */
+export type FrozenScript = {
+  readonly action: ScriptAction;
+  /** Whether stdin is to be the host's alerts as JSON. */
+  readonly alertsOnStdin: boolean;
+  readonly digest: string;
+};
+export type FrozenStep = {
+  readonly name: string;
+  readonly script: FrozenScript;
+  readonly timeoutMs: number;
+  readonly contract: 'repeatable' | 'once' | 'probe';
+  /** Of a step with contract `probe` only. */
+  readonly probe?: { readonly script: FrozenScript; readonly timeoutMs: number };
+  readonly expectReboot?: true;
+  readonly retry: {
+    readonly attempts: number;
+    readonly backoffMs: number;
+    readonly on: readonly ('failed' | 'timed_out' | 'unreachable' | 'unknown')[];
+  };
+  readonly rollout: {
+    readonly batchSize: number;
+    readonly maxFailures: number | string;
+    readonly soakMs: number;
+  };
+};
+export type FrozenRunbook = {
+  readonly name: string;
+  readonly digest: string;
+  readonly steps: readonly FrozenStep[];
+  readonly verify: {
+    readonly probe: { readonly script: FrozenScript; readonly timeoutMs: number } | null;
+    readonly withinMs: number;
+  };
+};
+export type FrozenTargets = {
+  readonly from: {
+    readonly label: string;
+    readonly strip: 'port' | 'none';
+    readonly by: string;
+  } | null;
+  readonly select: readonly string[] | null;
+  readonly onMissing: 'refuse' | 'skip';
+};
+export type FrozenPolicy = {
+  readonly name: string;
+  readonly digest: string;
+  readonly targets: FrozenTargets;
+  readonly onResolved: 'drop' | 'continue';
+};
