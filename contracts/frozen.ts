@@ -47,9 +47,26 @@ export type FrozenTargets = {
   readonly select: readonly string[] | null;
   readonly onMissing: 'refuse' | 'skip';
 };
+/** `N`, or `N%` of a whole that is known only when it is asked. */
+export type Share = number | string;
+
+/** What a repair may touch at once (invariant 5). */
+export type FrozenGuards = {
+  /** Labels of agents that make fault domains, the widest first. */
+  readonly domainBy: readonly string[];
+  /** Such labels of the other policies: what this repair holds counts in their domains too. */
+  readonly countedBy?: readonly (readonly string[])[];
+  /** Hosts of a fault domain held at once, or of its enrolled agents. Absent: see `Caps`. */
+  readonly blastRadius?: Share;
+  /** Healthy hosts of a service that stay untouched (rule X6), or of its enrolled agents. */
+  readonly floor?: Share;
+  /** Hosts of one repair, or of all that are enrolled. */
+  readonly maxTargets?: Share;
+};
 export type FrozenPolicy = {
   readonly name: string;
   readonly digest: string;
   readonly targets: FrozenTargets;
   readonly onResolved: 'drop' | 'continue';
+  readonly guards?: FrozenGuards;
 };

@@ -60,8 +60,19 @@ export const limits = {
    * more of them.
    */
   rolloutBatchesMax: 500,
-  /** Hosts of one batch, which is one task and one submit (design 8 counts events per 500). */
-  batchHostsMax: 500,
+  /** Hosts of a batch where a runbook says nothing (design 8 counts events per 500). */
+  batchHostsDefault: 500,
+  /** Hosts of one batch, which is one task and one submit: its targets alone are 335 KB then. */
+  batchHostsMax: 5_000,
+  /**
+   * Bytes of one submit as JSON: Temporal refuses a payload of 2 MiB, and the batch could not even
+   * end as failed. What is over it is refused when it is planned.
+   */
+  submitBytesMax: 1_500_000,
+  /** A batch expression: `rolloutBatchesMax` parts of up to seven characters. */
+  batchExpressionBytes: 4_000,
+  /** Reasons for which an admission was refused that travel in its answer; hosts have theirs as letters. */
+  refusalsMax: 10,
   /** Held hosts that one step of a rebuild takes in: Redis answers nobody else meanwhile. */
   holdsInsertedMax: 5_000,
   /** A script's text; it travels in the remediation's frozen input. */
@@ -223,6 +234,16 @@ export const defaultClocks = {
   gatewayAliveMs: 15_000,
   /** Over how long a gateway that stops sends its agents away; within the grace of `npm start`. */
   drainMs: 1_000,
+  /** One try of an admission; shorter than `rebuildSettleMs`. */
+  admitTryMs: 3_000,
+  /** First wait of a batch of which no host was admitted; it doubles up to a minute. */
+  admitRetryMs: 1_000,
+  /** A batch of which no host is admitted for so long is given up: its hosts end as never admitted. */
+  admitTimeoutMs: 600_000,
+  /** Between a loss of Redis and the look at what open repairs hold: what it still granted is in their histories by then. */
+  rebuildSettleMs: 5_000,
+  /** Between two looks at whether Redis has lost the holds. */
+  rebuildLookMs: 1_000,
   /** How long a job may queue. */
   notAfterMs: 60_000,
   /** A step that does not say its timeout. */

@@ -1,0 +1,49 @@
+/**
+ * Hosts of a step that wait for their batch, as positions in the plan. Whoever is refused goes to the
+ * end, so that one busy host holds up nobody else.
+ */
+export class HostQueue {
+  #waiting: readonly number[];
+  readonly #sizes: readonly number[];
+
+  /** `sizes` are those of the planned batches; what waits longer comes in batches of the largest. */
+  constructor(of: { readonly waiting: readonly number[]; readonly sizes: readonly number[] }) {
+    this.#waiting = of.waiting;
+    this.#sizes = of.sizes;
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+  get waiting(): readonly number[] {
+    return this.#waiting;
+  }
+
+  /** The first of them, as many as batch `batch` (from 0) has; they stay until they are taken. */
+  first(batch: number): readonly number[] {
+    return this.#waiting.slice(0, this.#sizeOf(batch));
+  }
+
+  /** These wait no longer. */
+  take(positions: readonly number[]): void {
+    const taken = new Set(positions);
+    this.#waiting = this.#waiting.filter((position) => !taken.has(position));
+  }
+
+  /** These wait behind all others. */
+  toEnd(positions: readonly number[]): void {
+    this.take(positions);
+    this.#waiting = [...this.#waiting, ...positions];
+  }
+
+  /** How many batches there are in all, if those that wait come from batch `batch` (from 0) on. */
+  batchesFrom(batch: number): number {
+    let next = batch;
+    for (let left = this.length; left > 0; next++) left -= this.#sizeOf(next);
+    return next;
+  }
+
+  #sizeOf(batch: number): number {
+    return this.#sizes[batch] ?? Math.max(1, ...this.#sizes);
+  }
+}
