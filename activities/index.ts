@@ -1,4 +1,5 @@
 import type { CoreActivities } from '../contracts/temporal.ts';
+import { type AdmitDeps, admitBatch } from './admit-batch.ts';
 import { type PlanDeps, planTargets } from './plan-targets.ts';
 import { type ControlCache, publishControl } from './publish-control.ts';
 import { type RecordDeps, recordOutcome } from './record-outcome.ts';
@@ -10,10 +11,11 @@ export type { TaskSigner } from './task-signer.ts';
 
 /** Activities of queue `fixpoint-activities`. */
 export function coreActivities(
-  deps: PlanDeps & RecordDeps & { readonly control: ControlCache },
+  deps: PlanDeps & AdmitDeps & RecordDeps & { readonly control: ControlCache },
 ): CoreActivities {
   return {
     planTargets: (input) => planTargets(deps, input),
+    admitBatch: (input) => admitBatch(deps, input),
     recordOutcome: (input) => recordOutcome(deps, input),
     publishControl: (state) => publishControl(deps, state),
   };

@@ -1,7 +1,10 @@
-import type { FrozenTargets } from '../contracts/frozen.ts';
+import type { PlanDomains } from '../contracts/admission.ts';
+import type { FrozenGuards, FrozenTargets, Share } from '../contracts/frozen.ts';
 import type { Episode, Plan } from '../contracts/temporal.ts';
 import { FixpointError } from '../domain/errors.ts';
+import { capsOf, domainSizes, planDomains } from '../domain/fault-domains.ts';
 import { instantOf } from '../domain/instant.ts';
+import { shareOf } from '../domain/share.ts';
 import {
   type InventoryAgent,
   type SelectAgents,
@@ -18,9 +21,15 @@ export type PlanDeps = {
   readonly tombstones: (fingerprints: readonly string[]) => Promise<readonly (string | null)[]>;
   readonly select: SelectAgents;
   readonly targetsMax: number;
+  /** The configuration's, which holds for every policy. */
+  readonly blastRadius: Share | undefined;
 };
 
-type PlanInput = { readonly targets: FrozenTargets; readonly episodes: readonly Episode[] };
+type PlanInput = {
+  readonly targets: FrozenTargets;
+  readonly episodes: readonly Episode[];
+  readonly guards?: FrozenGuards;
+};
 
 /**
  * Works out the hosts of a repair and reads the tombstones of its episodes once more, because a
@@ -39,9 +48,57 @@ export async function planTargets(deps: PlanDeps, input: PlanInput): Promise<Pla
     targetsMax: deps.targetsMax,
   });
   if (plan.kind === 'held') return plan;
+  const { guards } = input;
+  const tooMany = guards === undefined ? null : aboveMaxTargets(plan, guards, agents.length);
+  if (tooMany !== null) return tooMany;
   const ends = await deps.tombstones(input.episodes.map(({ fingerprint }) => fingerprint));
   const resolved = input.episodes.filter((episode, at) => isOver(episode, ends[at] ?? null));
-  return { ...plan, resolved: resolved.map(({ id }) => id) };
+  return {
+    ...plan,
+    resolved: resolved.map(({ id }) => id),
+    ...(guards === undefined ? {} : { domains: domainsFor(deps, { plan, guards, agents }) }),
+  };
+}
+
+type Planned = Extract<Plan, { kind: 'planned' }>;
+
+function aboveMaxTargets(
+  { targets }: Planned,
+  { maxTargets }: FrozenGuards,
+  enrolled: number,
+): Plan | null {
+  if (maxTargets === undefined) return null;
+  const allowed = shareOf(maxTargets, enrolled);
+  if (targets.length <= allowed) return null;
+  const limit = maxTargets === allowed ? `${allowed}` : `${maxTargets} of ${enrolled}: ${allowed}`;
+  return {
+    kind: 'held',
+    reason: 'limit_exceeded',
+    detail: `${targets.length} hosts, guards.maxTargets allows ${limit}; if they are all meant, raise it`,
+  };
+}
+
+/** Where the hosts stand, with sizes and caps from the whole inventory (rule X6). */
+function domainsFor(
+  deps: PlanDeps,
+  of: {
+    readonly plan: Planned;
+    readonly guards: FrozenGuards;
+    readonly agents: readonly InventoryAgent[];
+  },
+): PlanDomains {
+  const { guards, agents } = of;
+  const labels = new Map(agents.map((agent) => [agent.agentId, agent.labels]));
+  const sizes = domainSizes(agents, guards);
+  return planDomains({
+    targets: of.plan.targets.map(({ agentId }) => ({
+      agentId,
+      labels: labels.get(agentId) ?? new Map(),
+    })),
+    sizes,
+    caps: capsOf({ sizes, guards, blastRadius: deps.blastRadius }),
+    guards,
+  });
 }
 
 function isOver(episode: Episode, end: string | null): boolean {

@@ -11,6 +11,8 @@ type AuditEntry = {
 type OutcomeInput = Parameters<CoreActivities['recordOutcome']>[0];
 
 export type RecordDeps = {
+  /** Frees all that a remediation holds. May do nothing: the janitor frees what a closed one has left. */
+  readonly governor: { releaseAll(remediationId: string): Promise<unknown> };
   readonly audit: { append(entry: AuditEntry): Promise<unknown> };
   /** Signals a mailbox; one that is closed is no error. */
   readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
@@ -19,11 +21,14 @@ export type RecordDeps = {
 };
 
 /**
- * Writes the one full record of a repair (rule X12), then tells its mailbox. Trying it again
+ * Frees the hosts of a repair, whose outcomes are known by now, writes its one full record (rule X12),
+ * then tells its mailbox. Trying it again
  * after a crash between the two writes a second, equal record: evidence may repeat, never lack.
  */
 export async function recordOutcome(deps: RecordDeps, input: OutcomeInput): Promise<void> {
   const { result } = input;
+  // First, because Redis may be away: a try that fails here has not written a record yet.
+  await deps.governor.releaseAll(result.remediationId);
   deps.crash('before-audit');
   await deps.audit.append({
     kind: 'remediation.ended',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
 import { type Clocks, defaultClocks, limits } from './limits.ts';
+import { cap } from './share.ts';
 
 /** `host:port` to listen on; port 0 lets the system choose. */
 const listen = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, {
@@ -216,6 +217,16 @@ export const clocksSchema = z
     }),
   );
 
+/** `guards:` of `fixpoint.yaml`: what holds for all policies together, beside what each says itself. */
+export const guardsSchema = z.strictObject({
+  /** Hosts of a fault domain held at once, or a percentage of its enrolled agents. */
+  blastRadius: cap.optional(),
+});
+
 export type Config = {
   readonly [K in SettingName]: z.output<(typeof settings)[K]['schema']>;
-} & { readonly clocks: Clocks; readonly crashPoint: string | undefined };
+} & {
+  readonly clocks: Clocks;
+  readonly guards: z.output<typeof guardsSchema>;
+  readonly crashPoint: string | undefined;
+};

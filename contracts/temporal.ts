@@ -1,5 +1,6 @@
+import type { AdmitAnswer, AdmitInput, PlanDomains } from './admission.ts';
 import type { LabelPair } from './alert.ts';
-import type { FrozenPolicy, FrozenRunbook, FrozenTargets } from './frozen.ts';
+import type { FrozenGuards, FrozenPolicy, FrozenRunbook, FrozenTargets } from './frozen.ts';
 import type { Damping, GuardRefusal } from './guard-refusal.ts';
 import type { Clocks } from './limits.ts';
 import type { TaskReport, TaskSubmit } from './task.ts';
@@ -43,6 +44,7 @@ export const updateNames = {
 export const queryNames = {
   progress: 'progress',
   plan: 'plan',
+  holds: 'holds',
   episodes: 'episodes',
   state: 'state',
 } as const;
@@ -166,6 +168,11 @@ export type HeldReason =
   | 'inventory_incomplete'
   | 'plan_failed'
   | 'too_many_targets'
+  | 'too_many_batches'
+  | 'limit_exceeded'
+  | 'busy'
+  | 'cap_reached'
+  | 'floor'
   | 'policy_gone';
 
 /** What planning found. A refusal is an outcome with its reason, never an empty list (invariant 6). */
@@ -177,6 +184,8 @@ export type Plan =
       readonly resolved: readonly string[];
       /** Labels that named no agent, for `onMissing: skip`. */
       readonly skipped: readonly string[];
+      /** Of a policy with guards. */
+      readonly domains?: PlanDomains;
     }
   | { readonly kind: 'held'; readonly reason: HeldReason; readonly detail: string };
 
@@ -263,8 +272,15 @@ export type CoreActivities = {
     readonly remediationId: string;
     readonly targets: FrozenTargets;
     readonly episodes: readonly Episode[];
+    /** Of a policy with guards. */
+    readonly guards?: FrozenGuards;
   }): Promise<Plan>;
-  /** Writes the one audit record of the repair and tells its mailbox. */
+  /**
+   * Lets go of hosts that are proven and asks for others, in one call (invariant 5). It fails, to be
+   * tried again, while the holds or the inventory are not whole.
+   */
+  admitBatch(input: AdmitInput): Promise<AdmitAnswer>;
+  /** Frees what the repair holds, writes its one audit record and tells its mailbox. */
   recordOutcome(input: {
     readonly result: RemediationResult;
     readonly mailboxId: string;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import type { z } from 'zod';
-import { type Config, clocksSchema, settings } from '../contracts/config.ts';
+import { type Config, clocksSchema, guardsSchema, settings } from '../contracts/config.ts';
 import { defaultClocks } from '../contracts/limits.ts';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
 import { refusalOfCrashPoints } from './crash-point.ts';
@@ -38,7 +38,7 @@ export function loadConfig(environment: Environment): Config {
       );
   }
   for (const name of Object.keys(file)) {
-    if (name !== 'clocks' && !Object.hasOwn(settings, name)) {
+    if (!sections.has(name) && !Object.hasOwn(settings, name)) {
       flaws.push({ field: name, fix: 'is not a setting; see docs/configuration.md' });
     }
   }
@@ -48,8 +48,15 @@ export function loadConfig(environment: Environment): Config {
       flaws.push({ field: `clocks.${issue.path.join('.')}`, fix: issue.message });
     }
   }
+  const guards = guardsSchema.safeParse(file['guards'] ?? {});
+  if (!guards.success) {
+    for (const issue of guards.error.issues) {
+      flaws.push({ field: ['guards', ...issue.path].join('.'), fix: issue.message });
+    }
+  }
   const config = {
     ...values,
+    guards: guards.success ? guards.data : {},
     clocks: clocks.success ? clocks.data : defaultClocks,
     crashPoint: emptyAsUnset(environment['FIXPOINT_CRASH_POINT']),
   } as Config; // Each field was parsed by its own schema above, or stands among the flaws.
@@ -58,6 +65,9 @@ export function loadConfig(environment: Environment): Config {
     throw new FixpointError('invalid_payload', 'the configuration has flaws', { flaws });
   return config;
 }
+
+/** Parts of the file that are no settings of their own, and have no variable. */
+const sections: ReadonlySet<string> = new Set(['clocks', 'guards']);
 
 function crashPointFlaws(config: Config): readonly Flaw[] {
   if (config.crashPoint === undefined) return [];

@@ -34,6 +34,8 @@ export const crashPoints = {
     'after-submit': 'the gateway has the task, history does not say so',
     'after-poll': 'the gateway told of a task, history does not have it',
     'after-cancel': 'the gateway has the wish to cancel, history does not say so',
+    'before-admit': 'the hosts of a batch are asked for, none is held',
+    'after-admit': 'the hosts of a batch are held, its history does not say so',
     'before-audit': 'a repair ended, the audit log does not say so',
     'after-audit': 'a repair’s end is in the audit log, its mailbox was not told',
     'after-tell': 'a mailbox was told of the end, the repair’s history does not say so',

@@ -33,6 +33,14 @@ keeps the clocks it started with.
 |---|---|---|
 ${clockRows().join('\n')}
 
+## Guards
+
+Under \`guards:\` in the file, what holds for all policies together:
+
+| name | default | what it is |
+|---|---|---|
+| \`blastRadius\` | none | Hosts of a fault domain that may be held at once, as \`5\` or \`"10%"\` of its enrolled agents, rounded down, at least 1. A policy may say less, never more. Where neither says anything it is \`"25%"\`. |
+
 ## Agents
 
 An agent reads no file of the servers. It knows the gateways and its own state directory:

@@ -26,6 +26,10 @@ export type JanitorDeps = {
     openTasks(): Promise<readonly OpenTask[]>;
     cancel(of: { key: string; reason: string }): Promise<void>;
   };
+  readonly governor: {
+    holders(): Promise<readonly string[]>;
+    releaseAll(remediationId: string): Promise<unknown>;
+  };
   readonly control: {
     read(): Promise<ControlState | null>;
     /** Returns the revision that stands afterwards; a higher one than the state's kept it out. */
@@ -48,8 +52,8 @@ const compareEvery = 15;
 const lagRounds = 3;
 
 /**
- * Puts right what nobody else can: the kill switch's cache when Redis lost it (R6), tasks whose
- * workflow was terminated (R9), and mailboxes that wait for a repair that cannot speak any more.
+ * Puts right what nobody else can: the kill switch's cache when Redis lost it (R6), tasks and held hosts
+ * whose workflow was terminated (R9), and mailboxes that wait for a repair that cannot speak any more.
  */
 export class Janitor {
   readonly #deps: JanitorDeps;
@@ -71,6 +75,7 @@ export class Janitor {
       this.#repeat(stopped, controlRefreshMs, (round) => this.refreshControl(round)),
       this.#repeat(stopped, controlRefreshMs, () => this.grantLocks()),
       this.#repeat(stopped, janitorMs, () => this.cancelOrphans()),
+      this.#repeat(stopped, janitorMs, () => this.freeHolds()),
       this.#repeat(stopped, janitorMs, () => this.tellMailboxes()),
     ]);
   }
@@ -150,12 +155,7 @@ export class Janitor {
   /** Cancels the open tasks of repairs that are closed. One that cannot be cancelled keeps no other. */
   async cancelOrphans(): Promise<void> {
     const { gateway, log } = this.#deps;
-    const byRepair = new Map<string, OpenTask[]>();
-    for (const task of await gateway.openTasks()) {
-      if (!task.reference?.startsWith(`${workflowTypes.remediation}:`)) continue;
-      byRepair.set(task.reference, [...(byRepair.get(task.reference) ?? []), task]);
-    }
-    for (const [remediationId, tasks] of byRepair) {
+    for (const [remediationId, tasks] of await this.#openTasks()) {
       try {
         if (await isOpen(this.#deps.client, remediationId)) continue;
         for (const { key } of tasks) await gateway.cancel({ key, reason: 'operator' });
@@ -164,6 +164,36 @@ export class Janitor {
         log.warn({ error, remediationId }, 'tasks of a closed workflow are not cancelled yet');
       }
     }
+  }
+
+  /**
+   * Frees what closed repairs hold, once none of their tasks is open any more: until then their scripts
+   * may still run. One that cannot be freed keeps no other.
+   */
+  async freeHolds(): Promise<void> {
+    const { client, governor, log } = this.#deps;
+    const holders = await governor.holders();
+    if (holders.length === 0) return;
+    const tasks = await this.#openTasks();
+    for (const remediationId of holders) {
+      try {
+        if (tasks.has(remediationId) || (await isOpen(client, remediationId))) continue;
+        await governor.releaseAll(remediationId);
+        log.info({ remediationId }, 'freed the hosts of a closed workflow');
+      } catch (error) {
+        log.warn({ error, remediationId }, 'the hosts of a closed workflow are not free yet');
+      }
+    }
+  }
+
+  /** Open tasks of repairs, by the repair. */
+  async #openTasks(): Promise<ReadonlyMap<string, readonly OpenTask[]>> {
+    const byRepair = new Map<string, OpenTask[]>();
+    for (const task of await this.#deps.gateway.openTasks()) {
+      if (!task.reference?.startsWith(`${workflowTypes.remediation}:`)) continue;
+      byRepair.set(task.reference, [...(byRepair.get(task.reference) ?? []), task]);
+    }
+    return byRepair;
   }
 
   /**

@@ -17,15 +17,19 @@ import { runProgram } from '../platform/program.ts';
 import { Shutdown } from '../platform/shutdown.ts';
 import { quickReconnect, temporalOptions } from '../platform/temporal.ts';
 import { type ConnectionProfile, connectRedis } from '../redis/connect.ts';
+import { connectedAgents } from '../redis/connected-agents.ts';
 import { controlCache } from '../redis/control-cache.ts';
+import { Governor } from '../redis/governor.ts';
 import { IntakeEntries } from '../redis/intake-entries.ts';
-import { readInventory } from '../redis/inventory.ts';
+import { keptInventory } from '../redis/inventory.ts';
 import { LockWishes } from '../redis/lock-wishes.ts';
 import { readTombstones } from '../redis/tombstones.ts';
+import { activityMetrics } from './activity-metrics.ts';
 import { createActivityWorkers } from './activity-worker.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { ed25519Signer } from './ed25519-signer.ts';
 import { gatewayClient } from './gateway-client.ts';
+import { HoldsKeeper } from './holds-keeper.ts';
 import { Janitor } from './janitor.ts';
 import { PolicyStore } from './policy-store.ts';
 import { remediationStarter } from './remediation-starter.ts';
@@ -110,13 +114,15 @@ async function startActivities(base: Base): Promise<void> {
   });
   const signer = ed25519Signer(needed(config.signingKey, 'FIXPOINT_SIGNING_KEY'));
   const control = controlCache(redis);
+  const governor = new Governor({ redis, clock: systemClock });
+  const counted = activityMetrics(base.metrics);
   const tellMailbox = starter.tellMailbox;
   const workers = await createActivityWorkers({
     connection: await nativeConnection(base),
     namespace: config.temporalNamespace,
     log: base.log,
     core: {
-      inventory: () => readInventory(redis),
+      inventory: keptInventory(redis),
       tombstones: (fingerprints) => readTombstones(redis, fingerprints),
       select: selectAgents,
       targetsMax: limits.targetsMax,
@@ -126,7 +132,14 @@ async function startActivities(base: Base): Promise<void> {
         clock: systemClock,
       }),
       tellMailbox,
-      counted: outcomeMetrics(base.metrics),
+      governor,
+      connected: (agentIds) => {
+        const sinceMs = systemClock.now() - config.clocks.agentLateMs;
+        return connectedAgents(redis, { agentIds, sinceMs });
+      },
+      blastRadius: config.guards.blastRadius,
+      judged: counted.judged,
+      counted: counted.ended,
       control,
       crash,
     },
@@ -134,12 +147,17 @@ async function startActivities(base: Base): Promise<void> {
   });
   runWorkers(base, workers);
   const stopping = new AbortController();
-  const { janitorMs, controlRefreshMs } = config.clocks;
+  const { janitorMs, controlRefreshMs, rebuildLookMs, rebuildSettleMs } = config.clocks;
+  const keeper = new HoldsKeeper({
+    ...{ client, governor, clock: systemClock, log: base.log },
+    ...{ rebuildLookMs, rebuildSettleMs, seen: counted.holdsSeen },
+  }).run(stopping.signal);
   const janitor = new Janitor({
     client,
     clock: systemClock,
     log: base.log,
     gateway,
+    governor,
     control,
     lockWishes: new LockWishes(redis),
     tellMailbox,
@@ -147,9 +165,9 @@ async function startActivities(base: Base): Promise<void> {
     janitorMs,
     controlRefreshMs,
   }).run(stopping.signal);
-  base.shutdown.add('janitor', () => {
+  base.shutdown.add('janitor', async () => {
     stopping.abort();
-    return janitor;
+    await Promise.all([janitor, keeper]);
   });
 }
 
@@ -218,18 +236,6 @@ function redisClient(base: Base, profile: ConnectionProfile) {
   });
   base.shutdown.add('redis', () => client.disconnect());
   return client;
-}
-
-function outcomeMetrics(metrics: Metrics) {
-  const ended = metrics.counter('fixpoint_remediations_total', 'Repairs that ended.', [
-    'policy',
-    'state',
-  ]);
-  const took = metrics.histogram('fixpoint_remediation_seconds', 'From start to end of a repair.');
-  return (of: { policy: string; state: string; seconds: number }) => {
-    ended.inc({ policy: of.policy, state: of.state });
-    took.observe(of.seconds);
-  };
 }
 
 async function isReachable(client: Client): Promise<string | null> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { clocksSchema, type SettingName, settings } from '../../contracts/config.ts';
+import { clocksSchema, guardsSchema, type SettingName, settings } from '../../contracts/config.ts';
 import { duration } from '../../contracts/duration.ts';
 import { defaultClocks } from '../../contracts/limits.ts';
 
@@ -45,6 +45,20 @@ describe('configuration', () => {
     for (const [text, ms] of Object.entries(taken)) assert.equal(duration.parse(text), ms);
     for (const text of ['', '10', 's', '1.5s', '-1s', '10 s', '1h30m', '366d', '1w', 10]) {
       assert.ok(!duration.safeParse(text).success, String(text));
+    }
+  });
+
+  it('the blast radius of all policies is a number or a percentage, and no other guard is known', () => {
+    assert.deepEqual(guardsSchema.parse({}), {});
+    for (const [given, taken] of [
+      [5, 5],
+      ['10%', '10%'],
+      [{ max: '10%' }, '10%'],
+    ] as const) {
+      assert.deepEqual(guardsSchema.parse({ blastRadius: given }), { blastRadius: taken });
+    }
+    for (const given of [{ blastRadius: 0 }, { blastRadius: '200%' }, { floor: 3 }]) {
+      assert.ok(!guardsSchema.safeParse(given).success, JSON.stringify(given));
     }
   });
 

@@ -18,7 +18,7 @@ import { connectRedis } from '../../redis/connect.ts';
 import { controlCache } from '../../redis/control-cache.ts';
 import { remediationStarter } from '../../workers/remediation-starter.ts';
 import { operate } from '../support/alertmanager-posts.ts';
-import { aRemediation, aReport } from '../support/builders.ts';
+import { allGranted, aRemediation, aReport } from '../support/builders.ts';
 import { eventually } from '../support/eventually.ts';
 import { callbackSecret, startTestApi, temporalClient } from '../support/intake-product.ts';
 import { aPolicyText, policySet } from '../support/policy-set.ts';
@@ -54,6 +54,7 @@ describe('what operators and gateways ask of the api', () => {
     });
     const activities: CoreActivities = {
       planTargets: () => planning,
+      admitBatch: async ({ hosts }) => allGranted(hosts.length),
       recordOutcome: async () => {},
       publishControl: async (state) => {
         published.push(state);

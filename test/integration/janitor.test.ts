@@ -66,6 +66,14 @@ class Surroundings {
       return state.revision;
     },
   };
+  /** Who holds hosts. */
+  readonly holders = new Set<string>();
+  readonly governor = {
+    holders: async () => [...this.holders],
+    releaseAll: async (remediationId: string) => {
+      this.holders.delete(remediationId);
+    },
+  };
   readonly tellMailbox = async (mailboxId: string, signal: RemediationEndedSignal) => {
     this.told.push({ mailboxId, signal });
   };
@@ -93,6 +101,7 @@ describe('janitor', () => {
     new Janitor({
       client,
       gateway: around.gateway,
+      governor: around.governor,
       control,
       lockWishes: around.lockWishes,
       tellMailbox: around.tellMailbox,
@@ -161,6 +170,27 @@ describe('janitor', () => {
     await janitorOf(around).cancelOrphans();
 
     assert.deepEqual(around.cancelled, [taskOf(second).key]);
+  });
+
+  it('hosts of closed repairs are freed once none of their tasks is open, those of an open one stay', async () => {
+    const around = new Surroundings();
+    const [open, closed, running] = [
+      await start('holding'),
+      await start('closed'),
+      await start('running'),
+    ];
+    await terminate(closed);
+    await terminate(running);
+    const gone = 'remediation:restart-web:gone~00000000:12345678-1';
+    for (const id of [open, closed, running, gone]) around.holders.add(id);
+    around.open = [taskOf(running)];
+
+    await janitorOf(around).freeHolds();
+
+    assert.deepEqual([...around.holders], [open, running]);
+    around.open = [];
+    await janitorOf(around).freeHolds();
+    assert.deepEqual([...around.holders], [open]);
   });
 
   it('the mailbox of a terminated repair is told once, also by a janitor that was away', async () => {

@@ -1,3 +1,4 @@
+import type { AdmitAnswer } from '../../contracts/admission.ts';
 import type { FrozenRunbook, FrozenScript, FrozenStep } from '../../contracts/frozen.ts';
 import { defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
@@ -123,6 +124,14 @@ export const someSettings = (over: Partial<MailboxSettings> = {}): MailboxSettin
   lingerMinMs: 900_000,
   signalsMax: 1_000,
   ...over,
+});
+
+/** The governor's answer to whoever asks alone: every host is granted. */
+export const allGranted = (hosts: number): AdmitAnswer => ({
+  letters: 'g'.repeat(hosts),
+  refusals: [],
+  services: [],
+  of: new Array<number>(hosts).fill(-1),
 });
 
 /** The report of a task that ended with these letters. */

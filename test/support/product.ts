@@ -21,6 +21,10 @@ const quickClocks = {
   intakeClaim: '2s',
   janitor: '2s',
   controlRefresh: '500ms',
+  admitTry: '1s',
+  admitRetry: '500ms',
+  rebuildLook: '200ms',
+  rebuildSettle: '1200ms',
 };
 
 export type ProductOptions = {

@@ -72,6 +72,7 @@ export class RepairLoop {
         await of.ended?.(input.result);
         await recordOutcome(
           {
+            governor: { releaseAll: async () => {} },
             audit: { append: async () => {} },
             tellMailbox: (id, signal) => starter.tellMailbox(id, signal),
             counted: () => {},
@@ -136,4 +137,5 @@ const planDeps = (hosts: readonly string[]) => ({
   tombstones: async (fingerprints: readonly string[]) => fingerprints.map(() => null),
   select: selectAgents,
   targetsMax: 100,
+  blastRadius: undefined,
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type PlanDeps, planTargets } from '../../../activities/plan-targets.ts';
+import type { FrozenGuards } from '../../../contracts/frozen.ts';
 import { errorPolicies, FixpointError } from '../../../domain/errors.ts';
 import { anEpisode } from '../../support/builders.ts';
 
@@ -23,7 +24,11 @@ const nanoseconds = (offset: bigint): string =>
   String(BigInt(Date.parse('2026-01-01T00:00:10Z')) * 1_000_000n + 2n + offset).padStart(20, '0');
 
 describe('planning the hosts of a repair', () => {
-  const planWith = (ends: Readonly<Record<string, string>>, over: Partial<PlanDeps> = {}) => {
+  const planWith = (
+    ends: Readonly<Record<string, string>>,
+    over: Partial<PlanDeps> = {},
+    guards?: FrozenGuards,
+  ) => {
     const asked: (readonly string[])[] = [];
     const deps: PlanDeps = {
       inventory: async () => ({ complete: true, agents: [agent('web1'), agent('web2')] }),
@@ -33,10 +38,14 @@ describe('planning the hosts of a repair', () => {
       },
       select: () => true,
       targetsMax: 20,
+      blastRadius: undefined,
       ...over,
     };
     const episodes = ['a', 'b', 'c'].map((fingerprint) => episodeOf(fingerprint, startsAt));
-    return planTargets(deps, { targets, episodes }).then((plan) => ({ plan, asked }));
+    return planTargets(deps, { targets, episodes, ...(guards ? { guards } : {}) }).then((plan) => ({
+      plan,
+      asked,
+    }));
   };
   const resolvedBy = async (ends: Readonly<Record<string, string>>) => {
     const { plan } = await planWith(ends);
@@ -111,5 +120,47 @@ describe('planning the hosts of a repair', () => {
 
     assert.deepEqual([plan.kind, plan.kind === 'held' && plan.reason], ['held', 'no_target']);
     assert.deepEqual(asked, []);
+  });
+
+  it('with guards it tells where the hosts stand, how large that is, and how many may be held', async () => {
+    const four = async () => ({
+      complete: true,
+      agents: ['web1', 'web2', 'web3', 'web4'].map((name) => ({
+        ...agent(name),
+        labels: new Map(Object.entries({ name, hostname: name, zone: 'a' })),
+      })),
+    });
+
+    const { plan } = await planWith({}, { inventory: four }, { domainBy: ['zone'] });
+
+    assert.deepEqual(plan.kind === 'planned' && plan.domains, {
+      names: ['zone=a'],
+      sizes: [4],
+      caps: [1],
+      places: [[0]],
+      of: [0],
+    });
+  });
+
+  it('more hosts than maxTargets allows are held with the figures, of the whole inventory', async () => {
+    const guards = { domainBy: ['zone'], maxTargets: '50%' };
+    const many = { select: () => true };
+    const selected = {
+      ...targets,
+      ...{ from: null, select: ['service="web"'] },
+    };
+    const deps: PlanDeps = {
+      inventory: async () => ({ complete: true, agents: [agent('web1'), agent('web2')] }),
+      tombstones: async () => [],
+      ...{ targetsMax: 20, blastRadius: undefined, ...many },
+    };
+
+    const plan = await planTargets(deps, { targets: selected, episodes: [], guards });
+
+    assert.deepEqual(plan, {
+      kind: 'held',
+      reason: 'limit_exceeded',
+      detail: '2 hosts, guards.maxTargets allows 50% of 2: 1; if they are all meant, raise it',
+    });
   });
 });

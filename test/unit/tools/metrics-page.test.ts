@@ -12,7 +12,11 @@ const ofGateways = [
 ];
 
 /** Labels whose values come from tables of our own or from files of the operator. */
-const labels = new Set(['outcome', 'reason', 'result', 'source', 'fate', 'policy', 'state']);
+const labels = new Set([
+  ...['outcome', 'reason', 'result', 'source', 'fate', 'policy', 'state'],
+  // Of an agent's labels, which its operator gives.
+  'domain',
+]);
 
 describe('docs/metrics.md', () => {
   it('is what the source says; else run: node tools/metrics-page.ts', () => {

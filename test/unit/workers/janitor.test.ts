@@ -19,6 +19,7 @@ describe('janitor', () => {
       // What granting uses of a client, and no more.
       client: { workflow: { getHandle: () => ({ executeUpdate }) } } as unknown as Client,
       gateway: { openTasks: async () => [], cancel: async () => {} },
+      governor: { holders: async () => [], releaseAll: async () => {} },
       control: { read: async () => null, write: async () => 0 },
       lockWishes: { all: async () => wishes, remove: async () => {} },
       tellMailbox: async () => {},

@@ -1,0 +1,42 @@
+import type { Metrics } from '../platform/metrics.ts';
+import type { HoldsKeeperDeps } from './holds-keeper.ts';
+
+/** What activities count: how repairs ended, how hosts were judged, and what is held now. */
+export function activityMetrics(metrics: Metrics): {
+  readonly ended: (of: { policy: string; state: string; seconds: number }) => void;
+  readonly judged: (result: string, hosts: number) => void;
+  readonly holdsSeen: HoldsKeeperDeps['seen'];
+} {
+  const ended = metrics.counter('fixpoint_remediations_total', 'Repairs that ended.', [
+    'policy',
+    'state',
+  ]);
+  const took = metrics.histogram('fixpoint_remediation_seconds', 'From start to end of a repair.');
+  const judged = metrics.counter(
+    'fixpoint_admissions_total',
+    'Hosts that were asked for, by how they were judged; a host that waits is judged again.',
+    ['result'],
+  );
+  const held = metrics.gauge(
+    'fixpoint_hosts_held',
+    'Hosts that repairs have touched and not yet proven, by fault domain.',
+    ['domain'],
+  );
+  const fenced = metrics.gauge(
+    'fixpoint_governor_fenced',
+    '1 while nobody is admitted, because Redis may have lost which hosts are held.',
+  );
+  return {
+    ended({ policy, state, seconds }) {
+      ended.inc({ policy, state });
+      took.observe(seconds);
+    },
+    judged: (result, hosts) => judged.inc({ result }, hosts),
+    holdsSeen(now) {
+      fenced.set(now.kind === 'fenced' ? 1 : 0);
+      held.reset();
+      if (now.kind === 'fenced') return;
+      for (const [domain, hosts] of now.held) held.set({ domain }, hosts);
+    },
+  };
+}
