@@ -5,7 +5,7 @@ import { cancelBody, type RemediationRow } from '../contracts/http.ts';
 import { limits } from '../contracts/limits.ts';
 import { resourceName } from '../contracts/runbook.ts';
 import {
-  type CancelUpdate,
+  type OperatorUpdate,
   queryNames,
   type RemediationProgress,
   updateNames,
@@ -108,14 +108,14 @@ async function show(
 async function cancel(
   deps: RemediationDeps,
   id: string,
-  of: { readonly wish: CancelUpdate; readonly key: string },
+  of: { readonly wish: OperatorUpdate; readonly key: string },
 ): Promise<void> {
   const handle = deps.client.workflow.getHandle(id);
   const { status } = await handle.describe();
   if (status.name !== 'RUNNING') {
     throw new FixpointError('gone', `the remediation ended already: ${status.name.toLowerCase()}`);
   }
-  await handle.executeUpdate<void, [CancelUpdate]>(updateNames.cancel, {
+  await handle.executeUpdate<void, [OperatorUpdate]>(updateNames.cancel, {
     args: [of.wish],
     updateId: updateIdOf({ name: updateNames.cancel, ...of }),
   });

@@ -37,6 +37,9 @@ group:
 targets:
   from: { label: instance, strip: port, by: hostname }
 autonomy: auto
+guards:
+  # Every host at once: what is measured is the product, not its guards.
+  blastRadius: "100%"
 runbook: bench-loop
 `;
 

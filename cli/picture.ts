@@ -44,8 +44,16 @@ export function pictureOf(terminal: Terminal, progress: Progress): readonly stri
       );
     }
   }
-  lines.push(...hostLines(terminal, progress));
+  lines.push(...decisionLines(progress), ...hostLines(terminal, progress));
   return lines;
+}
+
+/** Who decided what, and why. */
+function decisionLines({ decisions = [] }: Progress): readonly string[] {
+  return decisions.map(({ action, by, reason, at }, index) => {
+    const label = index === 0 ? '  decided ' : '          ';
+    return `${label}${new Date(at).toISOString()} ${plainLine(by)}: ${plainLine(action)}, ${plainLine(reason)}`;
+  });
 }
 
 function reasonText(progress: Progress): string {

@@ -24,8 +24,14 @@ export type FrozenStep = {
     readonly on: readonly ('failed' | 'timed_out' | 'unreachable' | 'unknown')[];
   };
   readonly rollout: {
-    readonly batchSize: number;
+    /** Hosts per batch, where there is no expression. */
+    readonly batchSize?: number;
+    /** `1 10% +5 *2`; it can be parsed. */
+    readonly expression?: string;
     readonly maxFailures: number | string;
+    /** Absent: stop. */
+    readonly mode?: 'stop' | 'pause' | 'continue';
+    readonly pauseBetweenMs?: number;
     readonly soakMs: number;
   };
 };

@@ -104,6 +104,10 @@ export const remediationProgress = z.object({
   targets: z.array(
     z.object({ agentId: z.string(), name: z.string().nullable(), letter: z.string() }),
   ),
+  /** What operators decided, oldest first; `at` is Unix milliseconds. */
+  decisions: z
+    .array(z.object({ action: z.string(), by: z.string(), reason: z.string(), at: z.number() }))
+    .optional(),
 });
 
 /** `GET /v1/remediations/:id`: the row of the listing and the workflow's own word. */

@@ -3,7 +3,9 @@ import { duration } from './duration.ts';
 import { confirmForSpec, flapSpec, maintenanceSpec, shieldSpec } from './guards.ts';
 import { limits } from './limits.ts';
 import { resourceName } from './runbook.ts';
+import { cap, share } from './share.ts';
 
+const agentLabel = z.string().min(1).max(limits.labelNameBytes);
 const matcherText = z.string().min(1).max(4096);
 
 /** From an alert's label to a host (design 5.2). */
@@ -22,12 +24,20 @@ export const targetsSpec = z
     /** Agents by their own labels, as matchers. */
     select: z.array(matcherText).min(1).max(32).optional(),
     onMissing: z.enum(['refuse', 'skip']).default('refuse'),
+    /** Labels of agents that make fault domains, the widest first. */
+    domainBy: z.array(agentLabel).min(1).max(4).default(['zone']),
   })
   .refine((targets) => (targets.from === undefined) !== (targets.select === undefined), {
     error: 'needs exactly one of "from" and "select"',
   });
 
 export const guardsSpec = z.strictObject({
+  /** Hosts of one repair, or a percentage of all enrolled agents, rounded down. */
+  maxTargets: share.optional(),
+  /** Hosts of a fault domain held at once, or of its enrolled agents, rounded down, at least 1. */
+  blastRadius: cap.optional(),
+  /** Healthy hosts of a service that stay untouched, or of its enrolled agents, rounded up. */
+  floor: share.optional(),
   cooldown: duration.default(900_000),
   maxRuns: z
     .strictObject({ count: z.int().min(1).max(1_000), window: duration })
@@ -72,9 +82,6 @@ export const notSupported: Readonly<Record<'Policy' | 'Runbook', readonly string
   Policy: [
     'when',
     'domainBy',
-    'targets.domainBy',
-    'guards.blastRadius',
-    'guards.floor',
     'approval',
     'escalation',
     'notify',

@@ -52,22 +52,19 @@ export const maxFailures = z.union([
 ]);
 
 export const rolloutSpec = z.strictObject({
-  /** Hosts per batch, a plain number. */
+  /**
+   * Hosts per batch: a number, or BlueKing's expression of growing batches, as `1 10% +5 *2`. Its
+   * parts are read by `parseBatchExpression` of `domain/batch-expression.ts` when a file is loaded.
+   */
   batches: z
-    .union([
-      z.int(),
-      z
-        .string()
-        .regex(/^[0-9]{1,4}$/, {
-          error:
-            'must be a plain number of hosts per batch; growing batches are not supported in this version',
-        })
-        .transform(Number),
-    ])
-    .pipe(z.int().min(1).max(limits.batchHostsMax))
-    .default(limits.batchHostsMax),
+    .union([z.int(), z.string().max(limits.batchExpressionBytes)])
+    .default(limits.batchHostsDefault),
   maxFailures: maxFailures.default(0),
-  /** A pause after each batch but the last. */
+  /** What more failures than that do: end the step, wait for a person, or be told at the end. */
+  mode: z.enum(['stop', 'pause', 'continue']).default('stop'),
+  /** A wait after each batch but the last. */
+  pauseBetween: duration.default(0),
+  /** How long a batch must have lasted, after which its hosts are proven, before the next one starts. */
   soak: duration.default(0),
 });
 

@@ -34,6 +34,9 @@ export const signalNames = {
 } as const;
 export const updateNames = {
   cancel: 'cancel',
+  pause: 'pause',
+  resume: 'resume',
+  confirmBatch: 'confirmBatch',
   stop: 'stop',
   allow: 'allow',
   lockAgent: 'lockAgent',
@@ -62,7 +65,7 @@ export const searchAttributes = {
 } as const;
 
 /** States a remediation goes through, and ends in (names 3). */
-export type RemediationPhase = 'planning' | 'running' | 'verifying';
+export type RemediationPhase = 'planning' | 'admitting' | 'running' | 'paused' | 'verifying';
 export type RemediationEnd =
   | 'verified'
   | 'resolved'
@@ -149,7 +152,8 @@ export type EpisodeChangedSignal = {
   readonly returned?: readonly string[];
 };
 export type TaskFinishedSignal = { readonly report: TaskReport };
-export type CancelUpdate = { readonly by: string; readonly reason: string };
+/** Who acts on a repair, and why; what every update of an operator says. */
+export type OperatorUpdate = { readonly by: string; readonly reason: string };
 
 /** A host of a plan: `episodes` are positions in the input's list; absent means all of them. */
 export type PlannedTarget = {
@@ -219,7 +223,11 @@ export type RemediationProgress = {
     readonly name: string | null;
     readonly letter: string;
   }[];
+  /** What operators decided, oldest first. */
+  readonly decisions?: readonly OperatorDecision[];
 };
+/** `at` is Unix milliseconds. */
+export type OperatorDecision = OperatorUpdate & { readonly action: string; readonly at: number };
 export type RemediationResult = {
   readonly remediationId: string;
   readonly state: RemediationEnd;

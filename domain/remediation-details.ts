@@ -4,7 +4,7 @@ import type { RemediationProgress } from '../contracts/temporal.ts';
 const gap = '\u00a0\u00a0\u00a0';
 
 /** Rows of the table: Temporal keeps 20,000 bytes of details. */
-const rowsMax = 60;
+export const detailRowsMax = 60;
 
 /** A letter in words, for people (names 5). */
 export const letterWords: Readonly<Record<string, string>> = {
@@ -38,15 +38,16 @@ export function detailsOf(progress: RemediationProgress): string {
       ),
   );
   const rows = progress.targets
-    .slice(0, rowsMax)
+    .slice(0, detailRowsMax)
     .map(
       ({ agentId, name, letter }) =>
         `| ${cell(name ?? agentId)}${gap} | ${agentId}${gap} | ${letterWords[letter] ?? letter} |`,
     );
-  const rest = progress.targets.length - rows.length;
+  const rest = progress.hosts - rows.length;
   return [
     head,
     '',
+    ...decisionsOf(progress),
     ...alerts,
     '',
     ...batches,
@@ -54,6 +55,18 @@ export function detailsOf(progress: RemediationProgress): string {
     ...(rows.length > 0 ? ['| host | agent | state |', '| --- | --- | --- |', ...rows] : []),
     ...(rest > 0 ? ['', `and ${rest} more hosts`] : []),
   ].join('\n');
+}
+
+/** Who decided what; the newest ten. */
+function decisionsOf({ decisions = [] }: RemediationProgress): readonly string[] {
+  const rows = decisions
+    .slice(-10)
+    .map(
+      ({ action, by, reason, at }) =>
+        `| ${new Date(at).toISOString()}${gap} | ${cell(by)}${gap} | ${action}${gap} | ${cell(reason)} |`,
+    );
+  if (rows.length === 0) return [];
+  return ['| when | who | what | why |', '| --- | --- | --- | --- |', ...rows, ''];
 }
 
 /** Few hosts by name, many by number: what labels a bar of Temporal UI's timeline (names 3). */

@@ -1,9 +1,10 @@
 import { lstat, readFile, realpath } from 'node:fs/promises';
 import { dirname, relative, resolve, sep } from 'node:path';
-import type { FrozenRunbook, FrozenScript } from '../contracts/frozen.ts';
+import type { FrozenRunbook, FrozenScript, FrozenStep } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
 import type { RunbookSpec, ScriptSpec } from '../contracts/runbook.ts';
 import type { ScriptAction } from '../contracts/task.ts';
+import { parseBatchExpression } from '../domain/batch-expression.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { contentDigestOf, sha256Hex } from './digest.ts';
 import { flawAt } from './schema-flaws.ts';
@@ -49,11 +50,7 @@ export async function freezeRunbook(
         backoffMs: step.retry.backoff,
         on: step.retry.on,
       },
-      rollout: {
-        batchSize: step.rollout.batches,
-        maxFailures: step.rollout.maxFailures,
-        soakMs: step.rollout.soak,
-      },
+      rollout: frozenRollout(step.rollout),
     });
   }
   const { probe } = spec.verify;
@@ -66,10 +63,31 @@ export async function freezeRunbook(
       : null,
     withinMs: spec.verify.within,
   };
-  flaws.push(...repeatedSteps(spec, document), ...tooMuchText(steps, document));
+  flaws.push(...repeatedSteps(spec, document), ...expressionFlaws(spec, document));
+  flaws.push(...tooMuchText(steps, document));
   if (flaws.length > 0) return { kind: 'flawed', flaws };
   const runbook = { name: spec.name, steps, verify };
   return { kind: 'frozen', value: { ...runbook, digest: digestOf(runbook) } };
+}
+
+function frozenRollout(rollout: RunbookSpec['steps'][number]['rollout']): FrozenStep['rollout'] {
+  return {
+    expression: String(rollout.batches),
+    maxFailures: rollout.maxFailures,
+    mode: rollout.mode,
+    pauseBetweenMs: rollout.pauseBetween,
+    soakMs: rollout.soak,
+  };
+}
+
+/** Batch expressions that cannot be read, each with its first wrong part and the fix. */
+function expressionFlaws(spec: RunbookSpec, document: YamlDocument): FileFlaw[] {
+  return spec.steps.flatMap((step, at) => {
+    const parsed = parseBatchExpression(step.rollout.batches);
+    if (parsed.kind === 'parts') return [];
+    const path = ['steps', at, 'rollout', 'batches'];
+    return [flawAt(document, path, `part ${parsed.part}, "${parsed.value}": ${parsed.fix}`)];
+  });
 }
 
 /** How a policy or runbook is named in evidence: SHA-256 of its canonical JSON. */

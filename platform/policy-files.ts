@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FrozenPolicy, FrozenRunbook } from '../contracts/frozen.ts';
+import type { FrozenGuards, FrozenPolicy, FrozenRunbook } from '../contracts/frozen.ts';
 import { type Clocks, limits } from '../contracts/limits.ts';
 import { notSupported, type PolicySpec, policySpec } from '../contracts/policy.ts';
 import { runbookSpec } from '../contracts/runbook.ts';
@@ -56,10 +56,36 @@ export async function loadPolicyFiles(of: {
   return {
     kind: 'loaded',
     set: {
-      policies: policies.map(({ value }) => value),
+      policies: countedTogether(policies.map(({ value }) => value)),
       runbooks: new Map(runbooks.loaded.map(({ value }) => [value.name, value])),
     },
     documents: { policy: documentsByName(policies), runbook: documentsByName(runbooks.loaded) },
+  };
+}
+
+/** Each policy learns by which labels the others divide the fleet: it counts in their domains too. */
+function countedTogether(policies: readonly LoadedPolicy[]): readonly LoadedPolicy[] {
+  const lists = new Map(
+    policies.map(({ spec }) => [JSON.stringify(spec.targets.domainBy), spec.targets.domainBy]),
+  );
+  return policies.map((policy) => {
+    const own = JSON.stringify(policy.spec.targets.domainBy);
+    const others = [...lists].flatMap(([key, list]) => (key === own ? [] : [list]));
+    const guards = {
+      ...guardsOf(policy.spec),
+      ...(others.length === 0 ? {} : { countedBy: others }),
+    };
+    return { ...policy, frozen: { ...policy.frozen, guards } };
+  });
+}
+
+function guardsOf({ targets, guards }: PolicySpec): FrozenGuards {
+  const { blastRadius, floor, maxTargets } = guards;
+  return {
+    domainBy: targets.domainBy,
+    ...(blastRadius === undefined ? {} : { blastRadius }),
+    ...(floor === undefined ? {} : { floor }),
+    ...(maxTargets === undefined ? {} : { maxTargets }),
   };
 }
 

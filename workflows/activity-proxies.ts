@@ -35,6 +35,18 @@ export const planning = (clocks: Clocks, { summary }: Summary) =>
     summary,
   });
 
+/**
+ * Asks the governor, tried again for as long as it takes: an outage, or holds that are not to be
+ * trusted, end no repair and let nobody pass. Pauses are short, because hosts wait.
+ */
+export const admitting = (clocks: Clocks, { summary }: Summary) =>
+  proxyActivities<Pick<CoreActivities, 'admitBatch'>>({
+    taskQueue: taskQueues.activities,
+    startToCloseTimeout: clocks.admitTryMs,
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '5 s' },
+    summary,
+  });
+
 /** Local activities of the mailbox: one call each, tried again until they work. */
 export const local = proxyLocalActivities<MailboxActivities>({
   startToCloseTimeout: '10 s',

@@ -3,38 +3,20 @@ import {
   ApplicationFailure,
   CancellationScope,
   condition,
-  defineQuery,
-  defineSignal,
-  defineUpdate,
-  setHandler,
 } from '@temporalio/workflow';
-import {
-  type CancelUpdate,
-  type EpisodeChangedSignal,
-  type Plan,
-  queryNames,
-  type RemediationEnd,
-  type RemediationInput,
-  type RemediationProgress,
-  type RemediationResult,
-  signalNames,
-  type TaskFinishedSignal,
-  updateNames,
+import type {
+  Plan,
+  RemediationEnd,
+  RemediationInput,
+  RemediationResult,
 } from '../contracts/temporal.ts';
 import { alertsInWords } from '../domain/remediation-details.ts';
-import { fillTargets } from '../domain/script-values.ts';
 import { core, planning } from './activity-proxies.ts';
-import { type RolloutOutcome, rollOut } from './rollout.ts';
+import { handleMessages, isCancellable } from './remediation-messages.ts';
+import { neverAdmitted, type RolloutOutcome, rollOut } from './rollout.ts';
 import { type CarriedRun, RunState } from './run-state.ts';
-import { verify } from './verification.ts';
-
-export const taskFinishedSignal = defineSignal<[TaskFinishedSignal]>(signalNames.taskFinished);
-export const episodeChangedSignal = defineSignal<[EpisodeChangedSignal]>(
-  signalNames.episodeChanged,
-);
-export const cancelUpdate = defineUpdate<void, [CancelUpdate]>(updateNames.cancel);
-export const progressQuery = defineQuery<RemediationProgress>(queryNames.progress);
-export const planQuery = defineQuery<RemediationProgress['targets']>(queryNames.plan);
+import { whyNothingStarts } from './start-refusal.ts';
+import { type Verdict, verify } from './verification.ts';
 
 /**
  * One repair of one group (design 1): plan → batches, each submit → wait → settle → verify → end.
@@ -43,11 +25,11 @@ export const planQuery = defineQuery<RemediationProgress['targets']>(queryNames.
  */
 export async function remediation(input: RemediationInput): Promise<RemediationResult> {
   const run = new RunState(input, Date.now());
-  setHandlers(run);
+  handleMessages(run);
   // Temporal's own cancel takes the path of ours: nothing below is torn off in the middle (R9).
   CancellationScope.current().cancelRequested.catch(() => {
     if (isCancellable(run))
-      run.cancelRequest ??= { by: 'temporal', reason: 'cancelled in Temporal' };
+      run.decisions.wantCancel({ by: 'temporal', reason: 'cancelled in Temporal' });
   });
   return CancellationScope.nonCancellable(async () => end(run, await carryOut(run)));
 }
@@ -64,19 +46,45 @@ async function carryOut(run: RunState): Promise<Ending> {
     const plan = await planRepair(run);
     if (plan === null || run.cancelRequest !== null) return { state: 'cancelled', reason: null };
     if (plan.kind === 'held') return { state: 'held', reason: `${plan.reason}: ${plan.detail}` };
+    // An older activity worker knows no guards, and without domains nobody would be asked.
+    if (run.input.policy.guards !== undefined && plan.domains === undefined) return unguarded;
     run.planned(plan);
-    const nothingStarts = whyNothingStarts(run);
-    if (nothingStarts !== null) return nothingStarts;
-    run.enter('running');
+    const refusal = whyNothingStarts(run);
+    if (refusal !== null) {
+      return refusal.kind === 'superseded'
+        ? superseded
+        : { state: 'held', reason: `${refusal.reason}: ${refusal.detail}` };
+    }
+    run.enter(run.holds === null ? 'running' : 'admitting');
   }
   const outcome = await rollOut(run, carried?.next ?? { step: 0, batch: 0 });
   if (outcome.kind !== 'done') return endingOf(outcome);
   run.enter('verifying', { deadlineMs: Date.now() + run.input.runbook.verify.withinMs });
-  const verdict = await verify(run, outcome.positions);
-  return verdict.kind === 'failed'
-    ? { state: 'failed', reason: verdict.reason }
-    : { state: verdict.kind, reason: null };
+  return proven(run, await verify(run, outcome.positions));
 }
+
+/** A step that went on with too many failures is no success, whatever the hosts that came through prove. */
+function proven(run: RunState, verdict: Verdict): Ending {
+  const { overruns } = run.rollout;
+  const shortfall = neverAdmitted(run);
+  const why = [
+    ...overruns,
+    ...(verdict.kind === 'failed' ? [verdict.reason] : []),
+    ...(shortfall === null ? [] : [shortfall]),
+  ];
+  const state = overruns.length > 0 ? 'failed' : verdict.kind;
+  return { state, reason: why.length === 0 ? null : why.join('; ') };
+}
+
+const unguarded: Ending = {
+  state: 'held',
+  reason: 'plan_failed: the worker of activities is older than the one of workflows',
+};
+
+const superseded: Ending = {
+  state: 'superseded',
+  reason: 'every alert resolved before anything ran',
+};
 
 /** Null if it was cancelled meanwhile. A plan that cannot be made is a refusal with its reason (invariant 6). */
 async function planRepair(run: RunState): Promise<Plan | null> {
@@ -88,7 +96,12 @@ async function planRepair(run: RunState): Promise<Plan | null> {
   try {
     return await scope.run(() =>
       Promise.race([
-        planTargets({ remediationId, targets: policy.targets, episodes }),
+        planTargets({
+          remediationId,
+          targets: policy.targets,
+          episodes,
+          ...(policy.guards === undefined ? {} : { guards: policy.guards }),
+        }),
         condition(() => run.cancelRequest !== null).then(() => null),
       ]),
     );
@@ -111,24 +124,6 @@ function reasonIn(failure: ActivityFailure): { readonly type: string; readonly m
   return { type: found?.type ?? '', message: found?.message ?? 'no answer in time' };
 }
 
-/** Resolved while it was planned, or a script that cannot be filled in: nothing starts (invariant 7). */
-function whyNothingStarts(run: RunState): Ending | null {
-  const isOver = run.targets.every((_, position) => run.isDropped(position));
-  if (isOver) return { state: 'superseded', reason: 'every alert resolved before anything ran' };
-  const { steps, verify: proof } = run.input.runbook;
-  const probes = steps.flatMap(({ probe }) => probe ?? []);
-  const scripts = [...steps, ...probes, ...(proof.probe === null ? [] : [proof.probe])];
-  for (const { script } of scripts) {
-    const { targets } = run;
-    const filled = fillTargets({ script, targets, episodes: run.input.episodes });
-    // Asked for all scripts before the first runs, so that no repair stops half-way for a label.
-    if (filled.kind === 'refused') {
-      return { state: 'held', reason: `${filled.reason}: ${filled.detail}` };
-    }
-  }
-  return null;
-}
-
 function endingOf(outcome: Exclude<RolloutOutcome, { kind: 'done' }>): Ending {
   switch (outcome.kind) {
     case 'failed':
@@ -137,7 +132,7 @@ function endingOf(outcome: Exclude<RolloutOutcome, { kind: 'done' }>): Ending {
     case 'cancelled':
       return { state: 'cancelled', reason: null };
     case 'superseded':
-      return { state: 'superseded', reason: 'every alert resolved before anything ran' };
+      return superseded;
     default:
       return outcome satisfies never;
   }
@@ -175,38 +170,4 @@ async function end(run: RunState, ending: Ending): Promise<RemediationResult> {
     },
   ]);
   return result;
-}
-
-/** From `verifying` on the repair is done; what is left is to prove it (rule R9). */
-const isCancellable = (run: RunState): boolean =>
-  run.phase === 'planning' || run.phase === 'running';
-
-function setHandlers(run: RunState): void {
-  setHandler(progressQuery, () => run.progress());
-  setHandler(planQuery, () => run.progress().targets);
-  setHandler(taskFinishedSignal, ({ report }) => {
-    // Only tasks of this run, so that a stranger's repeats cannot grow our state.
-    if (report.state !== 'finished' || !report.key.startsWith(`${run.input.remediationId}/`))
-      return;
-    run.reports.set(report.key, report);
-  });
-  setHandler(episodeChangedSignal, ({ resolved, returned = [] }) => {
-    run.resolve(resolved);
-    run.reopen(returned);
-  });
-  setHandler(
-    cancelUpdate,
-    (update) => {
-      run.cancelRequest ??= update;
-    },
-    {
-      validator: (_: CancelUpdate) => {
-        if (isCancellable(run)) return;
-        throw ApplicationFailure.nonRetryable(
-          `the remediation is ${run.phase}: too late to cancel`,
-          'conflict',
-        );
-      },
-    },
-  );
 }

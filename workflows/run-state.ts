@@ -1,7 +1,8 @@
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import type { PlanDomains } from '../contracts/admission.ts';
 import type { TaskReport } from '../contracts/task.ts';
 import type {
-  CancelUpdate,
+  OperatorUpdate,
   Plan,
   PlannedTarget,
   RemediationInput,
@@ -9,7 +10,10 @@ import type {
   RemediationState,
 } from '../contracts/temporal.ts';
 import { BatchLedger } from '../domain/batch-ledger.ts';
-import { detailsOf } from '../domain/remediation-details.ts';
+import { type CarriedHolds, HoldLedger } from '../domain/hold-ledger.ts';
+import { detailRowsMax, detailsOf } from '../domain/remediation-details.ts';
+import { type CarriedRollout, RolloutMemory } from '../domain/rollout-memory.ts';
+import { type CarriedDecisions, RunDecisions } from '../domain/run-decisions.ts';
 import { attributes } from './attributes.ts';
 
 type AttemptRow = {
@@ -21,13 +25,18 @@ type AttemptRow = {
 };
 type StepState = { readonly name: string; readonly ledger: BatchLedger; attempts: AttemptRow[] };
 
-/** What a remediation carries into its next run; plain JSON. */
+/** What a remediation carries into its next run; plain JSON. What a later version adds is optional. */
 export type CarriedRun = {
   readonly targets: readonly PlannedTarget[];
   readonly resolved: readonly string[];
   readonly startedAtMs: number;
   readonly steps: readonly { readonly name: string; readonly letters: string }[];
   readonly next: { readonly step: number; readonly batch: number };
+  readonly domains?: PlanDomains;
+  readonly holds?: CarriedHolds;
+  readonly rollout?: CarriedRollout;
+  readonly decisions?: CarriedDecisions;
+  readonly probeBatches?: number;
 };
 
 /** A finished plan. */
@@ -42,10 +51,15 @@ export class RunState {
   readonly startedAtMs: number;
   /** Reports of finished tasks by key; one that arrives before its submit returned is kept (R7). */
   readonly reports = new Map<string, TaskReport>();
-  cancelRequest: CancelUpdate | null = null;
+  readonly decisions: RunDecisions;
+  readonly rollout: RolloutMemory;
+  /** Batches that the proof was made in so far: the next one has a key of its own. */
+  probeBatches: number;
   #phase: RemediationState = 'planning';
   #reason: string | null = null;
   #targets: readonly PlannedTarget[] = [];
+  #domains: PlanDomains | null = null;
+  #holds: HoldLedger | null = null;
   readonly #resolved: Set<string>;
   readonly #steps: StepState[] = [];
 
@@ -53,9 +67,12 @@ export class RunState {
     const carried = input.carried as CarriedRun | undefined; // Only this workflow writes it.
     this.input = input;
     this.startedAtMs = carried?.startedAtMs ?? nowMs;
+    this.decisions = new RunDecisions(carried?.decisions);
+    this.rollout = new RolloutMemory(carried?.rollout);
+    this.probeBatches = carried?.probeBatches ?? 0;
     this.#resolved = new Set(carried?.resolved);
     if (carried === undefined) return;
-    this.#targets = carried.targets;
+    this.#standOn(carried.targets, carried.domains, carried.holds);
     this.#phase = 'running';
     for (const { name, letters } of carried.steps) {
       this.#steps.push({ name, ledger: new BatchLedger(letters), attempts: [] });
@@ -71,10 +88,29 @@ export class RunState {
   get targets(): readonly PlannedTarget[] {
     return this.#targets;
   }
+  /** Where the hosts stand; null in a repair that was begun before there were guards. */
+  get domains(): PlanDomains | null {
+    return this.#domains;
+  }
+  /** Null where there are no domains: then nobody is asked before a host is touched. */
+  get holds(): HoldLedger | null {
+    return this.#holds;
+  }
+  get cancelRequest(): OperatorUpdate | null {
+    return this.decisions.cancel;
+  }
 
   planned(plan: Planned): void {
-    this.#targets = plan.targets;
+    this.#standOn(plan.targets, plan.domains);
     this.resolve(plan.resolved);
+  }
+
+  #standOn(targets: readonly PlannedTarget[], domains?: PlanDomains, carried?: CarriedHolds): void {
+    this.#targets = targets;
+    if (domains === undefined) return;
+    this.#domains = domains;
+    const agentIds = targets.map(({ agentId }) => agentId);
+    this.#holds = new HoldLedger({ domains, agentIds, ...(carried ? { carried } : {}) });
   }
 
   resolve(episodes: readonly string[]): void {
@@ -107,6 +143,11 @@ export class RunState {
     return ledger;
   }
 
+  /** The same without making one: what was not begun has no ledger. */
+  knownLedgerOf(step: string): BatchLedger | null {
+    return this.#steps.find(({ name }) => name === step)?.ledger ?? null;
+  }
+
   attempted(step: string, row: AttemptRow): void {
     const found = this.#steps.find(({ name }) => name === step);
     if (found === undefined) return;
@@ -131,8 +172,14 @@ export class RunState {
     this.show();
   }
 
+  /** Why it is in this phase, where that changes within it. No event. */
+  explain(reason: string): void {
+    this.#reason = reason;
+    this.show();
+  }
+
   show(): void {
-    setCurrentDetails(detailsOf(this.progress()));
+    setCurrentDetails(detailsOf(this.progress(detailRowsMax)));
   }
 
   hostsFailed(): number {
@@ -143,14 +190,16 @@ export class RunState {
     return Object.fromEntries(this.#steps.map(({ name, ledger }) => [name, ledger.letters()]));
   }
 
-  progress(): RemediationProgress {
+  /** With `targetsMax` only so many hosts one by one: a plan may have thousands. */
+  progress(targetsMax = this.#targets.length): RemediationProgress {
     const last = this.#steps.findLast(({ name }) => name !== 'verify') ?? this.#steps.at(-1);
+    const { made } = this.decisions;
     return {
       remediationId: this.input.remediationId,
       policy: this.input.policy.name,
       runbook: this.input.runbook.name,
       state: this.#phase,
-      reason: this.#reason,
+      reason: this.#reason ?? this.#pending(),
       hosts: this.#targets.length,
       hostsFailed: this.hostsFailed(),
       episodes: this.input.episodes.map(({ id, name }) => ({
@@ -159,12 +208,21 @@ export class RunState {
         open: !this.#resolved.has(id),
       })),
       steps: this.#steps.map(({ name, attempts }) => ({ name, batches: attempts })),
-      targets: this.#targets.map(({ agentId, name }, position) => ({
+      targets: this.#targets.slice(0, targetsMax).map(({ agentId, name }, position) => ({
         agentId,
         name: name ?? null,
         letter: last?.ledger.letterAt(position) ?? 'h',
       })),
+      ...(made.length === 0 ? {} : { decisions: made }),
     };
+  }
+
+  /** A pause that was asked for while a batch runs, which is not disturbed (rule X16). */
+  #pending(): string | null {
+    const { pause } = this.decisions;
+    return this.#phase === 'running' && pause !== null
+      ? `pauses before the next batch: ${pause.reason} (${pause.by})`
+      : null;
   }
 
   carried(next: CarriedRun['next']): CarriedRun {
@@ -174,6 +232,11 @@ export class RunState {
       startedAtMs: this.startedAtMs,
       steps: this.#steps.map(({ name, ledger }) => ({ name, letters: ledger.letters() })),
       next,
+      ...(this.#domains === null ? {} : { domains: this.#domains }),
+      ...(this.#holds === null ? {} : { holds: this.#holds.carried() }),
+      rollout: this.rollout.carried(),
+      decisions: this.decisions.carried(),
+      probeBatches: this.probeBatches,
     };
   }
 }

@@ -186,9 +186,9 @@ describe('the running product', () => {
   });
 
   /** A repair whose script waits on its host until `go` is called; its row once it waits there. */
-  const waiting = async (name: string) => {
-    const file = (kind: string) => join(product.demoFolder('agent-3'), `${kind}-${name}`);
-    const alert = entry({ alertname: 'Wait', instance: 'agent-3:1', case: name });
+  const waiting = async (name: string, agent = 'agent-3') => {
+    const file = (kind: string) => join(product.demoFolder(agent), `${kind}-${name}`);
+    const alert = entry({ alertname: 'Wait', instance: `${agent}:1`, case: name });
     assert.equal((await product.webhook(aBody([alert]))).status, 200);
     await eventually(() => assert.ok(existsSync(file('waiting'))), { withinMs: 20_000 });
     const isOurs = ({ group }: { group: string }) => group.startsWith(`${name}-`);
@@ -301,7 +301,8 @@ describe('the running product', () => {
       .object({ id: z.string(), accepted: z.int() })
       .parse(await cliJson('alert', 'send', ...demo));
     const healed = await tail('last', 0);
-    const [repair, task] = [await waiting('one'), await waiting('two')];
+    // A host has one repair at a time.
+    const [repair, task] = [await waiting('one'), await waiting('two', 'agent-2')];
     const kept = await cliJson('remediation', 'cancel', repair.id, '--reason', 'a drill');
     const cancelled = await tail(repair.id, 1);
     const key = `${task.id}/wait/1/1`;

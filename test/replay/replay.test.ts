@@ -67,7 +67,7 @@ describe('saved histories', () => {
         await cp(join(clone, part), join(folder, part), { recursive: true });
       }
       for (const [name, from, to] of [
-        ['rollout.ts', 'submitTask', 'probe'],
+        ['batch-attempts.ts', 'submitTask', 'probe'],
         ['verification.ts', 'probe', 'submitTask'],
       ] as const) {
         const file = join(folder, 'workflows', name);

@@ -54,7 +54,7 @@ match: { source: alertmanager, matchers: ['alertname="${alertname}"'] }
 group: { by: [instance, case], wait: 200ms }
 targets: { from: { label: instance, strip: port, by: hostname } }
 autonomy: auto
-guards: { cooldown: 1s, maxRuns: { count: 100, window: 1s } }
+guards: { cooldown: 1s, maxRuns: { count: 100, window: 1s }, blastRadius: "100%" }
 runbook: ${name}
 `;
 

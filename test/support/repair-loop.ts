@@ -20,6 +20,7 @@ import { temporalMailboxes } from '../../workers/mailbox-signals.ts';
 import { PolicyStore } from '../../workers/policy-store.ts';
 import { remediationStarter } from '../../workers/remediation-starter.ts';
 import { aReport } from './builders.ts';
+import { FakeGovernor } from './fake-governor.ts';
 import type { FakeActivities } from './workflow-environment.ts';
 
 export type LoopOptions = {
@@ -50,6 +51,7 @@ export class RepairLoop {
     this.#of = of;
     const { client } = of.environment;
     const starter = remediationStarter({ client, crashPoints: noCrashPoints });
+    const governor = new FakeGovernor();
     const store = new PolicyStore(of.policies);
     this.activities = {
       ...mailboxActivities({
@@ -66,13 +68,14 @@ export class RepairLoop {
         clocks: defaultClocks,
         callbackUrl: 'http://127.0.0.1:1/v1/callbacks/tasks',
       }),
+      admitBatch: (input) => governor.admitBatch(input),
       planTargets: (input) => planTargets(planDeps(of.hosts), input),
       recordOutcome: async (input) => {
         this.ended.push(input.result);
         await of.ended?.(input.result);
         await recordOutcome(
           {
-            governor: { releaseAll: async () => {} },
+            governor: { releaseAll: async (id) => governor.free(id) },
             audit: { append: async () => {} },
             tellMailbox: (id, signal) => starter.tellMailbox(id, signal),
             counted: () => {},

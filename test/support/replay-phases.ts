@@ -1,9 +1,28 @@
+import assert from 'node:assert/strict';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { AdmitAnswer } from '../../contracts/admission.ts';
 import type { TaskSubmit } from '../../contracts/task.ts';
-import { signalNames, taskQueues, workflowTypes } from '../../contracts/temporal.ts';
-import { anAlert, aRemediation, aReport, someSettings, someTargets } from './builders.ts';
+import {
+  queryNames,
+  type RemediationPhase,
+  type RemediationProgress,
+  signalNames,
+  taskQueues,
+  workflowTypes,
+} from '../../contracts/temporal.ts';
+import {
+  allGranted,
+  anAlert,
+  aRemediation,
+  aReport,
+  aRunbook,
+  someSettings,
+  someTargets,
+} from './builders.ts';
 import { eventually } from './eventually.ts';
+import { guardedPlan, someGuards } from './fake-governor.ts';
+import { aRollout } from './guarded-repair.ts';
 import { type FakeActivities, withWorkers } from './workflow-environment.ts';
 
 /** A phase at rest (rule R13), and how a workflow is brought there. */
@@ -19,6 +38,7 @@ const fakes = (ends: (key: string) => boolean): FakeActivities => {
   const submit = async ({ key, task }: Submit) =>
     aReport(key, task, (ends(key) ? 's' : '.').repeat(task.targets.length));
   return {
+    admitBatch: async ({ hosts }) => allGranted(hosts.length),
     planTargets: async () => ({
       kind: 'planned',
       targets: someTargets(2),
@@ -70,6 +90,41 @@ function remediationAt(name: string, ends: (key: string) => boolean): Phase {
   };
 }
 
+/** A repair under guards, whose query `progress` says that it is in `phase`. */
+function guardedAt(phase: RemediationPhase, activities: FakeActivities): Phase {
+  return {
+    name: phase,
+    reach: (environment) =>
+      withWorkers(environment, { ...fakes(() => true), ...activities }, async () => {
+        const remediationId = `remediation:restart-web:web~00000000:${phase}-1`;
+        const handle = await environment.client.workflow.start(workflowTypes.remediation, {
+          workflowId: remediationId,
+          taskQueue: taskQueues.workflows,
+          args: [
+            aRemediation({
+              remediationId,
+              policy: { ...aRemediation().policy, guards: someGuards },
+              runbook: aRunbook({ steps: [aRollout('1 2', { mode: 'pause' })] }),
+            }),
+          ],
+        });
+        await eventually(async () => {
+          const { state, reason } = await handle.query<RemediationProgress>(queryNames.progress);
+          assert.deepEqual([state, typeof reason], [phase, 'string']);
+        });
+        return handle;
+      }),
+  };
+}
+
+const threeHosts = async () => guardedPlan({ hosts: 3, zones: 2, cap: 1 });
+const refused: AdmitAnswer = {
+  letters: 'b',
+  refusals: [{ reason: 'busy', by: 'remediation:other:db~00000000:87654321-1', hosts: 1 }],
+  services: [],
+  of: [-1],
+};
+
 function mailboxAt(name: string, waitMs: number, isLingering: boolean): Phase {
   return {
     name,
@@ -118,5 +173,10 @@ export const phases: readonly Phase[] = [
   mailboxAt('mailbox-collecting', 60_000, false),
   mailboxAt('mailbox-lingering', 0, true),
   remediationAt('batch-in-flight', () => false),
+  guardedAt('admitting', { planTargets: threeHosts, admitBatch: async () => refused }),
+  guardedAt('paused', {
+    planTargets: threeHosts,
+    submitTask: async ({ key, task }) => aReport(key, task, 'f'.repeat(task.targets.length)),
+  }),
   remediationAt('verifying', (key) => !key.includes('/verify/')),
 ];

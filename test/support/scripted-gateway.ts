@@ -90,6 +90,12 @@ export const planOf = (count: number): Plan => ({
 
 let sequence = 0;
 
+/** The id of the next repair that runs here. */
+export const nextRepairId = (): string => {
+  sequence += 1;
+  return `remediation:restart-web:web~00000000:12345678-${sequence}`;
+};
+
 /** Runs one remediation on the time-skipping server to its end; says what was recorded and how long its last history is. */
 export async function repairOn(
   environment: TestWorkflowEnvironment,
@@ -102,8 +108,7 @@ export async function repairOn(
     readonly during?: (handle: WorkflowHandle) => Promise<void>;
   },
 ) {
-  sequence += 1;
-  const remediationId = `remediation:restart-web:web~00000000:12345678-${sequence}`;
+  const remediationId = of.input?.remediationId ?? nextRepairId();
   const scripted = of.gateway.activities(of.plan ?? planOf(2));
   const { recorded, ...activities } = { ...scripted, ...of.activities };
   return withWorkers(environment, activities, async () => {

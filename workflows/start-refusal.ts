@@ -1,0 +1,115 @@
+import type { FrozenScript, FrozenStep } from '../contracts/frozen.ts';
+import { limits } from '../contracts/limits.ts';
+import type { HeldReason } from '../contracts/temporal.ts';
+import { fillTargets } from '../domain/script-values.ts';
+import { actionBytes, targetBytes } from '../domain/submit-size.ts';
+import type { RunState } from './run-state.ts';
+import { stepBatches } from './step-batches.ts';
+
+export type StartRefusal =
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'held'; readonly reason: HeldReason; readonly detail: string };
+
+/**
+ * Why a plan is not begun, or null: resolved while it was planned (invariant 7), a script that cannot
+ * be filled in, a cap that it could never keep, or batches that no submit can hold. Asked for all steps
+ * before the first runs, so that no repair stops half-way for something that was known.
+ */
+export function whyNothingStarts(run: RunState): StartRefusal | null {
+  if (run.targets.every((_, position) => run.isDropped(position))) return { kind: 'superseded' };
+  return unfillable(run) ?? overCap(run) ?? tooLarge(run);
+}
+
+const held = (reason: HeldReason, detail: string): StartRefusal => ({
+  kind: 'held',
+  reason,
+  detail,
+});
+
+function unfillable(run: RunState): StartRefusal | null {
+  const { steps, verify } = run.input.runbook;
+  const probes = steps.flatMap(({ probe }) => probe ?? []);
+  const scripts = [...steps, ...probes, ...(verify.probe === null ? [] : [verify.probe])];
+  for (const { script } of scripts) {
+    const filled = fillTargets({ script, targets: run.targets, episodes: run.input.episodes });
+    if (filled.kind === 'refused') return held(filled.reason, filled.detail);
+  }
+  return null;
+}
+
+/**
+ * Whether hosts can be proven while others still wait: then what they hold is free for those. Of
+ * several steps the probe says nothing before the last one.
+ */
+export const provesBetween = (run: RunState): boolean =>
+  run.input.runbook.steps.length === 1 && run.input.runbook.verify.probe !== null;
+
+/** More hosts of a domain than may be held at once, and none of them is proven before the end. */
+function overCap(run: RunState): StartRefusal | null {
+  const { domains } = run;
+  if (domains === null || provesBetween(run)) return null;
+  const counts = new Array<number>(domains.names.length).fill(0);
+  for (const place of domains.of) {
+    for (const name of domains.places[place] ?? []) counts[name] = (counts[name] ?? 0) + 1;
+  }
+  for (const [name, count] of counts.entries()) {
+    const cap = domains.caps[name] ?? null;
+    if (cap === null || count <= cap) continue;
+    return held(
+      'cap_reached',
+      `${count} hosts are in ${domains.names[name]}, of whose ${domains.sizes[name]} agents ${cap} may be held at once; raise guards.blastRadius, or use a runbook of one step with a verify.probe, which proves hosts before it goes on`,
+    );
+  }
+  return null;
+}
+
+function tooLarge(run: RunState): StartRefusal | null {
+  if (run.domains === null) return null;
+  const everyone = run.targets.map((_, position) => position);
+  for (const step of run.input.runbook.steps) {
+    const batches = stepBatches(run, step, everyone);
+    if (batches.kind === 'too_many_batches') {
+      return held(
+        'too_many_batches',
+        `step ${step.name}: ${limits.rolloutBatchesMax} batches may be, and ${batches.hostsLeft} hosts would have none; make rollout.batches larger`,
+      );
+    }
+    const flaw = batchTooLarge(run, step, batches.batches);
+    if (flaw !== null) return flaw;
+  }
+  return null;
+}
+
+function batchTooLarge(
+  run: RunState,
+  step: FrozenStep,
+  batches: readonly (readonly number[])[],
+): StartRefusal | null {
+  const scripts: readonly FrozenScript[] = step.probe
+    ? [step.script, step.probe.script]
+    : [step.script];
+  for (const [at, { length }] of batches.entries()) {
+    if (length <= limits.batchHostsMax) continue;
+    return held(
+      'limit_exceeded',
+      `step ${step.name}, batch ${at + 1}: ${length} hosts, ${limits.batchHostsMax} may be in one; make rollout.batches smaller`,
+    );
+  }
+  for (const script of scripts) {
+    const filled = fillTargets({ script, targets: run.targets, episodes: run.input.episodes });
+    if (filled.kind === 'refused') return held(filled.reason, filled.detail);
+    const bytes = targetBytes(filled.targets);
+    for (const [at, positions] of batches.entries()) {
+      const sum = positions.reduce(
+        (soFar, position) => soFar + (bytes[position] ?? 0),
+        actionBytes(script.action),
+      );
+      if (sum <= limits.submitBytesMax) continue;
+      return held(
+        'limit_exceeded',
+        `step ${step.name}, batch ${at + 1}: its ${positions.length} hosts with their values are ${sum} bytes, ${limits.submitBytesMax} may be in one submit; make rollout.batches smaller`,
+      );
+    }
+  }
+  return null;
+}

@@ -1,0 +1,178 @@
+import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { limits } from '../contracts/limits.ts';
+import { failuresAllowed, isFailedLetter, isSuccessLetter } from '../domain/batch-ledger.ts';
+import { HostQueue } from '../domain/host-queue.ts';
+import { admit } from './admission.ts';
+import { runBatch, type StepPlace } from './batch-attempts.ts';
+import { waitUnlessCancelled } from './cancellable-wait.ts';
+import { proveTouched } from './proof-between.ts';
+import type { remediation } from './remediation.workflow.ts';
+import type { RunState } from './run-state.ts';
+import { stepBatches } from './step-batches.ts';
+
+/** Why a step ended before its last batch. */
+export type StepStop =
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'held'; readonly reason: string }
+  | { readonly kind: 'cancelled' };
+
+/**
+ * One step over its batches, each begun only when what came before allows it: admitted, not paused,
+ * not cancelled, and with few enough failures (invariant 8). Hosts that are not admitted go to later
+ * batches.
+ */
+export class StepRollout {
+  readonly #run: RunState;
+  readonly #place: StepPlace;
+  /** Of the step in the runbook, from 0. */
+  readonly #index: number;
+  readonly #planned: readonly number[];
+  readonly #allowed: number;
+  #queue = new HostQueue({ waiting: [], sizes: [] });
+
+  constructor(run: RunState, index: number, planned: readonly number[]) {
+    const step = run.input.runbook.steps[index];
+    if (step === undefined) throw new Error(`there is no step ${index}`);
+    this.#run = run;
+    this.#place = { step, number: index + 1 };
+    this.#index = index;
+    this.#planned = planned;
+    this.#allowed = failuresAllowed(step.rollout.maxFailures, planned.length);
+  }
+
+  /** Null if it came to its end: then every host has its letter, or waited too long to be admitted. */
+  async from(firstBatch: number): Promise<StepStop | null> {
+    const { step } = this.#place;
+    const plan = stepBatches(this.#run, step, this.#planned);
+    if (plan.kind === 'too_many_batches') {
+      const reason = `step ${step.name}: ${plan.hostsLeft} hosts would have no batch`;
+      return { kind: 'failed', reason };
+    }
+    this.#queue = this.#run.rollout.beginStep(plan.batches, firstBatch);
+    this.#run.ledgerOf(step.name);
+    for (let batch = firstBatch; this.#queue.length > 0; batch++) {
+      const stopped = await this.#runBatch(batch);
+      if (stopped !== null) return stopped;
+      if (this.#run.rollout.givenUp !== null || this.#queue.length === 0) return null;
+      const stoppedBetween = await this.#passBetween();
+      if (stoppedBetween !== null) return stoppedBetween;
+      // After the waits, because the fresh history begins with the batch.
+      await this.#handOverIfLong(batch + 1);
+    }
+    return null;
+  }
+
+  async #runBatch(batch: number): Promise<StepStop | null> {
+    const run = this.#run;
+    const queue = this.#queue;
+    const place = { ...this.#place, batch: batch + 1, batches: queue.batchesFrom(batch) };
+    for (;;) {
+      const stopped = this.#judge();
+      if (stopped !== null) return stopped;
+      await this.#passPause();
+      if (run.cancelRequest !== null) return { kind: 'cancelled' };
+      const admitted = await admit(run, place, queue);
+      if (admitted.kind === 'interrupted') continue;
+      if (admitted.kind === 'given_up') {
+        run.rollout.giveUp(admitted.refusals);
+        return null;
+      }
+      const held = await this.#touch(place, admitted.positions);
+      if (held !== null) return held;
+      if (run.cancelRequest !== null) return { kind: 'cancelled' };
+      return this.#judge();
+    }
+  }
+
+  async #touch(
+    place: Parameters<typeof runBatch>[1],
+    positions: readonly number[],
+  ): Promise<StepStop | null> {
+    const run = this.#run;
+    run.decisions.started();
+    const held = await runBatch(run, place, positions);
+    const ledger = run.ledgerOf(place.step.name);
+    // Admitted, and then its alerts were over before anything was done to it.
+    run.holds?.free(positions.filter((position) => ledger.letterAt(position) === 'k'));
+    return held;
+  }
+
+  /**
+   * Failed hosts of the step, those whose proof failed among them. In a repair that nobody cancelled a
+   * cancelled job was cancelled at its task: no positive answer either (invariant 8).
+   */
+  #failures(): { readonly count: number; readonly words: string } {
+    const ledger = this.#run.ledgerOf(this.#place.step.name);
+    const proofs = this.#run.knownLedgerOf('verify');
+    const unproven = this.#planned.filter(
+      (position) =>
+        isSuccessLetter(ledger.letterAt(position)) &&
+        isFailedLetter(proofs?.letterAt(position) ?? 'h'),
+    );
+    const cancelled = ledger.cancelled();
+    return {
+      count: ledger.failed() + cancelled + unproven.length,
+      words: cancelled === 0 ? 'failed' : 'failed or were cancelled',
+    };
+  }
+
+  /** Whether the step may go on; more failures than it may have end it, pause it or are told at the end. */
+  #judge(): StepStop | null {
+    const { rollout, decisions, input } = this.#run;
+    const { step } = this.#place;
+    const { count, words } = this.#failures();
+    if (count - rollout.accepted <= this.#allowed) return null;
+    const reason = `step ${step.name}: ${count} hosts ${words}, ${this.#allowed} may`;
+    const mode = step.rollout.mode ?? 'stop';
+    if (mode === 'stop') return { kind: 'failed', reason };
+    rollout.overran(step.name, reason);
+    const isMoreToCome = this.#queue.length > 0 || this.#index + 1 < input.runbook.steps.length;
+    if (mode === 'pause' && isMoreToCome) decisions.wantPause({ by: 'fixpoint', reason });
+    return null;
+  }
+
+  /** Waits while an operator, or too many failures, keep further batches from starting (rule X16). */
+  async #passPause(): Promise<void> {
+    const run = this.#run;
+    const { pause } = run.decisions;
+    const goesOn = () =>
+      run.decisions.mayStart || run.cancelRequest !== null || this.#isEveryoneOver();
+    if (pause === null || goesOn()) return;
+    const reason = `${pause.reason} (${pause.by}); it waits for resume, confirmBatch or cancel`;
+    run.enter('paused', { reason });
+    await condition(goesOn);
+    if (run.cancelRequest !== null) return;
+    // Whoever lets it go on has seen these failures.
+    if (run.decisions.mayStart) run.rollout.accept(this.#failures().count);
+    run.enter(run.holds === null ? 'running' : 'admitting');
+  }
+
+  /** Nothing is left that could start: every alert of whoever waits is over (rule R4). */
+  #isEveryoneOver(): boolean {
+    return this.#queue.waiting.every((position) => this.#run.isDropped(position));
+  }
+
+  async #passBetween(): Promise<StepStop | null> {
+    const run = this.#run;
+    const { step, number } = this.#place;
+    const { soakMs, pauseBetweenMs = 0, expression } = step.rollout;
+    await waitUnlessCancelled(run, soakMs, `soak · step ${number} ${step.name}`);
+    // In a repair begun before there were expressions a soak is a wait and no more.
+    if (soakMs > 0 && expression !== undefined && run.cancelRequest === null) {
+      await proveTouched(run);
+      const stopped = this.#judge();
+      if (stopped !== null) return stopped;
+    }
+    await waitUnlessCancelled(run, pauseBetweenMs, `pause between · step ${number} ${step.name}`);
+    return run.cancelRequest === null ? null : { kind: 'cancelled' };
+  }
+
+  /** A long rollout goes on in a fresh history (design 9); then this never returns. */
+  async #handOverIfLong(batch: number): Promise<void> {
+    const info = workflowInfo();
+    const isLong = batch % limits.remediationBatchesMax === 0 || info.continueAsNewSuggested;
+    if (!isLong) return;
+    const carried = this.#run.carried({ step: this.#index, batch });
+    await continueAsNew<typeof remediation>({ ...this.#run.input, carried });
+  }
+}
