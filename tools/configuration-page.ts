@@ -73,7 +73,8 @@ jobs may run as ([more](running-scripts.md#the-user-runas)).
 | \`FIXPOINT_DEV_TEMPORAL_UI_PORT\` | 8233 | Port of Temporal UI. |
 | \`FIXPOINT_DEV_REDIS_PORT\` | 8479 | Port of Redis. |
 | \`FIXPOINT_DEV_METRICS_PORT\` | 8460 | First of the ports for metrics and health. |
-| \`FIXPOINT_DEV_DEMO_PORT\` | 8481 | First of the three demo services' ports. |
+| \`FIXPOINT_DEV_AGENTS\` | 3 | Local agents, 2 to 30, each with a demo service. |
+| \`FIXPOINT_DEV_DEMO_PORT\` | 8481 | First of the demo services' ports. |
 | \`TEMPORAL_CLI\`, \`REDIS_SERVER\`, \`TEMPORAL_TEST_SERVER\` | PATH, then the cache | Programs to use instead. |
 
 With \`TEMPORAL_ADDRESS\` or \`REDIS_URL\` set, that server is used and left running.

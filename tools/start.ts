@@ -9,13 +9,13 @@ import { demoEnvironment, demoPart, fillCache } from './start/demo.ts';
 import { anyMarkOf, endMarked, markName } from './start/ending.ts';
 import { StartFailure } from './start/failure.ts';
 import {
-  agentNames,
   linkFoldersById,
+  localAgentNames,
   provideIdentities,
   writeAgentConfig,
 } from './start/identities.ts';
 import { clone, type Layout, layoutAt } from './start/layout.ts';
-import { type Ports, portsOf, portUses, requireFree } from './start/ports.ts';
+import { localAgents, type Ports, portsOf, portUses, requireFree } from './start/ports.ts';
 import { Product, type Stage } from './start/product.ts';
 import { agentPart, baseEnvironment, type ProgramContext, programParts } from './start/programs.ts';
 import { RunFile } from './start/run-file.ts';
@@ -68,7 +68,8 @@ function serverStage(context: ProgramContext, temporalAnswers: () => Promise<boo
 
 async function agentParts(context: ProgramContext) {
   const { layout, ports } = context;
-  const identities = await provideIdentities({ layout, clock, say });
+  const agentNames = localAgentNames(ports.demo.length);
+  const identities = await provideIdentities({ layout, clock, say, agentNames });
   const { signingKeyFile } = context.secrets;
   await provideTrust({ layout, signingKeyFile, agentNames });
   const base = baseEnvironment(env, layout.state);
@@ -146,7 +147,7 @@ async function prepare(layout: Layout, ports: Ports, secrets: Secrets): Promise<
 async function main(): Promise<void> {
   const startedAt = clock.monotonic();
   const layout = layoutAt(resolve(env['FIXPOINT_STATE_DIR'] || `${clone}/.fixpoint`));
-  const ports = portsOf(env, agentNames.length);
+  const ports = portsOf(env, localAgents(env));
   const secrets = provideSecrets(layout.secrets);
   const record = recordOf(ports, secrets);
   const runFile = new RunFile(layout.runFile, record);
@@ -156,7 +157,7 @@ async function main(): Promise<void> {
     product = new Product({ clock, layout, runFile, say }, await prepare(layout, ports, secrets));
     stopping = stopOnSignal(product);
     await product.start();
-    linkFoldersById(layout);
+    linkFoldersById(layout, localAgentNames(ports.demo.length));
   } catch (error) {
     // Asked to stop while starting: the failures that follow are no news.
     if (stopping?.aborted) return;

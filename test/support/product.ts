@@ -33,6 +33,8 @@ export type ProductOptions = {
   readonly runbooks?: Readonly<Record<string, string>>;
   readonly clocks?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Local agents; three where nothing is said. */
+  readonly agents?: number;
   /** Another clone than this one. */
   readonly root?: string;
 };
@@ -202,7 +204,7 @@ async function environmentIn(
   };
   const config = { clocks: { ...quickClocks, ...options.clocks } };
   return {
-    ...(await embeddedPortsFrom(20_000 + (process.pid % 500) * 20)),
+    ...(await embeddedPortsFrom(20_000 + (process.pid % 500) * 20, options.agents)),
     FIXPOINT_STATE_DIR: join(folder, 'state'),
     FIXPOINT_CONFIG: join(
       write('config', { 'fixpoint.yaml': JSON.stringify(config) }),

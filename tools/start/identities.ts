@@ -19,7 +19,8 @@ import { StartFailure } from './failure.ts';
 import type { Layout } from './layout.ts';
 
 /** The local agents: names and hostnames alike (design 5.2). */
-export const agentNames = ['agent-1', 'agent-2', 'agent-3'] as const;
+export const localAgentNames = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, at) => `agent-${at + 1}`);
 
 /** A local agent, and whether it has to be enrolled first. */
 export type LocalAgent = {
@@ -33,6 +34,7 @@ type Identities = {
   readonly clock: Clock;
   readonly layout: Layout;
   readonly say: (line: string) => void;
+  readonly agentNames: readonly string[];
 };
 
 const zones = ['a', 'b', 'c'] as const;
@@ -91,7 +93,7 @@ async function localAgents(of: Identities): Promise<readonly LocalAgent[]> {
   const { layout, clock, say } = of;
   const register = new IssueRegister({ file: join(layout.certificates, 'issued.jsonl'), clock });
   await register.read();
-  return agentNames.map((name, index) => {
+  return of.agentNames.map((name, index) => {
     const zone = zones[index % zones.length] ?? 'a';
     const labels = { hostname: name, ip: '127.0.0.1', service: 'demo', zone };
     const directory = layout.agent(name);
@@ -135,7 +137,7 @@ function writePair(layout: Layout, name: string, pair: KeyPair): void {
  * Lets every agent's folder be found by its id as well, which only its enrolment told: names 1. A
  * link of an agent that is no more is taken away.
  */
-export function linkFoldersById(layout: Layout): void {
+export function linkFoldersById(layout: Layout, agentNames: readonly string[]): void {
   const folder = dirname(layout.agent('any'));
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (entry.isSymbolicLink()) rmSync(join(folder, entry.name));

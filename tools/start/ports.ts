@@ -68,6 +68,21 @@ export function portsOf(env: Environment, agents: number): Ports {
   };
 }
 
+const agentsDefault = 3;
+/** One process each, beside a demo service. */
+const agentsMax = 30;
+
+/** How many local agents `env` asks for; the suggestions name the first two. Throws a `StartFailure`. */
+export function localAgents(env: Environment): number {
+  const given = env['FIXPOINT_DEV_AGENTS'] || String(agentsDefault);
+  const count = Number(given);
+  if (Number.isInteger(count) && count >= 2 && count <= agentsMax) return count;
+  throw new StartFailure(
+    `FIXPOINT_DEV_AGENTS is ${given}`,
+    `give a number of local agents from 2 to ${agentsMax}`,
+  );
+}
+
 /** Which port is wanted for what, and by which variable it is moved. */
 export type PortUse = { readonly port: number; readonly what: string; readonly variable: string };
 
@@ -108,18 +123,21 @@ export async function requireFree(uses: readonly PortUse[]): Promise<void> {
   );
 }
 
-// Ports.metrics and Ports.temporalMetrics together, and one demo service per agent.
+// Ports.metrics and Ports.temporalMetrics together.
 const metricsCount = 7;
-const demoCount = 3;
-const portsInAll = 6 + metricsCount + demoCount;
 
 /**
  * The environment of an embedded product beside others: the first ports in a row, from `first` on,
- * that nobody has. They are not held: of two that ask at the same moment both may get the same.
+ * that nobody has, for so many local agents. They are not held: of two that ask at the same moment both may get the same.
  */
-export async function embeddedPortsFrom(first: number): Promise<Record<string, string>> {
-  const from = await freePortsFrom(first, portsInAll);
+export async function embeddedPortsFrom(
+  first: number,
+  agents = agentsDefault,
+): Promise<Record<string, string>> {
+  // One demo service per agent.
+  const from = await freePortsFrom(first, 6 + metricsCount + agents);
   return {
+    FIXPOINT_DEV_AGENTS: String(agents),
     FIXPOINT_API_LISTEN: `127.0.0.1:${from}`,
     FIXPOINT_AGENT_LISTEN: `127.0.0.1:${from + 1}`,
     FIXPOINT_GATEWAY_LISTEN: `127.0.0.1:${from + 2}`,
@@ -128,7 +146,7 @@ export async function embeddedPortsFrom(first: number): Promise<Record<string, s
     FIXPOINT_DEV_REDIS_PORT: String(from + 5),
     FIXPOINT_DEV_METRICS_PORT: String(from + 6),
     FIXPOINT_DEV_DEMO_PORT: String(from + 6 + metricsCount),
-  } satisfies Partial<Record<keyof typeof defaults, string>>;
+  } satisfies Partial<Record<keyof typeof defaults | 'FIXPOINT_DEV_AGENTS', string>>;
 }
 
 /**

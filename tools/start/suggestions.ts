@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import type { RunFile as RunRecord } from '../../contracts/run-file.ts';
+import { localAgentNames } from './identities.ts';
 
 /** What `npm start` prints when all is up: where things are, and three things to try. */
 export function suggestions(of: {
@@ -17,7 +18,7 @@ Fixpoint runs (${seconds} s).
   api           ${record.api.url}
   Temporal UI   ${record.temporal.ui ?? record.temporal.address}
   gateway       ${record.gateway.url}
-  agents        agent-1, agent-2, agent-3
+  agents        ${agentsInWords(of.demoPorts.length)}
   demo services ${of.demoPorts.map((port) => `http://127.0.0.1:${port}/health`).join('  ')}
 
 Try, in another terminal, in this folder:
@@ -40,6 +41,9 @@ Try, in another terminal, in this folder:
 Ctrl-C stops all of it.
 `;
 }
+
+const agentsInWords = (count: number): string =>
+  count > 3 ? `agent-1 to agent-${count}` : localAgentNames(count).join(', ');
 
 /** As short as it can be said from here, and one word to a shell. */
 function shellPath(path: string): string {

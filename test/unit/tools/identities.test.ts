@@ -11,7 +11,11 @@ import { type Clock, systemClock } from '../../../platform/clock.ts';
 import { noCrashPoints } from '../../../platform/crash-point.ts';
 import { signingKeysIn } from '../../../platform/signing-key.ts';
 import { Trust } from '../../../platform/trust-bundle.ts';
-import { linkFoldersById, provideIdentities } from '../../../tools/start/identities.ts';
+import {
+  linkFoldersById,
+  localAgentNames,
+  provideIdentities,
+} from '../../../tools/start/identities.ts';
 import { type Layout, layoutAt } from '../../../tools/start/layout.ts';
 import { provideSecrets } from '../../../tools/start/secrets.ts';
 import { provideTrust } from '../../../tools/start/trust.ts';
@@ -33,8 +37,9 @@ describe('identities and secrets of npm start', () => {
     for (const folder of folders) await rm(folder, { recursive: true, force: true });
   });
 
+  const agentNames = localAgentNames(3);
   const provide = (clock: Clock = systemClock) =>
-    provideIdentities({ clock, layout, say: (line) => said.push(line) });
+    provideIdentities({ clock, layout, agentNames, say: (line) => said.push(line) });
   const file = (name: string) => join(layout.certificates, name);
 
   /** What the enrolment of agent-1 leaves. */
@@ -82,7 +87,7 @@ describe('identities and secrets of npm start', () => {
 
     assert.deepEqual(await enrolled(), [true, false, false]);
     assert.equal(readFileSync(file('ca.crt'), 'utf8'), before);
-    for (let starts = 0; starts < 2; starts += 1) linkFoldersById(layout);
+    for (let starts = 0; starts < 2; starts += 1) linkFoldersById(layout, agentNames);
     const byId = readFileSync(join(layout.agent(agentId), 'identity.crt'), 'utf8');
     assert.equal(byId, readFileSync(join(layout.agent('agent-1'), 'identity.crt'), 'utf8'));
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, it } from 'node:test';
-import { portsOf, portUses, requireFree } from '../../../tools/start/ports.ts';
+import { localAgents, portsOf, portUses, requireFree } from '../../../tools/start/ports.ts';
 
 describe('ports of npm start', () => {
   it('are those of the names when nothing is set', () => {
@@ -12,6 +12,14 @@ describe('ports of npm start', () => {
     assert.deepEqual([ports.temporal, ports.temporalUi, ports.redis], [7233, 8233, 8479]);
     assert.deepEqual(Object.values(ports.metrics), [8460, 8461, 8462, 8463, 8464]);
     assert.deepEqual(ports.demo, [8481, 8482, 8483]);
+  });
+
+  it('there are three agents, or as many as are asked for, and nonsense is an error that names it', () => {
+    assert.deepEqual([localAgents({}), localAgents({ FIXPOINT_DEV_AGENTS: '8' })], [3, 8]);
+    for (const given of ['1', '31', '2.5', 'many']) {
+      const asked = { FIXPOINT_DEV_AGENTS: given };
+      assert.throws(() => localAgents(asked), new RegExp(`FIXPOINT_DEV_AGENTS is ${given}`));
+    }
   });
 
   it('a port that is taken is an error that names it and its variable', async () => {
