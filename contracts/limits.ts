@@ -236,7 +236,7 @@ export const defaultClocks = {
   drainMs: 1_000,
   /** One try of an admission; shorter than `rebuildSettleMs`. */
   admitTryMs: 3_000,
-  /** First wait of a batch of which no host was admitted; it doubles up to a minute. */
+  /** First wait of a batch of which no host was admitted; it doubles up to sixteen times that. */
   admitRetryMs: 1_000,
   /** A batch of which no host is admitted for so long is given up: its hosts end as never admitted. */
   admitTimeoutMs: 600_000,

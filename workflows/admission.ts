@@ -16,7 +16,8 @@ export type Admitted =
   /** Nobody was admitted for `clocks.admitTimeoutMs`. */
   | { readonly kind: 'given_up'; readonly refusals: readonly Refusal[] };
 
-const waitMaxMs = 60_000;
+/** Waits double up to so many times the first one: who waits long must not come too late either. */
+const waitGrowthMax = 16;
 
 /** Asks for other hosts in place of those that were refused, before it waits for the first time. */
 const asksAtOnce = 3;
@@ -56,7 +57,7 @@ export async function admit(run: RunState, place: BatchPlace, queue: HostQueue):
     if (Date.now() >= endMs) return { kind: 'given_up', refusals: answer.refusals };
     await waitForRoom(run, place, { queue, refusals: answer.refusals, waitMs, endMs });
     if (run.cancelRequest !== null || !run.decisions.mayStart) return { kind: 'interrupted' };
-    waitMs = Math.min(waitMs * 2, waitMaxMs);
+    waitMs = Math.min(waitMs * 2, admitRetryMs * waitGrowthMax);
   }
 }
 
