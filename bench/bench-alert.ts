@@ -1,6 +1,5 @@
 import { alertmanagerBody, alertmanagerFingerprint } from '../cli/alertmanager-body.ts';
 import type { LabelPair } from '../contracts/alert.ts';
-import { agentNames } from '../tools/start/identities.ts';
 import { loopPolicy } from './loop-policy.ts';
 
 /** One alert of the bench: its own group, so its own mailbox and its own repair. */
@@ -12,14 +11,20 @@ export type BenchAlert = {
   readonly body: string;
 };
 
-/** The `index`th alert of a series, about the local agents in turn. `now` is Unix milliseconds. */
+/**
+ * The `index`th alert of a series, about the local agents in turn or about the `host`th of them. `now`
+ * is Unix milliseconds.
+ */
 export function benchAlert(of: {
   readonly series: string;
   readonly index: number;
+  readonly host?: number;
+  /** How many local agents there are. */
+  readonly agents: number;
   readonly now: number;
 }): BenchAlert {
   const name = `${of.series}-${String(of.index).padStart(4, '0')}`;
-  const agent = agentNames[of.index % agentNames.length] ?? 'agent-1';
+  const agent = `agent-${((of.host ?? of.index) % of.agents) + 1}`;
   const labels: LabelPair[] = [
     ['alertname', loopPolicy.alertname],
     ['case', name],

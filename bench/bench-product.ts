@@ -22,10 +22,18 @@ export class BenchProduct {
   readonly run: RunFile;
   readonly state: string;
   readonly folders: LoopFolders;
+  /** Local agents; a host has one repair at a time. */
+  readonly agents: number;
   readonly #process: ChildProcess;
   readonly #webhookSecret: string;
 
-  constructor(of: { folder: string; process: ChildProcess; folders: LoopFolders }) {
+  constructor(of: {
+    folder: string;
+    process: ChildProcess;
+    folders: LoopFolders;
+    agents: number;
+  }) {
+    this.agents = of.agents;
     this.folder = of.folder;
     this.#process = of.process;
     this.folders = of.folders;
@@ -82,12 +90,12 @@ export class BenchProduct {
 }
 
 /** Starts a product and waits until all of it is up. Throws with what it said when it does not come up. */
-export async function startBenchProduct(clock: Clock): Promise<BenchProduct> {
+export async function startBenchProduct(clock: Clock, agents: number): Promise<BenchProduct> {
   const folder = mkdtempSync(join(tmpdir(), 'fixpoint-bench-'));
   const folders = writeLoopPolicy(folder);
   const child = spawn(process.execPath, [join(clone, 'tools', 'start.ts')], {
     cwd: clone,
-    env: { ...inherited(), ...(await environmentIn(folder, folders)) },
+    env: { ...inherited(), ...(await environmentIn(folder, folders, agents)) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
@@ -105,7 +113,7 @@ export async function startBenchProduct(clock: Clock): Promise<BenchProduct> {
     }
     await clock.sleep(50);
   }
-  return new BenchProduct({ folder, process: child, folders });
+  return new BenchProduct({ folder, process: child, folders, agents });
 }
 
 async function end(child: ChildProcess): Promise<void> {
@@ -127,9 +135,10 @@ const inherited = (): Record<string, string> =>
 async function environmentIn(
   folder: string,
   folders: LoopFolders,
+  agents: number,
 ): Promise<Record<string, string>> {
   return {
-    ...(await embeddedPortsFrom(portsFrom)),
+    ...(await embeddedPortsFrom(portsFrom, agents)),
     FIXPOINT_STATE_DIR: join(folder, 'state'),
     FIXPOINT_POLICY_DIR: folders.policies,
     FIXPOINT_RUNBOOK_DIR: folders.runbooks,

@@ -93,7 +93,7 @@ async function send(
 ): Promise<Sent> {
   const { clock, wallClock, product } = bench;
   await at(clock, of.dueAt);
-  const alert = benchAlert({ ...of, now: wallClock.now() });
+  const alert = benchAlert({ ...of, agents: bench.product.agents, now: wallClock.now() });
   const lateMs = clock.monotonic() - of.dueAt;
   const sent = wallClock.now();
   const refused = await product.webhook(clock, alert.body);

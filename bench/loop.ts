@@ -38,7 +38,7 @@ export async function benchLoop(
   const date = new Date().toISOString();
   const load = { before: loadNow(), after: loadNow() };
   deps.say(`load average ${load.before.join(' ')}; starting a product`);
-  const product = await startBenchProduct(deps.clock);
+  const product = await startBenchProduct(deps.clock, of.options.concurrency);
   deps.onProduct(product);
   const { bench, close } = await openBench(deps, product);
   try {

@@ -77,7 +77,7 @@ program
   .option('--alerts <n>', 'alerts to post one by one', count, 50)
   .option('--rate <n>', 'alerts a second', rate, 1)
   .option('--remediations <n>', 'remediations, and bare workflows, of the second part', count, 60)
-  .option('--concurrency <n>', 'of them at once', count, 20)
+  .option('--concurrency <n>', 'of them at once, each on a local agent of its own', count, 20)
   .option('--result <file>', 'where the result goes (bench/results/loop-<date>.json)')
   .action(loop);
 

@@ -15,8 +15,12 @@ type Series = { readonly series: string; readonly count: number; readonly lanes:
 
 /** Whole repairs: post → verified and closed. Throws as `repaired`. */
 export function repairsPerSecond(bench: Bench, of: Series): Promise<Throughput> {
-  return closedLoop(bench, of, async (index) => {
-    const alert = benchAlert({ ...of, index, now: bench.wallClock.now() });
+  return closedLoop(bench, of, async (index, lane) => {
+    // A host has one repair at a time, so each lane has a host of its own.
+    const alert = benchAlert({
+      ...{ ...of, index, host: lane },
+      ...{ agents: bench.product.agents, now: bench.wallClock.now() },
+    });
     await bench.product.webhook(bench.clock, alert.body);
     const { remediationId } = await repaired(bench, alert);
     await bench.client.workflow.getHandle(remediationId).result();
@@ -31,23 +35,23 @@ export function bareWorkflowsPerSecond(bench: Bench, of: Series): Promise<Throug
 async function closedLoop(
   bench: Bench,
   of: Series,
-  work: (index: number) => Promise<void>,
+  work: (index: number, lane: number) => Promise<void>,
 ): Promise<Throughput> {
   const { clock } = bench;
   const tookMs: number[] = [];
   const meter = new CpuMeter({ clock, pids: measuredPids(bench) });
   const begun = clock.monotonic();
   let next = 0;
-  const lane = async () => {
+  const runLane = async (lane: number) => {
     while (next < of.count) {
       const index = next;
       next += 1;
       const from = clock.monotonic();
-      await work(index);
+      await work(index, lane);
       tookMs.push(clock.monotonic() - from);
     }
   };
-  await Promise.all(Array.from({ length: of.lanes }, lane));
+  await Promise.all(Array.from({ length: of.lanes }, (_, lane) => runLane(lane)));
   const perSecond = (1_000 * of.count) / (clock.monotonic() - begun);
   return { perSecond, tookMs, count: of.count, cpu: meter.use() };
 }
