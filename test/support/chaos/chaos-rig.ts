@@ -58,6 +58,7 @@ export class ChaosRig {
       policies: { 'evidence.yaml': evidencePolicy },
       runbooks: { 'evidence.yaml': evidenceRunbook },
       clocks: evidenceClocks,
+      agents: hosts.length,
       ...(root === undefined ? {} : { root }),
     });
     const { gateway, token, temporal, redis } = product.run();

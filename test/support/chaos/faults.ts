@@ -20,8 +20,11 @@ export type Plan = {
   readonly stories: readonly { readonly story: StoryName; readonly host: string }[];
 };
 
-export const hosts = ['agent-1', 'agent-2', 'agent-3'] as const;
-const programs = ['api', 'dispatcher', 'workflows', 'activities', 'gateway', ...hosts];
+/** A host has one repair at a time: with fewer of them dozens of repairs would wait for one another. */
+export const hosts = Array.from({ length: 8 }, (_, at) => `agent-${at + 1}`);
+/** Those that are killed and paused from outside. */
+const victims = hosts.slice(0, 3);
+const programs = ['api', 'dispatcher', 'workflows', 'activities', 'gateway', ...victims];
 const servers = ['redis', 'temporal'];
 
 /** Every crash point of the product's table. */
