@@ -35,8 +35,7 @@ export async function admit(run: RunState, place: BatchPlace, queue: HostQueue):
   const endMs = Date.now() + admitTimeoutMs;
   let waitMs = admitRetryMs;
   for (let asks = 1; ; asks++) {
-    skipDropped(run, place, queue);
-    const due = queue.first(place.batch - 1);
+    const due = nextWithoutDropped(run, place, queue);
     if (due.length === 0) return { kind: 'admitted', positions: [] };
     // Asked while it holds too much itself, it would be refused for its own sake.
     if (holds.exceeds(due) && (await proveTouched(run)) === 'failing') {
@@ -66,12 +65,22 @@ function taken(queue: HostQueue, positions: readonly number[]): Admitted {
   return { kind: 'admitted', positions };
 }
 
-/** Hosts whose alerts are over are not asked for: they leave with `k` (rule R4). */
-function skipDropped(run: RunState, { step }: BatchPlace, queue: HostQueue): void {
-  const dropped = queue.waiting.filter((position) => run.isDropped(position));
-  if (dropped.length === 0) return;
-  run.ledgerOf(step.name).skip(dropped);
-  queue.take(dropped);
+/**
+ * The next hosts that wait. Those of them whose alerts are over leave with `k` (rule R4), now that it is
+ * their turn: until then an alert may come back.
+ */
+function nextWithoutDropped(
+  run: RunState,
+  { step, batch }: BatchPlace,
+  queue: HostQueue,
+): readonly number[] {
+  for (;;) {
+    const due = queue.first(batch - 1);
+    const dropped = due.filter((position) => run.isDropped(position));
+    if (dropped.length === 0) return due;
+    run.ledgerOf(step.name).skip(dropped);
+    queue.take(dropped);
+  }
 }
 
 type Judged = {

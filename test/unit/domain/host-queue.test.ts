@@ -17,6 +17,7 @@ describe('host queue', () => {
 
     queue.toEnd([0]);
     queue.take([1, 2]);
+    queue.take([]);
 
     assert.deepEqual(queue.waiting, [3, 4, 5, 0]);
     assert.equal(queue.length, 4);
