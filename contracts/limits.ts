@@ -69,6 +69,11 @@ export const limits = {
    * end as failed. What is over it is refused when it is planned.
    */
   submitBytesMax: 1_500_000,
+  /**
+   * Bytes of what a long rollout carries into a fresh history, frozen input included, when it begins:
+   * for the same reason, with room for a letter of 20,000 hosts in each of 20 steps.
+   */
+  carriedBytesMax: 1_500_000,
   /** A batch expression: `rolloutBatchesMax` parts of up to seven characters. */
   batchExpressionBytes: 4_000,
   /** Reasons for which an admission was refused that travel in its answer; hosts have theirs as letters. */

@@ -7,7 +7,7 @@ const frameBytes = 8 * 1024;
 const encoder = new TextEncoder();
 
 /** Bytes of a value as JSON in UTF-8, which is how Temporal stores a payload. */
-const jsonBytes = (value: unknown): number => encoder.encode(JSON.stringify(value)).length;
+export const jsonBytes = (value: unknown): number => encoder.encode(JSON.stringify(value)).length;
 
 /** Bytes of each target in a submit, the comma included. */
 export const targetBytes = (targets: readonly TaskTarget[]): readonly number[] =>

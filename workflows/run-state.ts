@@ -11,6 +11,7 @@ import type {
 } from '../contracts/temporal.ts';
 import { BatchLedger } from '../domain/batch-ledger.ts';
 import { type CarriedHolds, HoldLedger } from '../domain/hold-ledger.ts';
+import { type PackedTargets, packTargets, unpackTargets } from '../domain/packed-targets.ts';
 import { detailRowsMax, detailsOf } from '../domain/remediation-details.ts';
 import { type CarriedRollout, RolloutMemory } from '../domain/rollout-memory.ts';
 import { type CarriedDecisions, RunDecisions } from '../domain/run-decisions.ts';
@@ -27,7 +28,8 @@ type StepState = { readonly name: string; readonly ledger: BatchLedger; attempts
 
 /** What a remediation carries into its next run; plain JSON. What a later version adds is optional. */
 export type CarriedRun = {
-  readonly targets: readonly PlannedTarget[];
+  /** Packed where they can be; else one by one, as runs of before had them. */
+  readonly targets: PackedTargets | readonly PlannedTarget[];
   readonly resolved: readonly string[];
   readonly startedAtMs: number;
   readonly steps: readonly { readonly name: string; readonly letters: string }[];
@@ -72,7 +74,8 @@ export class RunState {
     this.probeBatches = carried?.probeBatches ?? 0;
     this.#resolved = new Set(carried?.resolved);
     if (carried === undefined) return;
-    this.#standOn(carried.targets, carried.domains, carried.holds);
+    const { targets, domains, holds } = carried;
+    this.#standOn('ids' in targets ? unpackTargets(targets) : targets, domains, holds);
     this.#phase = 'running';
     for (const { name, letters } of carried.steps) {
       this.#steps.push({ name, ledger: new BatchLedger(letters), attempts: [] });
@@ -227,7 +230,7 @@ export class RunState {
 
   carried(next: CarriedRun['next']): CarriedRun {
     return {
-      targets: this.#targets,
+      targets: packTargets(this.#targets) ?? this.#targets,
       resolved: [...this.#resolved],
       startedAtMs: this.startedAtMs,
       steps: this.#steps.map(({ name, ledger }) => ({ name, letters: ledger.letters() })),

@@ -2,7 +2,7 @@ import type { FrozenScript, FrozenStep } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
 import type { HeldReason } from '../contracts/temporal.ts';
 import { fillTargets } from '../domain/script-values.ts';
-import { actionBytes, targetBytes } from '../domain/submit-size.ts';
+import { actionBytes, jsonBytes, targetBytes } from '../domain/submit-size.ts';
 import type { RunState } from './run-state.ts';
 import { stepBatches } from './step-batches.ts';
 
@@ -65,6 +65,13 @@ function overCap(run: RunState): StartRefusal | null {
 
 function tooLarge(run: RunState): StartRefusal | null {
   if (run.domains === null) return null;
+  const carriedBytes = jsonBytes(run.input) + jsonBytes(run.carried({ step: 0, batch: 0 }));
+  if (carriedBytes > limits.carriedBytesMax) {
+    return held(
+      'limit_exceeded',
+      `${run.targets.length} hosts and ${run.input.episodes.length} alerts are ${carriedBytes} bytes, ${limits.carriedBytesMax} may be carried on; split the policy, or make group.max smaller`,
+    );
+  }
   const everyone = run.targets.map((_, position) => position);
   for (const step of run.input.runbook.steps) {
     const batches = stepBatches(run, step, everyone);

@@ -272,7 +272,7 @@ describe('admission', () => {
     assert.deepEqual([governor.asked.length, gateway.submitted.length], [0, 0]);
   });
 
-  it('a batch that no submit can hold, and too many batches: refused with the figures', async () => {
+  it('what no submit or no fresh history can hold, and too many batches: refused with the figures', async () => {
     const long = { ...aStep().script, alertsOnStdin: true };
     const label = 'x'.repeat(4_000);
     const episodes = aRemediation().episodes.map((episode) => ({
@@ -289,11 +289,21 @@ describe('admission', () => {
       },
     });
     const many = await repair({ hosts: 501, steps: [aRollout('1')] });
+    const heavy = await repair({
+      hosts: 2_000,
+      zones: 3,
+      steps: [aRollout('500')],
+      input: { groupId: 'x'.repeat(1_400_000) },
+    });
 
     assert.equal(large.result.state, 'held');
     assert.match(
       large.result.reason ?? '',
       /^limit_exceeded: step restart, batch 1: its 500 hosts with their values are \d+ bytes, 1500000 may be/,
+    );
+    assert.match(
+      heavy.result.reason ?? '',
+      /^limit_exceeded: 2000 hosts and 1 alerts are \d+ bytes, 1500000 may be carried on/,
     );
     assert.equal(many.result.state, 'held');
     assert.match(
