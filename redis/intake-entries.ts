@@ -44,6 +44,7 @@ export class IntakeEntries {
   readonly #client: Redis;
   readonly #blocking: Redis;
   readonly #consumer: string;
+  #beforeGroup: () => Promise<void> = async () => {};
 
   constructor(of: {
     readonly client: Redis;
@@ -55,6 +56,14 @@ export class IntakeEntries {
     this.#client = of.client;
     this.#blocking = of.blocking;
     this.#consumer = of.consumer;
+  }
+
+  /**
+   * Does `work` before a missing group is made, and so before anything that came in since can be
+   * read. One that rejects fails the call that found the group missing, which may be made again.
+   */
+  beforeGroup(work: () => Promise<void>): void {
+    this.#beforeGroup = work;
   }
 
   /** New entries in their order; none after `blockMs`. The group is made when it is missing. */
@@ -225,6 +234,7 @@ export class IntakeEntries {
       return await work();
     } catch (error) {
       if (!hasCode(error, 'NOGROUP')) throw error;
+      await this.#beforeGroup();
       await this.#createGroup();
       return work();
     }

@@ -90,6 +90,8 @@ class Dispatcher {
       ...{ client, clock },
       seenSince: (instant) => entries.seenSince(instant),
     });
+    // At once, not with the next alert: one that begins after the loss need not wait for a repeat.
+    entries.beforeGroup(() => this.#loss.settle());
     this.#delay = metrics.histogram(
       'fixpoint_dispatch_delay_seconds',
       'From taking an alert in to its fate.',

@@ -107,6 +107,21 @@ describe('an intake whose Redis lost everything', () => {
     assert.deepEqual(await judged(younger), [{ tombstone: null, isDoubtful: false }]);
   });
 
+  it('the loss is noticed before anything that came in since is read, not with the next alert', async () => {
+    const loss = lossAt(systemClock);
+    await loss.settle();
+    entries.beforeGroup(() => loss.settle());
+    await redis.flushall();
+
+    const found = await entries.read({ count: 1, blockMs: 1 });
+    const startsAt = new Date(Date.now() + 1).toISOString();
+    const next = await taken([aKeptAlert({ startsAt })]);
+
+    assert.deepEqual(found, []);
+    assert.deepEqual(await judged(next), [{ tombstone: null, isDoubtful: false }]);
+    entries.beforeGroup(async () => {});
+  });
+
   it('a dispatcher that starts after the loss knows it by the age of the kill switch', async () => {
     await temporalLink.client.workflow.start('control', {
       workflowId: workflowIds.control,
