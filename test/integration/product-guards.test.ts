@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { sha256Hex } from '../../platform/digest.ts';
+import { keys } from '../../redis/keys.ts';
 import { aBody, anEntry } from '../support/alertmanager-posts.ts';
 import { eventually } from '../support/eventually.ts';
 import { type RunningProduct, startProduct } from '../support/product.ts';
@@ -50,6 +51,7 @@ verify: { probe: { script: { inline: 'echo "end of $1" >> "$DEMO_DIR/started"', 
 
 describe('guards of the running product', () => {
   let product: RunningProduct;
+  let redis: Redis;
   before(async () => {
     product = await startProduct({
       agents: 6,
@@ -60,15 +62,18 @@ describe('guards of the running product', () => {
       },
       runbooks: { 'fleet.yaml': fleetRunbook, 'wait.yaml': waitRunbook },
     });
+    redis = new Redis(product.run().redis?.url ?? '');
   });
   after(async () => {
+    redis?.disconnect();
     await product?.stop();
   });
 
   const alert = async (alertname: string, name: string, labels: Record<string, string>) => {
     const all = { alertname, case: name, ...labels };
     const fingerprint = sha256Hex(JSON.stringify(all)).slice(0, 16);
-    const body = aBody([anEntry({ labels: all, fingerprint })]);
+    const startsAt = new Date().toISOString();
+    const body = aBody([anEntry({ labels: all, fingerprint, startsAt })]);
     await eventually(async () => assert.equal((await product.webhook(body)).status, 200));
   };
   const rowOf = (name: string) =>
@@ -118,7 +123,9 @@ describe('guards of the running product', () => {
     assert.equal(lines.length, 12);
     assert.equal(await metric('fixpoint_admissions_total{result="granted"}'), 6);
     await eventually(async () => assert.equal(await metric('fixpoint_governor_fenced'), 0));
-    assert.ok(Number.isNaN(await metric('fixpoint_hosts_held{domain="zone=a"}')), 'all are free');
+    await eventually(async () =>
+      assert.ok(Number.isNaN(await metric('fixpoint_hosts_held{domain="zone=a"}')), 'all are free'),
+    );
   });
 
   it('two policies want one host: the second says who has it, and goes on when that has ended', async () => {
@@ -148,11 +155,9 @@ describe('guards of the running product', () => {
   it('Redis forgets everything while a host is held: nobody else gets it, and all goes on', async () => {
     await alert('one', 'kept', { instance: 'agent-2:1' });
     await eventually(() => assert.deepEqual(startedOn('agent-2'), ['kept']), { withinMs: 20_000 });
-    const redis = new Redis(product.run().redis?.url ?? '');
     let wasFenced = false;
 
     await redis.flushall();
-    redis.disconnect();
 
     await eventually(
       async () => {
@@ -161,6 +166,8 @@ describe('guards of the running product', () => {
       },
       { withinMs: 10_000, everyMs: 50 },
     );
+    // What began before the loss was seen is waited for a repeat (rule R4): this one begins after it.
+    await eventually(async () => assert.equal(await redis.exists(keys.intake.since), 1));
     await alert('two', 'after', { instance: 'agent-2:1' });
     const waiter = await rowOf('after');
     await eventually(

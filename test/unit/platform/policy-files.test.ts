@@ -157,9 +157,9 @@ describe('policies and runbooks from files', () => {
 
   it('what this version does not have is refused by name, a silent autonomy too', async () => {
     const refused = await textsOf(
-      aPolicyText('web', 'when: x', 'guards: { flap: { changes: 5 } }', 'autonomy: approve'),
+      aPolicyText('web', 'when: x', 'escalation: { url: x }', 'autonomy: approve'),
     );
-    for (const path of ['when', 'guards.flap', 'autonomy']) {
+    for (const path of ['when', 'escalation', 'autonomy']) {
       assert.match(refused, new RegExp(`^${path}: .*not supported in this version`, 'm'));
     }
     assert.equal(refused.split('\n').length, 3);
