@@ -229,9 +229,11 @@ describe('pausing a rollout', () => {
 
   it('a pause that was asked for before 100 batches were done holds in the fresh history', async () => {
     const gateway = quickGateway();
+    const asked = Promise.withResolvers<void>();
     gateway.onSubmit = async (key) => {
       if (!key.includes('/restart/100/')) return;
       await act(environment.client.workflow.getHandle(key.split('/')[0] ?? ''), 'pause');
+      asked.resolve();
     };
 
     const { result, batches } = await repair({
@@ -239,7 +241,11 @@ describe('pausing a rollout', () => {
       steps: [aRollout('1')],
       gateway,
       during: async (handle) => {
+        const first = await handle.describe();
+        await asked.promise;
         const latest = environment.client.workflow.getHandle(handle.workflowId);
+        // A query that comes while a history ends gets no answer from this server.
+        await eventually(async () => assert.notEqual((await latest.describe()).runId, first.runId));
         const { decisions } = await untilPaused(latest);
         assert.deepEqual(
           decisions?.map(({ action }) => action),
