@@ -1,6 +1,7 @@
 import type { PlanDomains } from '../contracts/admission.ts';
 import type { FrozenGuards, FrozenTargets, Share } from '../contracts/frozen.ts';
 import type { Episode, Plan } from '../contracts/temporal.ts';
+import { type ApprovedPlan, approvalDigestOf } from '../domain/approval-digest.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { capsOf, domainSizes, planDomains } from '../domain/fault-domains.ts';
 import { instantOf } from '../domain/instant.ts';
@@ -10,6 +11,7 @@ import {
   type SelectAgents,
   selectTargets,
 } from '../domain/target-selection.ts';
+import { sha256Hex } from '../platform/digest.ts';
 
 export type PlanDeps = {
   /** Every enrolled agent; `complete` is false while the inventory is being rebuilt (rule X5). */
@@ -29,6 +31,7 @@ type PlanInput = {
   readonly targets: FrozenTargets;
   readonly episodes: readonly Episode[];
   readonly guards?: FrozenGuards;
+  readonly signed?: Pick<ApprovedPlan, 'policyDigest' | 'runbookDigest' | 'scriptDigests'>;
 };
 
 /**
@@ -56,11 +59,18 @@ export async function planTargets(deps: PlanDeps, input: PlanInput): Promise<Pla
   return {
     ...plan,
     resolved: resolved.map(({ id }) => id),
+    ...(input.signed === undefined ? {} : { digest: digestOf(plan, input.signed, input) }),
     ...(guards === undefined ? {} : { domains: domainsFor(deps, { plan, guards, agents }) }),
   };
 }
 
 type Planned = Extract<Plan, { kind: 'planned' }>;
+
+const digestOf = (
+  { targets }: Planned,
+  signed: NonNullable<PlanInput['signed']>,
+  { episodes }: PlanInput,
+): string => approvalDigestOf({ ...signed, targets, episodes }, sha256Hex);
 
 function aboveMaxTargets(
   { targets }: Planned,

@@ -31,6 +31,7 @@ const ended: ReadonlySet<string> = new Set([
   'failed',
   'cancelled',
   'superseded',
+  'expired',
   'held',
   // Ended from outside, told by Temporal's own words.
   'terminated',
@@ -54,7 +55,11 @@ export function exitOf(progress: Pick<Progress, 'state' | 'reason' | 'targets'>)
     case 'superseded':
       return exits.ok;
     case 'held':
+      // A policy that only observes did all that it is for.
+      if (progress.reason?.startsWith('observed:')) return exits.ok;
       return progress.reason?.startsWith('inventory_incomplete') ? exits.unreachable : exits.denied;
+    case 'expired':
+      return exits.denied;
     case 'failed':
       return exitOfFailure(progress.targets.map((target) => target.letter));
     default:

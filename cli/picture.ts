@@ -1,5 +1,6 @@
 import { isFailedLetter, isSuccessLetter } from '../domain/batch-ledger.ts';
-import { letterWords } from '../domain/remediation-details.ts';
+import { batchesInWords, domainInWords } from '../domain/plan-outlook.ts';
+import { letterWords, personInWords } from '../domain/remediation-details.ts';
 import type { Progress } from './answers.ts';
 import { isEnded } from './outcome.ts';
 import { coloured } from './output.ts';
@@ -10,7 +11,7 @@ import type { Terminal } from './terminal.ts';
 const hostsListedMax = 12;
 
 const good: ReadonlySet<string> = new Set(['verified', 'resolved', 'superseded']);
-const bad: ReadonlySet<string> = new Set(['failed', 'held', 'cancelled']);
+const bad: ReadonlySet<string> = new Set(['failed', 'held', 'cancelled', 'expired']);
 
 /** The state in the colour of its meaning. */
 export function stateText(terminal: Terminal, state: string): string {
@@ -44,15 +45,36 @@ export function pictureOf(terminal: Terminal, progress: Progress): readonly stri
       );
     }
   }
-  lines.push(...decisionLines(progress), ...hostLines(terminal, progress));
+  lines.push(
+    ...outlookLines(progress),
+    ...decisionLines(progress),
+    ...hostLines(terminal, progress),
+  );
   return lines;
+}
+
+/** What it would do, and what its guards allow. */
+function outlookLines({ outlook }: Progress): readonly string[] {
+  if (outlook === undefined) return [];
+  return [
+    ...outlook.steps.map(
+      ({ name, batches }) => `  would   ${plainLine(name)}: ${batchesInWords(batches)}`,
+    ),
+    ...outlook.domains.map((domain) => `          ${plainLine(domainInWords(domain))}`),
+  ];
 }
 
 /** Who decided what, and why. */
 function decisionLines({ decisions = [] }: Progress): readonly string[] {
-  return decisions.map(({ action, by, reason, at }, index) => {
+  return decisions.map(({ action, by, reason, at, claimed, via }, index) => {
+    const who = personInWords({
+      by,
+      ...(claimed === undefined ? {} : { claimed }),
+      ...(via === undefined ? {} : { via }),
+    });
+    const why = reason === '' ? '' : `, ${plainLine(reason)}`;
     const label = index === 0 ? '  decided ' : '          ';
-    return `${label}${new Date(at).toISOString()} ${plainLine(by)}: ${plainLine(action)}, ${plainLine(reason)}`;
+    return `${label}${new Date(at).toISOString()} ${plainLine(who)}: ${plainLine(action)}${why}`;
   });
 }
 

@@ -75,4 +75,17 @@ export type FrozenPolicy = {
   readonly targets: FrozenTargets;
   readonly onResolved: 'drop' | 'continue';
   readonly guards?: FrozenGuards;
+  /** Absent: `auto`. */
+  readonly autonomy?: 'observe' | 'approve' | 'auto';
+  /** With `approve` only. */
+  readonly approval?: FrozenApproval;
+};
+/** Who must approve a repair before it touches a host. */
+export type FrozenApproval = {
+  readonly approvers: number;
+  readonly expiresMs: number;
+  /** Names of credentials. */
+  readonly notBy?: readonly string[];
+  /** Only answers through the api count. It is what the sender says: no guard against one who lies. */
+  readonly fromTemporal?: false;
 };

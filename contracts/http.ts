@@ -104,9 +104,39 @@ export const remediationProgress = z.object({
   targets: z.array(
     z.object({ agentId: z.string(), name: z.string().nullable(), letter: z.string() }),
   ),
+  /** What it would do, where it stopped before that for people to look. */
+  outlook: z
+    .object({
+      steps: z.array(z.object({ name: z.string(), batches: z.array(z.int()) })),
+      domains: z.array(
+        z.object({ name: z.string(), hosts: z.int(), agents: z.int(), cap: z.int().nullable() }),
+      ),
+    })
+    .optional(),
+  /** Who is asked to approve it, or was; `ApprovalView` of temporal.ts. */
+  approval: z
+    .object({
+      approvers: z.int(),
+      given: z.array(z.string()),
+      untilMs: z.number().nullable(),
+      digest: z.string(),
+      hosts: z.int(),
+      added: z.array(z.string()).optional(),
+      notBy: z.array(z.string()),
+    })
+    .optional(),
   /** What operators decided, oldest first; `at` is Unix milliseconds. */
   decisions: z
-    .array(z.object({ action: z.string(), by: z.string(), reason: z.string(), at: z.number() }))
+    .array(
+      z.object({
+        action: z.string(),
+        by: z.string(),
+        reason: z.string(),
+        at: z.number(),
+        claimed: z.string().optional(),
+        via: z.enum(['api', 'temporal']).optional(),
+      }),
+    )
     .optional(),
 });
 

@@ -53,6 +53,13 @@ export const limits = {
   maintenanceWindowMs: 7 * 86_400_000,
   /** Batches after which a remediation continues as new (design 9). */
   remediationBatchesMax: 100,
+  /** How long people are asked to approve a repair (design 5.10), and the longest a policy may say. */
+  approvalExpiresMs: 86_400_000,
+  approvalExpiresMax: 30 * 86_400_000,
+  /** Approvers that a policy may want: more than a team has awake at night. */
+  approversMax: 5,
+  /** An operator's name, in characters. */
+  operatorNameMax: 64,
   /** Targets of one remediation (design 3). */
   targetsMax: 20_000,
   /**

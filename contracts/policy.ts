@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { approvalSpec } from './approval.ts';
 import { duration } from './duration.ts';
 import { confirmForSpec, flapSpec, maintenanceSpec, shieldSpec } from './guards.ts';
 import { limits } from './limits.ts';
@@ -49,28 +50,34 @@ export const guardsSpec = z.strictObject({
 });
 
 /** `kind: Policy` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */
-export const policySpec = z.strictObject({
-  apiVersion: z.literal('fixpoint/v1'),
-  kind: z.literal('Policy'),
-  name: resourceName,
-  match: z.strictObject({
-    source: z.literal('alertmanager'),
-    matchers: z.array(matcherText).max(32).default([]),
-  }),
-  group: z
-    .strictObject({
-      by: z.array(z.string().min(1).max(limits.labelNameBytes)).max(16).default([]),
-      wait: duration.default(5_000),
-      max: z.int().min(1).max(limits.mailboxEpisodesMax).default(500),
-    })
-    .prefault({}),
-  targets: targetsSpec,
-  autonomy: z.literal('auto'),
-  guards: guardsSpec.prefault({}),
-  runbook: resourceName,
-  onResolved: z.enum(['drop', 'continue']).default('drop'),
-  continue: z.boolean().default(false),
-});
+export const policySpec = z
+  .strictObject({
+    apiVersion: z.literal('fixpoint/v1'),
+    kind: z.literal('Policy'),
+    name: resourceName,
+    match: z.strictObject({
+      source: z.literal('alertmanager'),
+      matchers: z.array(matcherText).max(32).default([]),
+    }),
+    group: z
+      .strictObject({
+        by: z.array(z.string().min(1).max(limits.labelNameBytes)).max(16).default([]),
+        wait: duration.default(5_000),
+        max: z.int().min(1).max(limits.mailboxEpisodesMax).default(500),
+      })
+      .prefault({}),
+    targets: targetsSpec,
+    autonomy: z.enum(['observe', 'approve', 'auto']).default('approve'),
+    approval: approvalSpec.optional(),
+    guards: guardsSpec.prefault({}),
+    runbook: resourceName,
+    onResolved: z.enum(['drop', 'continue']).default('drop'),
+    continue: z.boolean().default(false),
+  })
+  .refine(({ autonomy, approval }) => approval === undefined || autonomy === 'approve', {
+    path: ['approval'],
+    error: 'needs autonomy: approve',
+  });
 export type PolicySpec = z.infer<typeof policySpec>;
 
 /**
@@ -82,12 +89,8 @@ export const notSupported: Readonly<Record<'Policy' | 'Runbook', readonly string
   Policy: [
     'when',
     'domainBy',
-    'approval',
     'escalation',
     'notify',
-    'autonomy=observe',
-    'autonomy=approve',
-    'autonomy=',
     'match.source=grafana',
     'match.source=pagerduty',
     'match.source=datadog',

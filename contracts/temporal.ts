@@ -33,6 +33,8 @@ export const signalNames = {
   taskFinished: 'taskFinished',
 } as const;
 export const updateNames = {
+  approve: 'approve',
+  reject: 'reject',
   cancel: 'cancel',
   pause: 'pause',
   resume: 'resume',
@@ -65,13 +67,20 @@ export const searchAttributes = {
 } as const;
 
 /** States a remediation goes through, and ends in (names 3). */
-export type RemediationPhase = 'planning' | 'admitting' | 'running' | 'paused' | 'verifying';
+export type RemediationPhase =
+  | 'planning'
+  | 'awaiting_approval'
+  | 'admitting'
+  | 'running'
+  | 'paused'
+  | 'verifying';
 export type RemediationEnd =
   | 'verified'
   | 'resolved'
   | 'failed'
   | 'cancelled'
   | 'superseded'
+  | 'expired'
   | 'held';
 export type RemediationState = RemediationPhase | RemediationEnd;
 
@@ -140,6 +149,8 @@ export type RemediationInput = {
   readonly episodes: readonly Episode[];
   readonly clocks: Clocks;
   readonly callbackUrl: string;
+  /** Whose credential started it by hand. */
+  readonly startedBy?: string;
   /** It does nothing but end held with this. */
   readonly refusal?: GuardRefusal;
   readonly carried?: unknown;
@@ -152,8 +163,39 @@ export type EpisodeChangedSignal = {
   readonly returned?: readonly string[];
 };
 export type TaskFinishedSignal = { readonly report: TaskReport };
-/** Who acts on a repair, and why; what every update of an operator says. */
-export type OperatorUpdate = { readonly by: string; readonly reason: string };
+/**
+ * Who acts on a repair, and why; what every update of an operator says. Through the api `by` is the name
+ * of a credential; in Temporal it is what somebody typed.
+ */
+export type OperatorUpdate = {
+  readonly by: string;
+  readonly reason: string;
+  /** The api says so; absent: given in Temporal. */
+  readonly via?: 'api';
+  /** The name that was claimed beside the credential; it gives no right (invariant 9). */
+  readonly claimed?: string;
+};
+/** What the updates `approve` and `reject` say. */
+export type ApprovalUpdate = OperatorUpdate & {
+  /** Of the plan that was looked at, or its first 12 digits; one for another plan is refused. */
+  readonly digest?: string;
+};
+/** A question that a repair waits for, or waited for last. */
+export type ApprovalView = {
+  readonly approvers: number;
+  /** Who approved so far. */
+  readonly given: readonly string[];
+  /** When it expires, Unix milliseconds; null while its time stands still. */
+  readonly untilMs: number | null;
+  /** Of policy, runbook, scripts, arguments and hosts. */
+  readonly digest: string;
+  /** How many hosts it is about. */
+  readonly hosts: number;
+  /** Names of hosts that came since it was approved; absent in the first question. */
+  readonly added?: readonly string[];
+  /** Who may not approve it. */
+  readonly notBy: readonly string[];
+};
 
 /** A host of a plan: `episodes` are positions in the input's list; absent means all of them. */
 export type PlannedTarget = {
@@ -177,7 +219,9 @@ export type HeldReason =
   | 'busy'
   | 'cap_reached'
   | 'floor'
-  | 'policy_gone';
+  | 'policy_gone'
+  /** The policy only observes: nothing kept it from starting. */
+  | 'observed';
 
 /** What planning found. A refusal is an outcome with its reason, never an empty list (invariant 6). */
 export type Plan =
@@ -186,12 +230,27 @@ export type Plan =
       readonly targets: readonly PlannedTarget[];
       /** Ids of episodes that are over by the intake's tombstones (rule R4). */
       readonly resolved: readonly string[];
+      /** What an approval signs; where that was asked for. */
+      readonly digest?: string;
       /** Labels that named no agent, for `onMissing: skip`. */
       readonly skipped: readonly string[];
       /** Of a policy with guards. */
       readonly domains?: PlanDomains;
     }
   | { readonly kind: 'held'; readonly reason: HeldReason; readonly detail: string };
+
+/** What a repair would do, for people who look before it acts. */
+export type PlanOutlook = {
+  /** Hosts of each batch, in order. */
+  readonly steps: readonly { readonly name: string; readonly batches: readonly number[] }[];
+  /** Fault domains of its hosts, of how many agents, and how many may be held at once; null: all. */
+  readonly domains: readonly {
+    readonly name: string;
+    readonly hosts: number;
+    readonly agents: number;
+    readonly cap: number | null;
+  }[];
+};
 
 /** What the query `progress` answers, and `remediation show` prints. */
 export type RemediationProgress = {
@@ -223,11 +282,20 @@ export type RemediationProgress = {
     readonly name: string | null;
     readonly letter: string;
   }[];
+  /** What it would do, where it stopped before that for people to look. */
+  readonly outlook?: PlanOutlook;
+  /** Who is asked to approve it, or was. */
+  readonly approval?: ApprovalView;
   /** What operators decided, oldest first. */
   readonly decisions?: readonly OperatorDecision[];
 };
 /** `at` is Unix milliseconds. */
-export type OperatorDecision = OperatorUpdate & { readonly action: string; readonly at: number };
+export type OperatorDecision = Omit<OperatorUpdate, 'via'> & {
+  readonly action: string;
+  readonly at: number;
+  /** Absent of what Fixpoint itself did, and in a run from before it was kept. */
+  readonly via?: 'api' | 'temporal';
+};
 export type RemediationResult = {
   readonly remediationId: string;
   readonly state: RemediationEnd;
@@ -282,6 +350,12 @@ export type CoreActivities = {
     readonly episodes: readonly Episode[];
     /** Of a policy with guards. */
     readonly guards?: FrozenGuards;
+    /** What an approval signs beside the hosts: then the plan comes with its digest. */
+    readonly signed?: {
+      readonly policyDigest: string;
+      readonly runbookDigest: string;
+      readonly scriptDigests: readonly string[];
+    };
   }): Promise<Plan>;
   /**
    * Lets go of hosts that are proven and asks for others, in one call (invariant 5). It fails, to be

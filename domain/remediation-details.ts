@@ -1,4 +1,6 @@
-import type { RemediationProgress } from '../contracts/temporal.ts';
+import type { OperatorDecision, RemediationProgress } from '../contracts/temporal.ts';
+import { answersInMarkdown } from './approval-words.ts';
+import { batchesInWords, domainInWords } from './plan-outlook.ts';
 
 /** Temporal UI draws tables without any space between columns. */
 const gap = '\u00a0\u00a0\u00a0';
@@ -47,6 +49,8 @@ export function detailsOf(progress: RemediationProgress): string {
   return [
     head,
     '',
+    ...approvalLines(progress),
+    ...outlookLines(progress),
     ...decisionsOf(progress),
     ...alerts,
     '',
@@ -57,16 +61,39 @@ export function detailsOf(progress: RemediationProgress): string {
   ].join('\n');
 }
 
+/** Whom it waits for, and how to answer. */
+function approvalLines({ state, reason, approval, remediationId }: RemediationProgress) {
+  if (state !== 'awaiting_approval' || approval === undefined) return [];
+  const lines = answersInMarkdown(remediationId, approval);
+  return [...(reason === null ? [] : [plainText(reason)]), '', ...lines, ''];
+}
+
+/** What it would do. */
+function outlookLines({ outlook }: RemediationProgress): readonly string[] {
+  if (outlook === undefined) return [];
+  return [
+    ...outlook.steps.map(({ name, batches }) => `- ${name}: ${batchesInWords(batches)}`),
+    ...outlook.domains.slice(0, 20).map((domain) => `- ${cell(domainInWords(domain))}`),
+    '',
+  ];
+}
+
 /** Who decided what; the newest ten. */
 function decisionsOf({ decisions = [] }: RemediationProgress): readonly string[] {
   const rows = decisions
     .slice(-10)
     .map(
-      ({ action, by, reason, at }) =>
-        `| ${new Date(at).toISOString()}${gap} | ${cell(by)}${gap} | ${action}${gap} | ${cell(reason)} |`,
+      ({ action, reason, at, ...decision }) =>
+        `| ${new Date(at).toISOString()}${gap} | ${cell(personInWords(decision))}${gap} | ${action}${gap} | ${cell(reason)} |`,
     );
   if (rows.length === 0) return [];
   return ['| when | who | what | why |', '| --- | --- | --- | --- |', ...rows, ''];
+}
+
+/** Who decided: a credential's name, the name claimed beside it, or what was typed in Temporal. */
+export function personInWords(of: Pick<OperatorDecision, 'by' | 'claimed' | 'via'>): string {
+  if (of.via === 'temporal') return `${of.by} (typed in Temporal)`;
+  return of.claimed === undefined ? of.by : `${of.by} (says: ${of.claimed})`;
 }
 
 /** Few hosts by name, many by number: what labels a bar of Temporal UI's timeline (names 3). */
@@ -94,8 +121,7 @@ const short = (text: string): string =>
     .join('');
 
 /** Text of an alert inside Markdown: nothing in it may become markup. */
-const cell = (text: string): string =>
-  text
-    .slice(0, 120)
-    .replace(/[\r\n]+/g, ' ')
-    .replace(/[|`*_[\]<>\\]/g, (mark) => `\\${mark}`);
+const cell = (text: string): string => plainText(text.slice(0, 120));
+
+const plainText = (text: string): string =>
+  text.replace(/[\r\n]+/g, ' ').replace(/[|`*_[\]<>\\]/g, (mark) => `\\${mark}`);

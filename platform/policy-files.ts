@@ -1,6 +1,12 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FrozenGuards, FrozenPolicy, FrozenRunbook } from '../contracts/frozen.ts';
+import { approvalSpec } from '../contracts/approval.ts';
+import type {
+  FrozenApproval,
+  FrozenGuards,
+  FrozenPolicy,
+  FrozenRunbook,
+} from '../contracts/frozen.ts';
 import { type Clocks, limits } from '../contracts/limits.ts';
 import { notSupported, type PolicySpec, policySpec } from '../contracts/policy.ts';
 import { runbookSpec } from '../contracts/runbook.ts';
@@ -43,6 +49,8 @@ export async function loadPolicyFiles(of: {
   readonly policyDir: string;
   readonly runbookDir: string;
   readonly clocks: Clocks;
+  /** False: answers that are given in Temporal do not count. */
+  readonly approvalsFromTemporal?: boolean;
 }): Promise<PolicyFiles> {
   const flaws: FileFlaw[] = [];
   const runbooks = await loadRunbooks(of.runbookDir, flaws);
@@ -77,6 +85,19 @@ function countedTogether(policies: readonly LoadedPolicy[]): readonly LoadedPoli
     };
     return { ...policy, frozen: { ...policy.frozen, guards } };
   });
+}
+
+/** Settings that policies are frozen with. */
+type FrozenWith = { readonly clocks: Clocks; readonly approvalsFromTemporal?: boolean };
+
+function approvalOf({ approval }: PolicySpec, of: FrozenWith): FrozenApproval {
+  const { approvers, expires, notBy } = approval ?? approvalSpec.parse({});
+  return {
+    approvers,
+    expiresMs: expires,
+    ...(notBy.length === 0 ? {} : { notBy }),
+    ...(of.approvalsFromTemporal === false ? { fromTemporal: false } : {}),
+  };
 }
 
 function guardsOf({ targets, guards }: PolicySpec): FrozenGuards {
@@ -116,7 +137,7 @@ async function loadRunbooks(
 }
 
 async function loadPolicies(
-  of: { readonly policyDir: string; readonly clocks: Clocks },
+  of: { readonly policyDir: string } & FrozenWith,
   flaws: FileFlaw[],
 ): Promise<Placed<LoadedPolicy>[]> {
   const loaded: Placed<LoadedPolicy>[] = [];
@@ -131,7 +152,7 @@ async function loadPolicies(
 
 function loadPolicy(
   spec: PolicySpec,
-  of: { readonly clocks: Clocks; readonly document: YamlDocument; readonly flaws: FileFlaw[] },
+  of: FrozenWith & { readonly document: YamlDocument; readonly flaws: FileFlaw[] },
 ): LoadedPolicy {
   const matchers = parseMatchers(spec.match.matchers, ['match', 'matchers'], of);
   parseMatchers(spec.targets.select ?? [], ['targets', 'select'], of);
@@ -148,6 +169,8 @@ function loadPolicy(
       digest: digestOf(spec),
       targets: { from: from ?? null, select: select ?? null, onMissing },
       onResolved: spec.onResolved,
+      autonomy: spec.autonomy,
+      ...(spec.autonomy === 'approve' ? { approval: approvalOf(spec, of) } : {}),
     },
     settings: {
       waitMs: spec.group.wait,

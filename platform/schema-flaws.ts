@@ -69,11 +69,6 @@ function findings(data: unknown, pattern: string): Finding[] {
   const value = equals < 0 ? null : pattern.slice(equals + 1);
   return visit(data, keys, []).flatMap(({ path, found }) => {
     if (value === null) return found === undefined ? [] : [{ path, message: refusal }];
-    if (value === '' && (found === undefined || found === null)) {
-      return [
-        { path, message: `leaving it out ${refusal}: a policy must say ${keys.at(-1)}: auto` },
-      ];
-    }
     return found === value ? [{ path, message: `"${value}" ${refusal}` }] : [];
   });
 }

@@ -7,8 +7,9 @@ import {
 } from '@temporalio/workflow';
 import type { HoldsView } from '../contracts/admission.ts';
 import {
+  type ApprovalUpdate,
   type EpisodeChangedSignal,
-  type OperatorUpdate,
+  type OperatorDecision,
   queryNames,
   type RemediationEnd,
   type RemediationProgress,
@@ -17,6 +18,8 @@ import {
   type TaskFinishedSignal,
   updateNames,
 } from '../contracts/temporal.ts';
+import { approvalActions } from './approval-actions.ts';
+import type { OperatorAction } from './operator-action.ts';
 import type { RunState } from './run-state.ts';
 
 export const taskFinishedSignal = defineSignal<[TaskFinishedSignal]>(signalNames.taskFinished);
@@ -60,6 +63,7 @@ const ends: Readonly<Record<RemediationEnd, true>> = {
   failed: true,
   cancelled: true,
   superseded: true,
+  expired: true,
   held: true,
 };
 
@@ -67,24 +71,20 @@ const nothingHeld: HoldsView = { places: [], services: [], hosts: [] };
 
 const startsMore: ReadonlySet<RemediationState> = new Set([
   'planning',
+  'awaiting_approval',
   'admitting',
   'running',
   'paused',
 ]);
 
-/** An update of an operator: why it is refused now, or null, and what it does. */
-type OperatorAction = {
-  readonly name: string;
-  readonly refusal: (run: RunState) => string | null;
-  readonly act: (run: RunState, update: OperatorUpdate) => void;
-};
-
 const operatorActions: readonly OperatorAction[] = [
+  ...approvalActions,
   {
     name: updateNames.cancel,
     refusal: (run) =>
       isCancellable(run) ? null : `the remediation is ${run.phase}: too late to cancel`,
-    act: (run, update) => run.decisions.wantCancel(update),
+    isMute: true,
+    act: (run, update) => void run.decisions.wantCancel(update),
   },
   {
     name: updateNames.pause,
@@ -93,12 +93,12 @@ const operatorActions: readonly OperatorAction[] = [
       if (!isCancellable(run)) return `the remediation is ${run.phase}: no batch is left to pause`;
       return pause === null ? null : `${pause.by} has paused it already: ${pause.reason}`;
     },
-    act: (run, update) => run.decisions.wantPause(update),
+    act: (run, update) => void run.decisions.wantPause(update),
   },
   {
     name: updateNames.resume,
     refusal: (run) => (isCancellable(run) ? notPaused(run) : `the remediation is ${run.phase}`),
-    act: (run) => run.decisions.wantResume(),
+    act: (run) => void run.decisions.wantResume(),
   },
   {
     name: updateNames.confirmBatch,
@@ -106,7 +106,7 @@ const operatorActions: readonly OperatorAction[] = [
       run.phase === 'paused'
         ? notPaused(run)
         : `the remediation is ${run.phase}: only one that is paused waits for a batch to be confirmed`,
-    act: (run) => run.decisions.confirmBatch(),
+    act: (run) => void run.decisions.confirmBatch(),
   },
 ];
 
@@ -115,26 +115,42 @@ const notPaused = (run: RunState): string | null =>
 
 function handleUpdate(run: RunState, action: OperatorAction): void {
   setHandler(
-    defineUpdate<void, [OperatorUpdate]>(action.name),
+    defineUpdate<string | undefined, [ApprovalUpdate]>(action.name),
     (update) => {
-      const { by, reason } = update;
-      run.decisions.record({ action: action.name, by, reason, at: Date.now() });
-      action.act(run, update);
+      const isRepeat = action.isRepeat?.(run, update) ?? false;
+      if (!isRepeat) run.decisions.record(decisionOf(action.name, update));
+      return action.act(run, update);
     },
     {
-      validator: (update: OperatorUpdate) => {
-        const isSpoken = isText(update?.by) && (isText(update.reason) || mayBeMute(action));
-        const refusal = isSpoken ? action.refusal(run) : missingWords;
-        if (refusal !== null) throw ApplicationFailure.nonRetryable(refusal, 'conflict');
+      validator: (update: ApprovalUpdate) => {
+        const isSpoken = isText(update?.by) && (isText(update.reason) || action.isMute === true);
+        const refusal = isSpoken ? action.refusal(run, update) : missingWords(action);
+        if (refusal === null) return;
+        const { code, words } =
+          typeof refusal === 'string' ? { code: 'conflict', words: refusal } : refusal;
+        throw ApplicationFailure.nonRetryable(words, code);
       },
     },
   );
 }
 
-const missingWords = 'say who asks and why: {"by": "your name", "reason": "why"}';
+/** By Temporal UI anything may come along: only what is known is kept. */
+function decisionOf(action: string, update: ApprovalUpdate): OperatorDecision {
+  const { by, reason, claimed, via } = update;
+  return {
+    action,
+    by,
+    reason: isText(reason) ? reason : '',
+    at: Date.now(),
+    via: via === 'api' ? 'api' : 'temporal',
+    ...(isText(claimed) ? { claimed } : {}),
+  };
+}
+
+const missingWords = ({ isMute }: OperatorAction): string =>
+  isMute
+    ? 'say who asks: {"by": "your name"}'
+    : 'say who asks and why: {"by": "your name", "reason": "why"}';
 
 /** An update may come from Temporal UI, where people write its argument by hand. */
-const isText = (text: unknown): boolean => typeof text === 'string' && text.trim() !== '';
-
-/** Whoever calls a repair off need not say why first. */
-const mayBeMute = ({ name }: OperatorAction): boolean => name === updateNames.cancel;
+const isText = (text: unknown): text is string => typeof text === 'string' && text.trim() !== '';

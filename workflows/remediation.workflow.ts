@@ -10,8 +10,11 @@ import type {
   RemediationInput,
   RemediationResult,
 } from '../contracts/temporal.ts';
+import { outlookInWords } from '../domain/plan-outlook.ts';
 import { alertsInWords } from '../domain/remediation-details.ts';
 import { core, planning } from './activity-proxies.ts';
+import { passApproval } from './approval.ts';
+import { outlookOf } from './outlook.ts';
 import { handleMessages, isCancellable } from './remediation-messages.ts';
 import { neverAdmitted, type RolloutOutcome, rollOut } from './rollout.ts';
 import { type CarriedRun, RunState } from './run-state.ts';
@@ -48,6 +51,7 @@ async function carryOut(run: RunState): Promise<Ending> {
     if (plan.kind === 'held') return { state: 'held', reason: `${plan.reason}: ${plan.detail}` };
     // An older activity worker knows no guards, and without domains nobody would be asked.
     if (run.input.policy.guards !== undefined && plan.domains === undefined) return unguarded;
+    if (run.approval !== null && plan.digest === undefined) return unguarded;
     run.planned(plan);
     const refusal = whyNothingStarts(run);
     if (refusal !== null) {
@@ -55,6 +59,9 @@ async function carryOut(run: RunState): Promise<Ending> {
         ? superseded
         : { state: 'held', reason: `${refusal.reason}: ${refusal.detail}` };
     }
+    if (run.input.policy.autonomy === 'observe') return observed(run);
+    const notBegun = await passApproval(run, plan, () => planRepair(run, 'plan again'));
+    if (notBegun !== null) return notBegun;
     run.enter(run.holds === null ? 'running' : 'admitting');
   }
   const outcome = await rollOut(run, carried?.next ?? { step: 0, batch: 0 });
@@ -76,6 +83,14 @@ function proven(run: RunState, verdict: Verdict): Ending {
   return { state, reason: why.length === 0 ? null : why.join('; ') };
 }
 
+/** Nothing kept it from starting but its policy, which wants to see what it would do. */
+function observed(run: RunState): Ending {
+  run.outlook = outlookOf(run);
+  const hosts = run.targets.length === 1 ? 'host' : 'hosts';
+  const would = `would run ${run.input.runbook.name} on ${run.targets.length} ${hosts}`;
+  return { state: 'held', reason: `observed: ${would}: ${outlookInWords(run.outlook)}` };
+}
+
 const unguarded: Ending = {
   state: 'held',
   reason: 'plan_failed: the worker of activities is older than the one of workflows',
@@ -87,10 +102,10 @@ const superseded: Ending = {
 };
 
 /** Null if it was cancelled meanwhile. A plan that cannot be made is a refusal with its reason (invariant 6). */
-async function planRepair(run: RunState): Promise<Plan | null> {
+async function planRepair(run: RunState, word = 'plan'): Promise<Plan | null> {
   const { policy, episodes, remediationId, clocks } = run.input;
   const { planTargets } = planning(clocks, {
-    summary: `plan · ${alertsInWords(episodes)} · policy ${policy.name}`,
+    summary: `${word} · ${alertsInWords(episodes)} · policy ${policy.name}`,
   });
   const scope = new CancellationScope();
   try {
@@ -101,6 +116,7 @@ async function planRepair(run: RunState): Promise<Plan | null> {
           targets: policy.targets,
           episodes,
           ...(policy.guards === undefined ? {} : { guards: policy.guards }),
+          ...(run.approval === null ? {} : { signed: signedOf(run.input) }),
         }),
         condition(() => run.cancelRequest !== null).then(() => null),
       ]),
@@ -114,6 +130,18 @@ async function planRepair(run: RunState): Promise<Plan | null> {
     scope.cancel();
   }
 }
+
+const scriptDigestsOf = ({ runbook }: RemediationInput): readonly string[] =>
+  runbook.steps.flatMap(({ script, probe }) =>
+    probe === undefined ? [script.digest] : [script.digest, probe.script.digest],
+  );
+
+/** What an approval signs beside hosts and arguments. */
+const signedOf = (input: RemediationInput) => ({
+  policyDigest: input.policy.digest,
+  runbookDigest: input.runbook.digest,
+  scriptDigests: scriptDigestsOf(input),
+});
 
 /** The activity's own word, which may stand behind the timeout that ended its tries. */
 function reasonIn(failure: ActivityFailure): { readonly type: string; readonly message: string } {
@@ -159,9 +187,7 @@ async function end(run: RunState, ending: Ending): Promise<RemediationResult> {
       policyDigest: input.policy.digest,
       runbook: input.runbook.name,
       runbookDigest: input.runbook.digest,
-      scriptDigests: input.runbook.steps.flatMap(({ script, probe }) =>
-        probe === undefined ? [script.digest] : [script.digest, probe.script.digest],
-      ),
+      scriptDigests: scriptDigestsOf(input),
       episodes: input.episodes,
       targets: run.targets,
       startedAtMs: run.startedAtMs,

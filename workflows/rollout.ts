@@ -50,7 +50,9 @@ export function neverAdmitted(run: RunState): string | null {
   const { givenUp } = run.rollout;
   if (givenUp === null) return null;
   const [first] = ledgersOf(run);
-  const hosts = run.targets.filter((_, position) => first?.letterAt(position) === 'h').length;
+  const hosts = run.targets.filter(
+    (_, position) => first?.letterAt(position) === 'h' && !run.isLeftOut(position),
+  ).length;
   const minutes = Math.round(run.input.clocks.admitTimeoutMs / 60_000);
   return `${hosts} of ${run.targets.length} hosts were not admitted within ${minutes} min: ${refusalsInWords(givenUp)}`;
 }
@@ -70,5 +72,6 @@ function comingThrough(run: RunState, steps: number): readonly number[] {
   const ledgers = run.input.runbook.steps.slice(0, steps).map(({ name }) => run.ledgerOf(name));
   return run.targets
     .map((_, position) => position)
+    .filter((position) => !run.isLeftOut(position))
     .filter((position) => ledgers.every((ledger) => isSuccessLetter(ledger.letterAt(position))));
 }

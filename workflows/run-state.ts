@@ -5,10 +5,12 @@ import type {
   OperatorUpdate,
   Plan,
   PlannedTarget,
+  PlanOutlook,
   RemediationInput,
   RemediationProgress,
   RemediationState,
 } from '../contracts/temporal.ts';
+import { Approval } from '../domain/approval.ts';
 import { BatchLedger } from '../domain/batch-ledger.ts';
 import { type CarriedHolds, HoldLedger } from '../domain/hold-ledger.ts';
 import { type PackedTargets, packTargets, unpackTargets } from '../domain/packed-targets.ts';
@@ -39,6 +41,7 @@ export type CarriedRun = {
   readonly rollout?: CarriedRollout;
   readonly decisions?: CarriedDecisions;
   readonly probeBatches?: number;
+  readonly leftOut?: readonly number[];
 };
 
 /** A finished plan. */
@@ -55,6 +58,10 @@ export class RunState {
   readonly reports = new Map<string, TaskReport>();
   readonly decisions: RunDecisions;
   readonly rollout: RolloutMemory;
+  /** What it would do; null unless people look at that before it acts. */
+  outlook: PlanOutlook | null = null;
+  /** Null unless people must approve what it does. */
+  readonly approval: Approval | null;
   /** Batches that the proof was made in so far: the next one has a key of its own. */
   probeBatches: number;
   #phase: RemediationState = 'planning';
@@ -63,6 +70,8 @@ export class RunState {
   #domains: PlanDomains | null = null;
   #holds: HoldLedger | null = null;
   readonly #resolved: Set<string>;
+  /** Hosts that were gone when the plan was made again: nothing is done to them. */
+  #leftOut: ReadonlySet<number>;
   readonly #steps: StepState[] = [];
 
   constructor(input: RemediationInput, nowMs: number) {
@@ -73,6 +82,12 @@ export class RunState {
     this.rollout = new RolloutMemory(carried?.rollout);
     this.probeBatches = carried?.probeBatches ?? 0;
     this.#resolved = new Set(carried?.resolved);
+    this.#leftOut = new Set(carried?.leftOut);
+    const { autonomy, approval: rules } = input.policy;
+    this.approval =
+      autonomy === 'approve' && rules !== undefined
+        ? new Approval({ rules, startedBy: input.startedBy ?? null })
+        : null;
     if (carried === undefined) return;
     const { targets, domains, holds } = carried;
     this.#standOn('ids' in targets ? unpackTargets(targets) : targets, domains, holds);
@@ -103,7 +118,9 @@ export class RunState {
     return this.decisions.cancel;
   }
 
+  /** The newest plan counts. */
   planned(plan: Planned): void {
+    this.#leftOut = new Set();
     this.#standOn(plan.targets, plan.domains);
     this.resolve(plan.resolved);
   }
@@ -136,6 +153,17 @@ export class RunState {
     const episodes =
       target?.episodes?.flatMap((at) => this.input.episodes[at] ?? []) ?? this.input.episodes;
     return episodes.every((episode) => this.#resolved.has(episode.id));
+  }
+
+  leaveOut(positions: readonly number[]): void {
+    this.#leftOut = new Set(positions);
+  }
+  isLeftOut(position: number): boolean {
+    return this.#leftOut.has(position);
+  }
+  /** Every host is gone, or all its alerts are over. */
+  isNobodyLeft(): boolean {
+    return this.#targets.every((_, at) => this.isLeftOut(at) || this.isDropped(at));
   }
 
   ledgerOf(step: string): BatchLedger {
@@ -197,6 +225,7 @@ export class RunState {
   progress(targetsMax = this.#targets.length): RemediationProgress {
     const last = this.#steps.findLast(({ name }) => name !== 'verify') ?? this.#steps.at(-1);
     const { made } = this.decisions;
+    const approval = this.approval?.view() ?? null;
     return {
       remediationId: this.input.remediationId,
       policy: this.input.policy.name,
@@ -216,6 +245,8 @@ export class RunState {
         name: name ?? null,
         letter: last?.ledger.letterAt(position) ?? 'h',
       })),
+      ...(this.outlook === null ? {} : { outlook: this.outlook }),
+      ...(approval === null ? {} : { approval }),
       ...(made.length === 0 ? {} : { decisions: made }),
     };
   }
@@ -240,6 +271,7 @@ export class RunState {
       rollout: this.rollout.carried(),
       decisions: this.decisions.carried(),
       probeBatches: this.probeBatches,
+      ...(this.#leftOut.size === 0 ? {} : { leftOut: [...this.#leftOut] }),
     };
   }
 }

@@ -16,7 +16,7 @@ export type StartRefusal =
  * before the first runs, so that no repair stops half-way for something that was known.
  */
 export function whyNothingStarts(run: RunState): StartRefusal | null {
-  if (run.targets.every((_, position) => run.isDropped(position))) return { kind: 'superseded' };
+  if (run.isNobodyLeft()) return { kind: 'superseded' };
   return unfillable(run) ?? overCap(run) ?? tooLarge(run);
 }
 

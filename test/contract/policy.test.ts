@@ -30,13 +30,17 @@ const aPolicy = {
   onResolved: 'continue',
   continue: true,
 };
+const asking = {
+  ...aPolicy,
+  autonomy: 'approve',
+  approval: { approvers: 2, expires: '3d', notBy: ['anna'] },
+};
 const leastPolicy = {
   apiVersion: 'fixpoint/v1',
   kind: 'Policy',
   name: 'a',
   match: { source: 'alertmanager' },
   targets: { select: ['service="web"'] },
-  autonomy: 'auto',
   runbook: 'a',
 };
 const aRunbook = {
@@ -95,6 +99,7 @@ describe('policies and runbooks', () => {
     valid: [
       aPolicy,
       leastPolicy,
+      asking,
       { ...leastPolicy, guards: { shield: ['env="lab"'], flap: 'off' } },
     ],
     refused: [
@@ -114,8 +119,9 @@ describe('policies and runbooks', () => {
       ['targets.from', undefined],
       ['targets.select', ['service="web"']],
       ['targets.onMissing', 'ignore'],
-      ['autonomy', 'approve'],
-      ['autonomy', undefined],
+      ['autonomy', 'manual'],
+      // Only a policy that asks says whom.
+      ['approval', { approvers: 2 }],
       ['guards.maxRuns.count', 0],
       ['guards.shield', []],
       ['guards.shield', [[]]],
@@ -142,6 +148,17 @@ describe('policies and runbooks', () => {
       ['onResolved', 'stop'],
       ['continue', 'yes'],
       ['when', 'night'],
+    ],
+  });
+  schemaCases('a policy that asks', policySpec, {
+    valid: [asking, { ...leastPolicy, approval: {} }],
+    refused: [
+      ['approval.approvers', 0],
+      ['approval.approvers', 6],
+      ['approval.expires', '59s'],
+      ['approval.expires', '31d'],
+      ['approval.notBy', ['']],
+      ['approval.by', ['anna']],
     ],
   });
   schemaCases('a runbook', runbookSpec, {

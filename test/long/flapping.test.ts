@@ -12,4 +12,7 @@ describe('an alert that comes and goes for days', () => {
 
   it('every two minutes for three days beside a repair: it stays within 60 events, and the group is held', () =>
     flapsBesideARepair(environment, { hours: 72 }));
+
+  it('the same while the repair waits three days for an approval', () =>
+    flapsBesideARepair(environment, { hours: 72, isAsking: true }));
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { AlertRef } from '../../contracts/temporal.ts';
+import type { AlertRef, RemediationProgress } from '../../contracts/temporal.ts';
 import type { PolicySet } from '../../platform/policy-files.ts';
 import { anAlert } from './builders.ts';
 import { wordOn } from './coming-and-going.ts';
@@ -24,13 +24,17 @@ verify: { probe: { script: { inline: "exit 0" } } }
 `;
 
 /** A policy `web` with these guards, without a cooldown, over a runbook that goes host by host. */
-export async function slowPolicies(guards: string): Promise<PolicySet> {
+export async function slowPolicies(
+  guards: string,
+  ...lines: readonly string[]
+): Promise<PolicySet> {
   const files = await loadTexts({
     policies: {
       'p.yaml': aPolicyText(
         'web',
         'targets: { from: { label: instance, strip: port, by: hostname } }',
         `guards: { cooldown: 0s, maxRuns: { count: 100, window: 1h }, ${guards} }`,
+        ...lines,
       ),
     },
     runbooks: { 'r.yaml': slowRunbook },
@@ -61,16 +65,22 @@ export async function detailsOf(
  */
 export async function flapsBesideARepair(
   environment: TestWorkflowEnvironment,
-  of: { readonly hours: number },
+  of: { readonly hours: number; readonly isAsking?: true },
 ): Promise<void> {
-  const policies = await slowPolicies('flap: { changes: 5, window: 30m }');
+  const asking = of.isAsking ? ['autonomy: approve', 'approval: { expires: 30d }'] : [];
+  const policies = await slowPolicies('flap: { changes: 5, window: 30m }', ...asking);
   const hosts = ['web1', 'web2'];
   const loop = new RepairLoop({ environment, policies, hosts, outcome: () => null });
-  const group = `flaps-${of.hours}`;
+  const group = `flaps-${of.hours}-${asking.length}`;
   await withWorkers(environment, loop.activities, async () => {
     const flapping = onHost('flapping', 'web2');
     await loop.alert('web', group, [anAlert(onHost('steady', 'web1')), wordOn(0, flapping)]);
-    await eventually(() => assert.equal(loop.submitted.length, 1));
+    await eventually(async () => {
+      if (of.isAsking !== true) return assert.equal(loop.submitted.length, 1);
+      const repair = environment.client.workflow.getHandle(loop.started[0]?.remediationId ?? '');
+      const { state } = await repair.query<RemediationProgress>('progress');
+      return assert.equal(state, 'awaiting_approval');
+    });
     for (let n = 1; n <= of.hours * 30; n += 1) {
       await environment.sleep(120_000);
       await loop.alert('web', group, [wordOn(n, flapping)]);

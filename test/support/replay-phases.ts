@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { AdmitAnswer } from '../../contracts/admission.ts';
+import type { FrozenPolicy } from '../../contracts/frozen.ts';
 import type { TaskSubmit } from '../../contracts/task.ts';
 import {
   queryNames,
@@ -11,6 +12,7 @@ import {
   taskQueues,
   workflowTypes,
 } from '../../contracts/temporal.ts';
+import { askedPlan } from './asked-repair.ts';
 import {
   allGranted,
   anAlert,
@@ -91,9 +93,13 @@ function remediationAt(name: string, ends: (key: string) => boolean): Phase {
 }
 
 /** A repair under guards, whose query `progress` says that it is in `phase`. */
-function guardedAt(phase: RemediationPhase, activities: FakeActivities): Phase {
+function guardedAt(
+  phase: RemediationPhase,
+  activities: FakeActivities,
+  policy: Partial<FrozenPolicy> = {},
+): Phase {
   return {
-    name: phase,
+    name: phase.replaceAll('_', '-'),
     reach: (environment) =>
       withWorkers(environment, { ...fakes(() => true), ...activities }, async () => {
         const remediationId = `remediation:restart-web:web~00000000:${phase}-1`;
@@ -103,7 +109,7 @@ function guardedAt(phase: RemediationPhase, activities: FakeActivities): Phase {
           args: [
             aRemediation({
               remediationId,
-              policy: { ...aRemediation().policy, guards: someGuards },
+              policy: { ...aRemediation().policy, guards: someGuards, ...policy },
               runbook: aRunbook({ steps: [aRollout('1 2', { mode: 'pause' })] }),
             }),
           ],
@@ -173,6 +179,11 @@ export const phases: readonly Phase[] = [
   mailboxAt('mailbox-collecting', 60_000, false),
   mailboxAt('mailbox-lingering', 0, true),
   remediationAt('batch-in-flight', () => false),
+  guardedAt(
+    'awaiting_approval',
+    { planTargets: async () => askedPlan([0, 1, 2]) },
+    { autonomy: 'approve', approval: { approvers: 2, expiresMs: 86_400_000 } },
+  ),
   guardedAt('admitting', { planTargets: threeHosts, admitBatch: async () => refused }),
   guardedAt('paused', {
     planTargets: threeHosts,

@@ -28,6 +28,9 @@ describe('alerts that come and go', () => {
   it('every two minutes for half a day beside a repair that runs: it stays small, and the group is held', () =>
     flapsBesideARepair(environment, { hours: 12 }));
 
+  it('the same while it waits for an approval: the repair stays as small, and asks once', () =>
+    flapsBesideARepair(environment, { hours: 12, isAsking: true }));
+
   it('a running repair hears of an end at once, and of a return when it has lasted', async () => {
     let isOver = false;
     const loop = await loopWith('confirmFor: 60s', { outcome: () => (isOver ? 's' : null) });

@@ -155,20 +155,45 @@ describe('policies and runbooks from files', () => {
     assert.match(text, /guards.maxRuns.cuont: unknown key "cuont"; did you mean "count"/);
   });
 
-  it('what this version does not have is refused by name, a silent autonomy too', async () => {
+  it('what this version does not have is refused by name', async () => {
     const refused = await textsOf(
-      aPolicyText('web', 'when: x', 'escalation: { url: x }', 'autonomy: approve'),
+      aPolicyText('web', 'when: x', 'escalation: { url: x }', 'match: { source: gse }'),
     );
-    for (const path of ['when', 'escalation', 'autonomy']) {
+    for (const path of ['when', 'escalation', 'match.source']) {
       assert.match(refused, new RegExp(`^${path}: .*not supported in this version`, 'm'));
     }
     assert.equal(refused.split('\n').length, 3);
-    const silent = await textsOf(aPolicyText('web').replace('autonomy: auto\n', ''));
-    assert.match(silent, /autonomy: .*not supported in this version.*autonomy: auto/);
     const runbook = `${aRunbookText()}\nrollback: [{ x: 1 }]`;
     assert.match(
       await textsOf(aPolicyText('web'), runbook),
       /^rollback.*not supported in this version/m,
+    );
+  });
+
+  it('a policy that does not say asks one person for a day; one that acts by itself asks nobody', async () => {
+    const approvalOf = async (...lines: readonly string[]) => {
+      const text = aPolicyText('web', 'autonomy: auto', ...lines);
+      const files = await loadTexts({
+        policies: { 'p.yaml': lines.length === 0 ? text : text.replace('autonomy: auto\n', '') },
+        runbooks: { 'r.yaml': aRunbookText() },
+      });
+      assert.ok(files.kind === 'loaded', JSON.stringify(files));
+      const { autonomy, approval } = files.set.policies[0]?.frozen ?? {};
+      return { autonomy, approval };
+    };
+
+    assert.deepEqual(await approvalOf(), { autonomy: 'auto', approval: undefined });
+    assert.deepEqual(await approvalOf('onResolved: drop'), {
+      autonomy: 'approve',
+      approval: { approvers: 1, expiresMs: 86_400_000 },
+    });
+    assert.deepEqual(await approvalOf('approval: { approvers: 2, expires: 3d, notBy: [ada] }'), {
+      autonomy: 'approve',
+      approval: { approvers: 2, expiresMs: 259_200_000, notBy: ['ada'] },
+    });
+    assert.match(
+      await textsOf(aPolicyText('web', 'approval: { approvers: 2 }')),
+      /^approval: needs autonomy: approve/,
     );
   });
 

@@ -1,0 +1,30 @@
+import type { PlanOutlook } from '../contracts/temporal.ts';
+import type { RunState } from './run-state.ts';
+import { stepBatches } from './step-batches.ts';
+
+/** What the plan of a repair would do if every step succeeded on every host. It starts nothing. */
+export function outlookOf(run: RunState): PlanOutlook {
+  const positions = run.targets.map((_, position) => position);
+  return {
+    steps: run.input.runbook.steps.map((step) => {
+      const plan = stepBatches(run, step, positions);
+      const batches = plan.kind === 'planned' ? plan.batches : [];
+      return { name: step.name, batches: batches.map(({ length }) => length) };
+    }),
+    domains: domainsOf(run),
+  };
+}
+
+function domainsOf({ domains }: RunState): PlanOutlook['domains'] {
+  if (domains === null) return [];
+  const counts = new Array<number>(domains.names.length).fill(0);
+  for (const place of domains.of) {
+    for (const name of domains.places[place] ?? []) counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return domains.names.map((name, at) => ({
+    name,
+    hosts: counts[at] ?? 0,
+    agents: domains.sizes[at] ?? 0,
+    cap: domains.caps[at] ?? null,
+  }));
+}
