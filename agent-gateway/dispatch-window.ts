@@ -10,19 +10,25 @@ import type { Clock } from '../platform/clock.ts';
 export class DispatchWindow {
   readonly #clock: Clock;
   readonly #onRoom: () => void;
+  readonly #jobsMax: number;
   /** Jobs by task; a task with none has no entry. */
   readonly #tasks = new Map<string, number>();
   #jobs = 0;
 
   /** `onRoom` is called whenever a task may have been given room. */
-  constructor(of: { readonly clock: Clock; readonly onRoom: () => void }) {
+  constructor(of: {
+    readonly clock: Clock;
+    readonly onRoom: () => void;
+    readonly jobsMax?: number;
+  }) {
     this.#clock = of.clock;
+    this.#jobsMax = of.jobsMax ?? limits.unheardJobsMax;
     this.#onRoom = of.onRoom;
   }
 
   /** A task of which nothing waits always has room, so a small one never waits for a large one. */
   hasRoom(taskId: string): boolean {
-    return this.#jobs < limits.unheardJobsMax || !this.#tasks.has(taskId);
+    return this.#jobs < this.#jobsMax || !this.#tasks.has(taskId);
   }
 
   /** Takes in jobs that are about to be written; returns what to call once for each that is heard of. */

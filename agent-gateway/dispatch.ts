@@ -33,6 +33,8 @@ export type DispatcherDeps = {
   readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Jobs written and not heard of, of large tasks; `limits.unheardJobsMax` if it is not said. */
+  readonly unheardJobsMax?: number;
 };
 
 // Two, so that one is written while Redis marks the other.
@@ -63,7 +65,11 @@ export class Dispatcher {
 
   constructor(deps: DispatcherDeps) {
     this.#deps = deps;
-    this.#window = new DispatchWindow({ clock: deps.clock, onRoom: () => this.#work() });
+    const { clock, unheardJobsMax: jobsMax } = deps;
+    this.#window = new DispatchWindow({
+      ...{ clock, onRoom: () => this.#work() },
+      ...(jobsMax === undefined ? {} : { jobsMax }),
+    });
   }
 
   /** Has the agent's queue looked at soon, once for however many calls. Never rejects. */
