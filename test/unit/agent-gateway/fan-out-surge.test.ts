@@ -45,7 +45,8 @@ async function peakOfAFanOut(unheardJobsMax?: number): Promise<number> {
   } as unknown as ConstructorParameters<typeof Dispatcher>[0]); // Sessions are large; it uses five of their words.
 
   await dispatcher.begin({ taskId: 't', createdAt: 1 });
-  while (given.size < agents || unheard.length > 0) {
+  for (let turn = 0; given.size < agents || unheard.length > 0; turn += 1) {
+    assert.ok(turn < 100 * agents, `${given.size} of ${agents} agents were given work`);
     for (const heard of unheard.splice(0, answersATurn)) heard();
     await nextTurn();
   }
