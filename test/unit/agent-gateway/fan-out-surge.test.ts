@@ -26,10 +26,10 @@ async function peakOfAFanOut(unheardJobsMax?: number): Promise<number> {
   const sessions = new Map(
     Array.from({ length: agents }, (_, at) => [`a${at}`, sessionOf(`a${at}`)]),
   );
-  const body = { agentIds: [...sessions.keys()], dispatchText: () => 'a job' };
+  const body = { policy: null, agentIds: [...sessions.keys()], dispatchText: () => 'a job' };
   const dispatcher = new Dispatcher({
     registry: { get: (id: string) => sessions.get(id), all: () => [...sessions.values()] },
-    gate: { control: 'allowed' },
+    ...{ gate: { control: 'allowed', isPolicyStopped: () => false }, isHostStopped: () => false },
     bodies: { body: async () => body },
     jobs: {
       pendingOf: async () => [],
