@@ -24,7 +24,10 @@ export type StartDeps = {
   readonly findPolicy: (name: string) => CurrentPolicy | undefined;
   /** What keeps every repair of the policy from starting now; null if nothing does. */
   readonly refusalOf: (policy: string) => Promise<GuardRefusal | null>;
+  /** A remediation of that id that exists already, closed or not, is no error. */
   readonly start: (input: RemediationInput) => Promise<StartedWith>;
+  /** Null if there is no remediation of that id. */
+  readonly startedWith: (remediationId: string) => Promise<StartedWith | null>;
   readonly tell: MailboxActivities['tellRemediation'];
   readonly clocks: Clocks;
   readonly callbackUrl: string;
@@ -39,6 +42,10 @@ export function mailboxActivities(deps: StartDeps): MailboxActivities {
       const { settings, runbook } = current;
       const refusal = own ?? (await deps.refusalOf(policy));
       // Made again after a crash, the first making decides: the guards may say otherwise by now.
+      if (refusal?.isTold) {
+        const first = await deps.startedWith(of.remediationId);
+        return first === null ? { kind: 'refused', settings, refusal } : answerOf(first, settings);
+      }
       const started = await deps.start({
         ...of,
         trigger: 'alert',
@@ -48,10 +55,15 @@ export function mailboxActivities(deps: StartDeps): MailboxActivities {
         callbackUrl: deps.callbackUrl,
         ...(refusal === null ? {} : { refusal }),
       });
-      return started.refusal === null
-        ? { kind: 'started', settings, episodes: started.episodes }
-        : { kind: 'refused', settings, refusal: started.refusal };
+      return answerOf(started, settings);
     },
     tellRemediation: (input) => deps.tell(input),
   };
 }
+
+type Answer = Awaited<ReturnType<MailboxActivities['startRemediation']>>;
+
+const answerOf = ({ episodes, refusal }: StartedWith, settings: MailboxSettings): Answer =>
+  refusal === null
+    ? { kind: 'started', settings, episodes }
+    : { kind: 'refused', settings, refusal };

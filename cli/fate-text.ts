@@ -14,6 +14,14 @@ const suppressions: Readonly<Record<Extract<Fate, { kind: 'suppressed' }>['reaso
     'guards.maintenance lets no repair start now; if it fires still after that, its next firing is acted on',
 };
 
+const holds: Readonly<Record<Extract<Fate, { kind: 'held' }>['reason'], string>> = {
+  truncated:
+    'the sender cut its list of alerts, so the affected hosts are unknown: nothing is done on part of them',
+  stale:
+    'it came too late to be trusted, after a long wait or a loss of what was known of it; a newer firing of it is acted on',
+  mass: 'so many hosts alerted at once that nothing is repaired by itself',
+};
+
 /** What a fate means for the person who wonders why nothing happened. */
 export function fateMeaning(of: Fate): string {
   switch (of.kind) {
@@ -26,9 +34,7 @@ export function fateMeaning(of: Fate): string {
     case 'suppressed':
       return suppressions[of.reason];
     case 'held':
-      return of.reason === 'truncated'
-        ? 'the sender cut its list of alerts, so the affected hosts are unknown: nothing is done on part of them'
-        : 'it came too late to be trusted, after a long wait or a loss of what was known of it; a newer firing of it is acted on';
+      return holds[of.reason];
     case 'quarantined':
       return 'it was not usable; see `fixpoint alert ls --quarantined`';
     case 'unmatched':

@@ -40,7 +40,7 @@ export const fate = z.discriminatedUnion('kind', [
     kind: z.literal('suppressed'),
     reason: z.enum(['resolved', 'shielded', 'maintenance']),
   }),
-  z.object({ kind: z.literal('held'), reason: z.enum(['stale', 'truncated']) }),
+  z.object({ kind: z.literal('held'), reason: z.enum(['stale', 'truncated', 'mass']) }),
   z.object({ kind: z.literal('quarantined'), reason: z.string() }),
   z.object({ kind: z.literal('unmatched') }),
 ]);

@@ -1,10 +1,12 @@
 /** Why a repair that was due is not started. It ends up in the remediation that says so, which is audited. */
 export type GuardRefusal = {
-  readonly reason: 'flapping' | 'maintenance';
+  readonly reason: 'flapping' | 'maintenance' | 'mass';
   /** The limit, its use and what to do, for people. */
   readonly detail: string;
   /** How long this holds, Unix milliseconds, as far as is known now. */
   readonly untilMs: number;
+  /** Another remediation says so already, for all groups of the policy. */
+  readonly isTold?: true;
 };
 
 /** How a mailbox damps alerts that come and go (rule R17). */

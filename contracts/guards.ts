@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
 import { limits } from './limits.ts';
+import { share } from './share.ts';
 
 const entriesMax = 32;
 const shieldEntry = z.array(z.string().min(1).max(4096)).min(1).max(entriesMax);
@@ -54,3 +55,9 @@ export const flapSpec = z
 export const confirmForSpec = duration
   .refine((ms) => ms <= 3_600_000, { error: 'must be at most 1h' })
   .default(60_000);
+
+/**
+ * Hosts that may alert at once, of the policy or of one fault domain, or a percentage of all enrolled
+ * agents, before nobody acts (rule R14). Without a word it is a tenth, at least 20.
+ */
+export const massHostsSpec = z.union([off, share]).optional();

@@ -43,6 +43,13 @@ export const limits = {
   /** Under load, which is a signal of this many alerts, they are gathered longer (rule R14). */
   signalBusyAlerts: 50,
   signalBusyFlushMs: 1_000,
+  /** Mailboxes opened a second, by all dispatchers together, and as many at once (rule R14). */
+  mailboxStartsPerSecond: 20,
+  /** Hosts that may alert at once where a policy says nothing, or a tenth of those enrolled (rule R14). */
+  massHostsMin: 20,
+  massHostsPercent: 10,
+  /** Alerts that a remediation names which tells of a storm. */
+  stormAlertsMax: 20,
   /** Signals after which a mailbox continues as new (names 3). */
   mailboxSignalsMax: 1_000,
   /** Events after which a mailbox continues as new (names 3). */
@@ -276,6 +283,8 @@ export const defaultClocks = {
   intakeClaimMs: 60_000,
   /** How long an agent is waited for that was asked for output. */
   outputGetMs: 5_000,
+  /** The time in which hosts that alert are counted together, and by which a storm outlives its end (rule R14). */
+  massWindowMs: 60_000,
   /** Between two looks of the janitor at tasks of closed workflows (rule R9). */
   janitorMs: 60_000,
   /** Between two looks of the janitor at the control cache (rule R6). */

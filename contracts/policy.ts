@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { approvalSpec } from './approval.ts';
 import { duration } from './duration.ts';
-import { confirmForSpec, flapSpec, maintenanceSpec, shieldSpec } from './guards.ts';
+import { confirmForSpec, flapSpec, maintenanceSpec, massHostsSpec, shieldSpec } from './guards.ts';
 import { limits } from './limits.ts';
 import { resourceName } from './runbook.ts';
 import { cap, share } from './share.ts';
@@ -47,6 +47,7 @@ export const guardsSpec = z.strictObject({
   maintenance: maintenanceSpec,
   flap: flapSpec,
   confirmFor: confirmForSpec,
+  massHosts: massHostsSpec,
 });
 
 /** `kind: Policy` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */

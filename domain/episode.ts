@@ -142,7 +142,8 @@ function resolve(before: FingerprintMemory, alert: AlertRef): [FingerprintMemory
     : [after, { kind: 'nothing' }];
 }
 
-function episodeOf(alert: AlertRef): Episode {
+/** The episode that a firing opens. */
+export function episodeOf(alert: AlertRef): Episode {
   return {
     id: `${alert.fingerprint}@${millisecondsOf(alert.startsAt) ?? 0}`,
     fingerprint: alert.fingerprint,

@@ -112,9 +112,10 @@ function planned(
   return { kind: 'planned', targets, resolved: [], skipped: skipped.slice(0, 100) };
 }
 
-type AgentIndex = ReadonlyMap<string, readonly InventoryAgent[]>;
+/** Agents by the value of one of their labels, or by their ids. */
+export type AgentIndex = ReadonlyMap<string, readonly InventoryAgent[]>;
 
-function indexAgents(agents: readonly InventoryAgent[], by: string): AgentIndex {
+export function indexAgents(agents: readonly InventoryAgent[], by: string): AgentIndex {
   const index = new Map<string, InventoryAgent[]>();
   for (const agent of agents) {
     const value = agentValue(agent, by);
@@ -132,7 +133,7 @@ function agentValue(agent: InventoryAgent, by: string): string | undefined {
 }
 
 /** An address alone is not unique: it belongs to a cloud area, 0 where none is said (design 5.2). */
-function agentsAt(
+export function agentsAt(
   index: AgentIndex,
   at: { readonly value: string; readonly by: string; readonly cloud: string },
 ): readonly InventoryAgent[] {

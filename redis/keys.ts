@@ -13,6 +13,12 @@ export const keys = {
     /** Bytes of the entries that wait in the stream. */
     bytes: 'fx:{intake}:bytes',
     quarantine: 'fx:{intake}:quarantine',
+    /** Hosts that alert by the time of their last alert, of `policy:{name}` or `domain:{name}`. */
+    alerting: (what: string) => `fx:{intake}:alerting:${what}`,
+    /** The storm that a policy is in, JSON; gone when it is over. */
+    storm: (policy: string) => `fx:{intake}:storm:${policy}`,
+    /** When the rate allows another mailbox to be opened. */
+    starts: 'fx:{intake}:starts',
     /** What became of a delivery, JSON, for `alert why`. */
     record: (deliveryId: string) => `fx:{intake}:record:${deliveryId}`,
     /** Delivery ids of the latest records, newest first. */

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Clocks } from '../contracts/limits.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { CrashPoints } from '../platform/crash-point.ts';
+import { type CrashPoints, noCrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type {
@@ -10,21 +10,31 @@ import type {
   IntakeEntries,
   StreamEntry,
 } from '../redis/intake-entries.ts';
+import type { MassSense } from '../redis/mass-sense.ts';
 import { AlertFile } from './alert-file.ts';
 import { type Backoff, growingBackoff } from './backoff.ts';
-import { EntryHandler, questionOf } from './entry-handler.ts';
+import { EntryHandler } from './entry-handler.ts';
+import { EntryJudge, type Judged } from './entry-judge.ts';
+import type { FleetView } from './fleet-view.ts';
 import { IntakeLoss } from './intake-loss.ts';
 import { MailboxLanes } from './mailbox-lanes.ts';
 import { temporalMailboxes } from './mailbox-signals.ts';
+import { MailboxStarts } from './mailbox-starts.ts';
 import type { PolicyStore } from './policy-store.ts';
+import { remediationStarter } from './remediation-starter.ts';
+import { StormTeller } from './storm-teller.ts';
+import { questionOf } from './stream-alert.ts';
 
 export type DispatcherDeps = {
   readonly entries: IntakeEntries;
+  readonly sense: MassSense;
+  readonly fleet: FleetView;
   readonly client: Client;
   readonly policies: PolicyStore;
   /** Folder of the daily files of normalised alerts. */
   readonly alertDirectory: string;
   readonly clocks: Clocks;
+  readonly callbackUrl: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -44,16 +54,17 @@ const inHandMax = 2_000;
 export function startDispatcher(deps: DispatcherDeps): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const backoff = growingBackoff(deps.clock);
-  const lanes = new MailboxLanes({
-    signals: temporalMailboxes(deps),
-    clock: deps.clock,
-    log: deps.log,
-    backoff,
-    stopped: stopping.signal,
-  });
+  const stopped = stopping.signal;
+  const leave = (policy: string) => deps.sense.startLeave(policy);
+  const starts = new MailboxStarts({ leave, clock: deps.clock, stopped });
+  const signals = temporalMailboxes(deps);
+  const lanes = new MailboxLanes({ ...deps, signals, starts, backoff, stopped });
+  const { start } = remediationStarter({ client: deps.client, crashPoints: noCrashPoints });
+  const storms = new StormTeller({ ...deps, start, backoff, stopped });
   const alertFile = new AlertFile({ ...deps, directory: deps.alertDirectory });
-  const handler = new EntryHandler({ ...deps, lanes, alertFile });
-  const dispatcher = new Dispatcher({ deps, handler, backoff, stopped: stopping.signal });
+  const handler = new EntryHandler({ ...deps, lanes, storms, alertFile });
+  const judge = new EntryJudge(deps);
+  const dispatcher = new Dispatcher({ deps, judge, handler, backoff, stopped });
   const running = dispatcher.run();
   return {
     async stop() {
@@ -65,6 +76,7 @@ export function startDispatcher(deps: DispatcherDeps): { stop(): Promise<void> }
 
 class Dispatcher {
   readonly #deps: DispatcherDeps;
+  readonly #judge: EntryJudge;
   readonly #handler: EntryHandler;
   readonly #backoff: Backoff;
   readonly #stopped: AbortSignal;
@@ -77,11 +89,13 @@ class Dispatcher {
 
   constructor(of: {
     readonly deps: DispatcherDeps;
+    readonly judge: EntryJudge;
     readonly handler: EntryHandler;
     readonly backoff: Backoff;
     readonly stopped: AbortSignal;
   }) {
     this.#deps = of.deps;
+    this.#judge = of.judge;
     this.#handler = of.handler;
     this.#backoff = of.backoff;
     this.#stopped = of.stopped;
@@ -158,10 +172,11 @@ class Dispatcher {
     if (entries.length === 0) return;
     this.#deps.crash('after-read');
     const evidence = await this.#insist(() => this.#evidence(entries));
-    for (const [at, entry] of entries.entries()) {
-      const known = evidence[at] ?? { tombstone: null, isDoubtful: false };
-      const work = this.#dispatch(entry, known).finally(() => this.#inHand.delete(entry.id));
-      this.#inHand.set(entry.id, work);
+    const judged = await this.#insist(() => this.#judge.judge(entries, evidence));
+    for (const one of judged) {
+      const { id } = one.entry;
+      const work = this.#dispatch(one).finally(() => this.#inHand.delete(id));
+      this.#inHand.set(id, work);
     }
   }
 
@@ -188,9 +203,10 @@ class Dispatcher {
   }
 
   /** Never rejects. An entry that could not be ended before the stop is read again by another. */
-  async #dispatch(entry: StreamEntry, evidence: EntryEvidence): Promise<void> {
+  async #dispatch(judged: Judged): Promise<void> {
+    const { entry } = judged;
     try {
-      const end = await this.#handler.handle(entry, evidence);
+      const end = await this.#handler.handle(judged);
       this.#deps.crash('before-ack');
       await this.#end(entry, end);
       this.#deps.crash('after-ack');

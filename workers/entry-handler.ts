@@ -1,98 +1,78 @@
-import {
-  type Alert,
-  alert as alertSchema,
-  type Fate,
-  type Quarantined,
-} from '../contracts/alert.ts';
+import type { Alert, Fate, Quarantined } from '../contracts/alert.ts';
 import type { DeliveryRecord } from '../contracts/delivery.ts';
 import { limits } from '../contracts/limits.ts';
-import type { AlertRef } from '../contracts/temporal.ts';
+import type { Storm } from '../contracts/storm.ts';
 import { groupIdOf } from '../domain/ids.ts';
-import { instantOf, millisecondsOf, sortableInstant } from '../domain/instant.ts';
-import { groupOf, policiesFor } from '../domain/policy-match.ts';
-import { type Suppression, suppressionOf } from '../domain/suppression.ts';
+import { millisecondsOf } from '../domain/instant.ts';
+import { groupOf } from '../domain/policy-match.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { sha256, sha256Hex } from '../platform/digest.ts';
 import type { LoadedPolicy } from '../platform/policy-files.ts';
-import type { EntryEnd, EntryEvidence, StreamEntry } from '../redis/intake-entries.ts';
+import type { EntryEnd, StreamEntry } from '../redis/intake-entries.ts';
 import type { AlertFile } from './alert-file.ts';
+import type { Judged, Outcome, Verdict } from './entry-judge.ts';
 import type { MailboxLanes } from './mailbox-lanes.ts';
 import { type MailboxAddress, mailboxIdOf } from './mailbox-signals.ts';
-import type { PolicyStore } from './policy-store.ts';
+import type { StormTeller } from './storm-teller.ts';
+import { refOf } from './stream-alert.ts';
 
-type Outcome = DeliveryRecord['outcomes'][number];
+type HandlerDeps = {
+  readonly lanes: MailboxLanes;
+  readonly storms: StormTeller;
+  readonly alertFile: AlertFile;
+  readonly clock: Clock;
+  readonly crash: CrashPoints<'dispatcher'>;
+};
 
-/** Decides what becomes of one entry, and does it up to the acknowledgement. */
+/** Does what was decided about one entry, up to the acknowledgement. */
 export class EntryHandler {
-  readonly #policies: PolicyStore;
-  readonly #lanes: MailboxLanes;
-  readonly #alertFile: AlertFile;
-  readonly #clock: Clock;
-  readonly #crash: CrashPoints<'dispatcher'>;
+  readonly #deps: HandlerDeps;
 
-  constructor(of: {
-    readonly policies: PolicyStore;
-    readonly lanes: MailboxLanes;
-    readonly alertFile: AlertFile;
-    readonly clock: Clock;
-    readonly crash: CrashPoints<'dispatcher'>;
-  }) {
-    this.#policies = of.policies;
-    this.#lanes = of.lanes;
-    this.#alertFile = of.alertFile;
-    this.#clock = of.clock;
-    this.#crash = of.crash;
+  constructor(deps: HandlerDeps) {
+    this.#deps = deps;
   }
 
   /**
    * How the entry ends, once every mailbox that takes it has it. Rejects only when the lanes were
    * stopped; the entry is then read again.
    */
-  async handle(entry: StreamEntry, evidence: EntryEvidence): Promise<EntryEnd> {
-    const alert = parseEntry(entry.text);
+  async handle({ entry, alert, verdicts }: Judged): Promise<EntryEnd> {
     if (alert === null) return this.#poisoned(entry);
-    const written = this.#alertFile.append(alert);
-    const outcomes = await this.#outcomes(alert, entry, evidence);
+    const { alertFile, crash, clock } = this.#deps;
+    const written = alertFile.append(alert);
+    const outcomes = await Promise.all(
+      verdicts.map((verdict) => this.#carryOut(alert, verdict, entry.claimed)),
+    );
     await written;
-    if (outcomes.some(({ mailboxId }) => mailboxId !== null)) this.#crash('after-signal');
+    if (outcomes.some(({ mailboxId }) => mailboxId !== null)) crash('after-signal');
     return {
       fates: outcomes.map(({ fate }) => fate),
       record: recordOf(alert, outcomes),
       quarantined: null,
-      receivedAtMs: millisecondsOf(alert.receivedAt) ?? this.#clock.now(),
+      receivedAtMs: millisecondsOf(alert.receivedAt) ?? clock.now(),
     };
   }
 
-  async #outcomes(
-    alert: Alert,
-    entry: StreamEntry,
-    evidence: EntryEvidence,
-  ): Promise<readonly Outcome[]> {
-    const nowhere = (fate: Fate): Outcome => ({ fate, policy: null, mailboxId: null });
-    if (alert.truncated) return [nowhere({ kind: 'held', reason: 'truncated' })];
-    const policies = policiesFor(alert, this.#policies.policies);
-    if (policies.length === 0) return [nowhere({ kind: 'unmatched' })];
-    const against = fateAgainst(alert, evidence);
-    if (against !== null) {
-      return policies.map(({ name }) => ({ fate: against, policy: name, mailboxId: null }));
+  #carryOut(alert: Alert, verdict: Verdict, claimed: boolean): Promise<Outcome> {
+    switch (verdict.kind) {
+      case 'decided':
+        return Promise.resolve(verdict.outcome);
+      case 'hand':
+        return this.#hand(alert, verdict.policy, claimed);
+      case 'storm':
+        return this.#hold(alert, verdict.policy, verdict.storm);
+      default:
+        return verdict satisfies never;
     }
-    const now = this.#clock.now();
-    return Promise.all(
-      policies.map((policy) => {
-        const suppression = suppressionOf(alert, policy, now);
-        return suppression === null
-          ? this.#hand(alert, policy, entry.claimed)
-          : suppressed(policy, suppression);
-      }),
-    );
   }
 
   async #hand(alert: Alert, policy: LoadedPolicy, claimed: boolean): Promise<Outcome> {
     const address = addressOf(alert, policy);
     const ref = refOf(alert, claimed && this.#isLate(alert, policy));
-    this.#crash('before-signal');
-    const outcome = await this.#lanes.send(address, ref);
+    this.#deps.crash('before-signal');
+    const outcome = await this.#deps.lanes.send(address, ref);
+    if (typeof outcome === 'object') return this.#hold(alert, policy, outcome.storm);
     return {
       fate: outcome === 'delivered' ? { kind: 'handed' } : fateOfAbsent(alert),
       policy: policy.name,
@@ -100,15 +80,26 @@ export class EntryHandler {
     };
   }
 
+  /** Only once people can see it: an entry that is held and told nowhere would be lost to them. */
+  async #hold(alert: Alert, policy: LoadedPolicy, storm: Storm): Promise<Outcome> {
+    const told = await this.#deps.storms.tell({ policy, storm, alert: refOf(alert, false) });
+    return {
+      fate: { kind: 'held', reason: 'mass' },
+      policy: policy.name,
+      mailboxId: null,
+      detail: `${told.detail}; told by ${told.remediationId}`,
+    };
+  }
+
   /** Whether the mailbox that may have had this entry already may be gone by now (rule R2). */
   #isLate(alert: Alert, policy: LoadedPolicy): boolean {
     const { cooldownMs, lingerMinMs, maxRuns } = policy.settings;
     const lingerMs = Math.max(cooldownMs, lingerMinMs, maxRuns.windowMs);
-    return this.#clock.now() - (millisecondsOf(alert.receivedAt) ?? 0) > lingerMs / 2;
+    return this.#deps.clock.now() - (millisecondsOf(alert.receivedAt) ?? 0) > lingerMs / 2;
   }
 
   #poisoned(entry: StreamEntry): EntryEnd {
-    const now = this.#clock.now();
+    const now = this.#deps.clock.now();
     const quarantined: Quarantined = {
       source: entry.source,
       receivedAt: new Date(now).toISOString(),
@@ -126,46 +117,6 @@ export class EntryHandler {
   }
 }
 
-/** What Redis is asked about an entry before it is handled. */
-export function questionOf(entry: StreamEntry) {
-  const alert = parseEntry(entry.text);
-  const start = alert?.status === 'firing' ? instantOf(alert.startsAt) : null;
-  return {
-    id: entry.id,
-    fingerprint: alert?.fingerprint ?? '',
-    startsAt: start === null ? '' : sortableInstant(start),
-  };
-}
-
-function parseEntry(text: string): Alert | null {
-  try {
-    const parsed = alertSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : null;
-  } catch {
-    return null; // No JSON is one more way not to be an alert.
-  }
-}
-
-const suppressed = ({ name }: LoadedPolicy, { reason, detail }: Suppression): Outcome => ({
-  fate: { kind: 'suppressed', reason },
-  policy: name,
-  mailboxId: null,
-  detail,
-});
-
-/** What the evidence makes of an alert that a policy would take; null if nothing speaks against it. */
-function fateAgainst(alert: Alert, { tombstone, isDoubtful }: EntryEvidence): Fate | null {
-  if (isOver(alert, tombstone)) return { kind: 'suppressed', reason: 'resolved' };
-  return isDoubtful ? { kind: 'held', reason: 'stale' } : null;
-}
-
-/** A firing that began before the end that its sender told is late (invariant 7). */
-function isOver(alert: Alert, tombstone: string | null): boolean {
-  if (alert.status !== 'firing' || tombstone === null) return false;
-  const startsAt = instantOf(alert.startsAt);
-  return startsAt !== null && sortableInstant(startsAt) < tombstone;
-}
-
 /** A resolved with no mailbox open is recorded (R4); a late firing opens none (R2). */
 const fateOfAbsent = (alert: Alert): Fate =>
   alert.status === 'resolved' ? { kind: 'recorded' } : { kind: 'held', reason: 'stale' };
@@ -179,19 +130,6 @@ function addressOf(alert: Alert, policy: LoadedPolicy): MailboxAddress {
     settings: policy.settings,
   };
 }
-
-const refOf = (alert: Alert, late: boolean): AlertRef => ({
-  fingerprint: alert.fingerprint,
-  status: alert.status,
-  startsAt: alert.startsAt,
-  endsAt: alert.endsAt,
-  name: alert.name,
-  severity: alert.severity,
-  labels: alert.labels,
-  deliveryId: alert.deliveryId,
-  receivedAtMs: millisecondsOf(alert.receivedAt) ?? 0,
-  late,
-});
 
 const recordOf = (alert: Alert, outcomes: readonly Outcome[]): DeliveryRecord => ({
   deliveryId: alert.deliveryId,

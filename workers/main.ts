@@ -23,16 +23,19 @@ import { Governor } from '../redis/governor.ts';
 import { IntakeEntries } from '../redis/intake-entries.ts';
 import { keptInventory } from '../redis/inventory.ts';
 import { LockWishes } from '../redis/lock-wishes.ts';
+import { MassSense } from '../redis/mass-sense.ts';
 import { readTombstones } from '../redis/tombstones.ts';
 import { activityMetrics } from './activity-metrics.ts';
 import { createActivityWorkers } from './activity-worker.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { ed25519Signer } from './ed25519-signer.ts';
+import { FleetView } from './fleet-view.ts';
 import { gatewayClient } from './gateway-client.ts';
 import { HoldsKeeper } from './holds-keeper.ts';
 import { Janitor } from './janitor.ts';
 import { PolicyStore } from './policy-store.ts';
 import { remediationStarter } from './remediation-starter.ts';
+import { startGate } from './start-gate.ts';
 import { installRuntime } from './worker-runtime.ts';
 import { createWorkflowWorker } from './workflow-worker.ts';
 
@@ -85,14 +88,23 @@ async function startWorkflows(base: Base): Promise<void> {
   const policies = await policyStore(base.config);
   const crashPoints = armedCrashPoints(base.config.crashPoint, 'workflows');
   const starter = remediationStarter({ client: base.client, crashPoints });
+  const { massWindowMs } = base.config.clocks;
+  const redis = redisClient(base, 'background');
+  const sense = new MassSense({ client: redis, windowMs: massWindowMs });
   const worker = await createWorkflowWorker({
     connection: await nativeConnection(base),
     namespace: base.config.temporalNamespace,
     log: base.log,
     mailbox: {
       findPolicy: (name) => policies.find(name),
-      refusalOf: async (name) => policies.maintenanceAt(name, systemClock.now()),
+      refusalOf: startGate({
+        policies,
+        stormOf: (policy) => sense.stormOf(policy),
+        massWindowMs,
+        clock: systemClock,
+      }),
       start: (input) => starter.start(input),
+      startedWith: (id) => starter.startedWith(id),
       tell: (input) => starter.tell(input),
       clocks: base.config.clocks,
       callbackUrl: base.config.callbackUrl,
@@ -173,16 +185,20 @@ async function startActivities(base: Base): Promise<void> {
 
 async function startDispatching(base: Base): Promise<void> {
   const { config } = base;
+  const redis = redisClient(base, 'background');
   const dispatcher = startDispatcher({
     entries: new IntakeEntries({
-      client: redisClient(base, 'background'),
+      client: redis,
       blocking: redisClient(base, 'blocking'),
       consumer: `${hostname()}-${process.pid}`,
     }),
+    sense: new MassSense({ client: redis, windowMs: config.clocks.massWindowMs }),
+    fleet: new FleetView({ inventory: keptInventory(redis), clock: systemClock }),
     client: base.client,
     policies: await policyStore(config),
     alertDirectory: join(config.stateDir, 'alerts'),
     clocks: config.clocks,
+    callbackUrl: config.callbackUrl,
     clock: systemClock,
     log: base.log,
     metrics: base.metrics,

@@ -37,6 +37,8 @@ export function remediationStarter(of: {
 }): {
   /** A remediation of that id that exists already, closed or not, is no error. */
   start(input: RemediationInput): Promise<StartedWith>;
+  /** Null if there is none of that id. */
+  startedWith(remediationId: string): Promise<StartedWith | null>;
   tell(of: { remediationId: string } & EpisodeChangedSignal): Promise<void>;
   tellMailbox(mailboxId: string, signal: RemediationEndedSignal): Promise<void>;
 } {
@@ -62,15 +64,18 @@ export function remediationStarter(of: {
         });
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        const { memo } = await client.workflow.getHandle(input.remediationId).describe();
-        return {
-          // Written just above; a version before this one wrote no refusal.
-          episodes: (memo?.['episodes'] as readonly string[] | undefined) ?? [],
-          refusal: (memo?.['refusal'] as GuardRefusal | null | undefined) ?? null,
-        };
+        return memoOf(await client.workflow.getHandle(input.remediationId).describe());
       }
       of.crashPoints('after-start');
       return started;
+    },
+    async startedWith(remediationId) {
+      try {
+        return memoOf(await client.workflow.getHandle(remediationId).describe());
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return null;
+        throw error;
+      }
     },
     async tell({ remediationId, ...signal }) {
       of.crashPoints('before-tell');
@@ -86,6 +91,16 @@ export function remediationStarter(of: {
     },
   };
 }
+
+/** What `start` wrote; a version before this one wrote no refusal. */
+const memoOf = ({
+  memo,
+}: {
+  readonly memo?: Record<string, unknown> | undefined;
+}): StartedWith => ({
+  episodes: (memo?.['episodes'] as readonly string[] | undefined) ?? [],
+  refusal: (memo?.['refusal'] as GuardRefusal | null | undefined) ?? null,
+});
 
 async function ifOpen(signalled: Promise<void>): Promise<void> {
   try {

@@ -81,6 +81,7 @@ describe('alerts and answers over HTTP', () => {
       { kind: 'suppressed', reason: 'shielded' },
       { kind: 'suppressed', reason: 'maintenance' },
       { kind: 'held', reason: 'stale' },
+      { kind: 'held', reason: 'mass' },
       { kind: 'quarantined', reason: 'is missing' },
     ],
     refused: [

@@ -70,7 +70,7 @@ export async function flapsBesideARepair(
   const asking = of.isAsking ? ['autonomy: approve', 'approval: { expires: 30d }'] : [];
   const policies = await slowPolicies('flap: { changes: 5, window: 30m }', ...asking);
   const hosts = ['web1', 'web2'];
-  const loop = new RepairLoop({ environment, policies, hosts, outcome: () => null });
+  const loop = new RepairLoop({ client: environment.client, policies, hosts, outcome: () => null });
   const group = `flaps-${of.hours}-${asking.length}`;
   await withWorkers(environment, loop.activities, async () => {
     const flapping = onHost('flapping', 'web2');

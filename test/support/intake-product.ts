@@ -17,7 +17,10 @@ import { controlCache } from '../../redis/control-cache.ts';
 import { Deliveries } from '../../redis/deliveries.ts';
 import { Intake } from '../../redis/intake.ts';
 import { IntakeEntries } from '../../redis/intake-entries.ts';
+import { keptInventory } from '../../redis/inventory.ts';
+import { MassSense } from '../../redis/mass-sense.ts';
 import { startDispatcher } from '../../workers/dispatcher.ts';
+import { FleetView } from '../../workers/fleet-view.ts';
 import { PolicyStore } from '../../workers/policy-store.ts';
 
 export const webhookSecret = 'webhook-secret-of-tests';
@@ -90,13 +93,17 @@ export async function startTestDispatcher(of: {
   const alertDirectory = await mkdtemp(join(tmpdir(), 'fixpoint-alerts-'));
   const client = connectRedis({ url: of.redisUrl, profile: 'background', onError: () => {} });
   const blocking = connectRedis({ url: of.redisUrl, profile: 'blocking', onError: () => {} });
+  const clocks = { ...defaultClocks, ...of.clocks };
   dispatchers += 1;
   const dispatcher = startDispatcher({
     entries: new IntakeEntries({ client, blocking, consumer: `test-${dispatchers}` }),
+    sense: new MassSense({ client, windowMs: clocks.massWindowMs }),
+    fleet: new FleetView({ inventory: keptInventory(client), clock: systemClock }),
     client: of.client,
     policies: new PolicyStore(of.policies),
     alertDirectory,
-    clocks: { ...defaultClocks, ...of.clocks },
+    clocks,
+    callbackUrl: 'http://127.0.0.1:1/v1/callbacks/tasks',
     clock: systemClock,
     log: silentLog,
     metrics: new Metrics(),

@@ -1,4 +1,4 @@
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { Client } from '@temporalio/client';
 import { planTargets } from '../../activities/plan-targets.ts';
 import { recordOutcome } from '../../activities/record-outcome.ts';
 import { mailboxActivities } from '../../activities/start-remediation.ts';
@@ -24,7 +24,7 @@ import { FakeGovernor } from './fake-governor.ts';
 import type { FakeActivities } from './workflow-environment.ts';
 
 export type LoopOptions = {
-  readonly environment: TestWorkflowEnvironment;
+  readonly client: Client;
   readonly policies: PolicySet;
   readonly hosts: readonly string[];
   readonly refusalOf?: (policy: string) => Promise<GuardRefusal | null>;
@@ -34,8 +34,7 @@ export type LoopOptions = {
 };
 
 /**
- * The loop from the mailbox on, whole, in a time-skipping environment: only the hosts are not
- * there, and the audit. Its alerts go in as a dispatcher puts them in.
+ * The loop from the mailbox on, whole: only the hosts are not there, and the audit. Its alerts go in as a dispatcher puts them in.
  */
 export class RepairLoop {
   readonly activities: FakeActivities;
@@ -49,7 +48,7 @@ export class RepairLoop {
 
   constructor(of: LoopOptions) {
     this.#of = of;
-    const { client } = of.environment;
+    const { client } = of;
     const starter = remediationStarter({ client, crashPoints: noCrashPoints });
     const governor = new FakeGovernor();
     const store = new PolicyStore(of.policies);
@@ -61,6 +60,7 @@ export class RepairLoop {
           this.started.push(input);
           return starter.start(input);
         },
+        startedWith: (id) => starter.startedWith(id),
         tell: (words) => {
           this.told.push(words);
           return starter.tell(words);
@@ -92,7 +92,7 @@ export class RepairLoop {
   async alert(policy: string, groupId: string, alerts: readonly AlertRef[]): Promise<void> {
     const found = this.#of.policies.policies.find(({ name }) => name === policy);
     if (found === undefined) throw new Error(`no policy ${policy}`);
-    await temporalMailboxes({ client: this.#of.environment.client, clock: systemClock }).signal({
+    await temporalMailboxes({ client: this.#of.client, clock: systemClock }).signal({
       address: { policy, groupId, group: [], settings: found.settings },
       alerts,
       withStart: alerts.some(({ status }) => status === 'firing'),
@@ -100,7 +100,7 @@ export class RepairLoop {
   }
 
   mailbox(policy: string, groupId: string) {
-    return this.#of.environment.client.workflow.getHandle(workflowIds.mailbox(policy, groupId));
+    return this.#of.client.workflow.getHandle(workflowIds.mailbox(policy, groupId));
   }
 
   #gateway(): FakeActivities {

@@ -46,7 +46,7 @@ export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
 
 /** Runs `work` beside workers of all three queues with the given fakes. */
 export async function withWorkers<T>(
-  environment: TestWorkflowEnvironment,
+  environment: Pick<TestWorkflowEnvironment, 'nativeConnection'>,
   activities: FakeActivities,
   work: () => Promise<T>,
 ): Promise<T> {

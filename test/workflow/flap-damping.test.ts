@@ -19,7 +19,7 @@ describe('alerts that come and go', () => {
 
   const loopWith = async (guards: string, over: Partial<LoopOptions> = {}) =>
     new RepairLoop({
-      environment,
+      client: environment.client,
       policies: await slowPolicies(guards),
       hosts: ['web1', 'web2'],
       ...over,

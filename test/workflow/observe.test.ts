@@ -67,7 +67,7 @@ describe('a policy that only observes', () => {
         'guards: { cooldown: 15m, maxRuns: { count: 100, window: 1h } }',
       ),
     );
-    const loop = new RepairLoop({ environment, policies, hosts: ['web1'] });
+    const loop = new RepairLoop({ client: environment.client, policies, hosts: ['web1'] });
 
     await withWorkers(environment, loop.activities, async () => {
       await loop.alert('watch', 'web', [anAlert({ receivedAtMs: Date.now() })]);

@@ -20,7 +20,7 @@ describe('scenarios', () => {
     /** An alert is repaired, and comes back for 40 s once it is over; how many repairs that makes. */
     async function repairsOfABlip(group: string, guards: string): Promise<number> {
       const policies = await slowPolicies(guards);
-      const loop = new RepairLoop({ environment, policies, hosts: ['web1'] });
+      const loop = new RepairLoop({ client: environment.client, policies, hosts: ['web1'] });
       const say = (n: number) => loop.alert('web', group, [wordOn(n, onHost('blip', 'web1'))]);
       await withWorkers(environment, loop.activities, async () => {
         await say(0);

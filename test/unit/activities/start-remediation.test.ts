@@ -32,6 +32,12 @@ function starts(over: Partial<StartDeps> = {}) {
       const { episodes, refusal = null } = first ?? input;
       return { episodes: episodes.map(({ id }) => id), refusal };
     },
+    startedWith: async (id) => {
+      const first = inputs.find(({ remediationId }) => remediationId === id);
+      if (first === undefined) return null;
+      const { episodes, refusal = null } = first;
+      return { episodes: episodes.map((episode) => episode.id), refusal };
+    },
     tell: async () => {},
     clocks: defaultClocks,
     callbackUrl: 'http://127.0.0.1:1/',
@@ -87,6 +93,21 @@ describe('starting a remediation', () => {
     assert.equal(started.kind, 'started');
     assert.ok(refused.kind === 'refused');
     assert.deepEqual(refused.refusal, closed);
+  });
+
+  it('what is told already starts no second remediation, unless the first making had begun a repair', async () => {
+    const storm: GuardRefusal = { reason: 'mass', detail: 'many', untilMs: 9_000, isTold: true };
+    let refusal: GuardRefusal | null = storm;
+    const { inputs, activities } = starts({ refusalOf: async () => refusal });
+
+    const refused = await activities.startRemediation(due);
+    assert.deepEqual(inputs, []);
+    refusal = null;
+    await activities.startRemediation(due);
+    refusal = storm;
+    const started = await activities.startRemediation(due);
+
+    assert.deepEqual([refused.kind, started.kind], ['refused', 'started']);
   });
 
   it('a policy that is gone starts nothing', async () => {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Storm } from '../../../contracts/storm.ts';
 import type { AlertRef } from '../../../contracts/temporal.ts';
 import { systemClock } from '../../../platform/clock.ts';
 import { silentLog } from '../../../platform/log.ts';
+import type { StartLeave } from '../../../redis/mass-sense.ts';
 import { MailboxLanes } from '../../../workers/mailbox-lanes.ts';
 import type { MailboxAddress, MailboxSignals } from '../../../workers/mailbox-signals.ts';
+import { MailboxStarts } from '../../../workers/mailbox-starts.ts';
 import { anAlert, aResolved, someSettings } from '../../support/builders.ts';
+import { eventually } from '../../support/eventually.ts';
 
 const address = (groupId = 'web~0'): MailboxAddress => ({
   policy: 'web',
@@ -16,22 +20,28 @@ const address = (groupId = 'web~0'): MailboxAddress => ({
 type Call = Parameters<MailboxSignals['signal']>[0];
 
 /** Lanes over signals that are recorded; waits take no time but are recorded too. */
-function lanesOver(answer: (call: Call, at: number) => 'delivered' | 'absent') {
+function lanesOver(
+  answer: (call: Call, at: number) => 'delivered' | 'absent',
+  leave: (policy: string) => Promise<StartLeave> = async () => ({ kind: 'go' }),
+) {
   const calls: Call[] = [];
   const waits: number[] = [];
   const stopped = new AbortController();
+  const clock = {
+    ...systemClock,
+    monotonic: () => 0,
+    sleep: async (ms: number) => void waits.push(ms),
+  };
+  const starts = new MailboxStarts({ leave, clock, stopped: stopped.signal });
   const lanes = new MailboxLanes({
+    starts,
     signals: {
       signal: async (call) => {
         calls.push(call);
         return answer(call, calls.length - 1);
       },
     },
-    clock: {
-      ...systemClock,
-      monotonic: () => 0,
-      sleep: async (ms) => void waits.push(ms),
-    },
+    clock,
     log: silentLog,
     backoff: async () => {},
     stopped: stopped.signal,
@@ -51,7 +61,7 @@ describe('signals to one mailbox', () => {
       calls.map(({ alerts, withStart }) => [alerts.length, withStart]),
       [[3, true]],
     );
-    assert.deepEqual(waits, [200]);
+    await eventually(() => assert.deepEqual(waits, [200]));
   });
 
   it('under load alerts are gathered for a second, and for 200 ms again once it is over', async () => {
@@ -59,7 +69,7 @@ describe('signals to one mailbox', () => {
 
     await Promise.all(numbered(280, { labels: [] }).map((alert) => lanes.send(address(), alert)));
 
-    assert.deepEqual(waits, [1_000, 200]);
+    await eventually(() => assert.deepEqual(waits, [1_000, 200]));
   });
 
   it('a signal has at most 250 alerts and 64 KB, in the order they came', async () => {
@@ -121,5 +131,97 @@ describe('signals to one mailbox', () => {
     });
     stopped.abort();
     await assert.rejects(lanes.send(address(), anAlert()), /Temporal is away/);
+  });
+
+  describe('that is to be opened', () => {
+    const storm: Storm = {
+      ...{ id: '1', domain: null, hosts: 21, limit: 20, limitText: '20' },
+      ...{ sinceMs: 0, untilMs: 60_000 },
+    };
+    const inStorm = async (): Promise<StartLeave> => ({ kind: 'storm', storm });
+
+    it('waits for leave, then goes', async () => {
+      const leaves: StartLeave[] = [
+        { kind: 'wait', waitMs: 40 },
+        { kind: 'wait', waitMs: 7 },
+      ];
+      const { lanes, calls, waits } = lanesOver(
+        () => 'delivered',
+        async () => leaves.shift() ?? { kind: 'go' },
+      );
+
+      await lanes.send(address(), anAlert());
+
+      assert.equal(calls.length, 1);
+      assert.deepEqual(waits.slice(0, 2), [40, 7]);
+    });
+
+    it('asks for leave once: it is open from then on', async () => {
+      const asked: string[] = [];
+      const { lanes, calls } = lanesOver(
+        () => 'delivered',
+        async (policy) => {
+          asked.push(policy);
+          return { kind: 'go' };
+        },
+      );
+
+      for (let round = 0; round < 3; round += 1) await lanes.send(address(), anAlert());
+
+      assert.equal(calls.length, 3);
+      assert.deepEqual(asked, ['web']);
+    });
+
+    it('while others wait it is asked first whether it is open, which needs no leave', async () => {
+      const go = Promise.withResolvers<StartLeave>();
+      const { lanes, calls } = lanesOver(
+        ({ address: { groupId } }) => (groupId === 'closed' ? 'absent' : 'delivered'),
+        () => go.promise,
+      );
+      const first = lanes.send(address('first'), anAlert());
+      await Promise.resolve();
+
+      assert.equal(await lanes.send(address('open'), anAlert()), 'delivered');
+      const second = lanes.send(address('closed'), anAlert());
+      go.resolve({ kind: 'go' });
+      await Promise.all([first, second]);
+
+      const starts = calls.map((call) => [call.address.groupId, call.withStart]);
+      assert.deepEqual(starts, [
+        ['open', false],
+        ['closed', false],
+        ['first', true],
+        ['closed', true],
+      ]);
+    });
+
+    it('in a storm firings are told so and open nothing; an end goes on to what is open', async () => {
+      const { lanes, calls } = lanesOver(() => 'absent', inStorm);
+
+      const outcomes = await Promise.all([
+        lanes.send(address(), anAlert({ fingerprint: 'a' })),
+        lanes.send(address(), aResolved({ fingerprint: 'b' })),
+      ]);
+
+      assert.deepEqual(outcomes, [{ storm }, 'absent']);
+      assert.deepEqual(
+        calls.map(({ alerts, withStart }) => [alerts.map(({ status }) => status), withStart]),
+        [[['resolved'], false]],
+      );
+    });
+
+    it('a Redis that does not answer is asked again', async () => {
+      let asked = 0;
+      const { lanes } = lanesOver(
+        () => 'delivered',
+        async () => {
+          asked += 1;
+          if (asked < 3) throw new Error('Redis is away');
+          return { kind: 'go' };
+        },
+      );
+
+      assert.equal(await lanes.send(address(), anAlert()), 'delivered');
+    });
   });
 });
