@@ -235,8 +235,9 @@ export class AgentLinks {
   }
 
   #pong(session: Session, { id, sequence, clockOffsetMs: told }: Ping): void {
+    const enrolled = this.#deps.inventory.byId(session.agentId);
     // Another one has its name by now: its host was lost or set up anew.
-    if (this.#deps.inventory.byId(session.agentId) === undefined) {
+    if (enrolled === undefined) {
       session.end('not_enrolled', refusedRetryMs);
       return;
     }
@@ -247,12 +248,16 @@ export class AgentLinks {
     }
     this.#deps.metrics.heartbeat(session.silentMs, this.#deps.pingMs);
     session.heard({ sequence, clockOffsetMs });
-    const { control } = this.#deps.gate;
+    const { gate } = this.#deps;
+    // A lease is for all jobs of the agent: one that may hold a job of a stopped policy gets none.
+    const isStopped =
+      gate.isHostStopped(enrolled.labels) ||
+      (gate.stops.length > 0 && session.isUnheardOf((policy) => gate.isPolicyStopped(policy)));
     session.pong({
       id,
       gatewayTime: this.#deps.clock.now(),
-      lease: control === 'allowed',
-      stopped: control === 'stopped',
+      lease: gate.control === 'allowed' && !isStopped,
+      stopped: gate.control === 'stopped' || isStopped,
     });
   }
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { limits } from '../contracts/limits.ts';
+import type { StandingStop } from '../contracts/stop.ts';
+import { stopOfHost, stopOfPolicy } from '../domain/stop-scope.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
@@ -14,8 +16,16 @@ const lock = z.object({
 /** Why, by whom and when (Unix milliseconds) an agent was locked. */
 export type AgentLock = z.infer<typeof lock>;
 
+const stop = z.object({
+  scope: z.union([z.object({ policy: z.string() }), z.object({ domain: z.string() })]),
+  reason: z.string(),
+  by: z.string(),
+  at: z.int(),
+});
+
 const controlState = z.object({
   stopped: z.boolean(),
+  stops: z.array(stop).max(limits.stopsMax).default([]),
   locked: z.array(lock).max(limits.lockedAgentsMax).default([]),
 });
 
@@ -41,7 +51,7 @@ export type ControlGateDeps = {
   readonly audit: Pick<AuditLog, 'append'>;
   readonly clock: Clock;
   readonly log: Log;
-  /** Called on every change of the kill switch. */
+  /** Called on every change of the kill switch, and of what is stopped beside it. */
   readonly onChange: (control: Control) => void;
   /** Called for every locked agent at every look, so that a link that slipped in is ended too. */
   readonly onLocked: (agentId: string) => void;
@@ -58,6 +68,7 @@ const ownName = 'gateway';
 export class ControlGate {
   readonly #deps: ControlGateDeps;
   #control: Control = 'missing';
+  #stops: readonly StandingStop[] = [];
   #locked: ReadonlyMap<string, AgentLock> = new Map();
   #wished: ReadonlyMap<string, AgentLock> = new Map();
   /** What this gateway found out itself, until the lock stands: Redis may lose a wish it has taken. */
@@ -70,6 +81,22 @@ export class ControlGate {
 
   get control(): Control {
     return this.#control;
+  }
+
+  /** What is stopped one by one; known also while the cache is missing, and then nothing starts anyway. */
+  get stops(): readonly StandingStop[] {
+    return this.#stops;
+  }
+
+  /** Whether no job of this policy may start. */
+  isPolicyStopped(policy: string): boolean {
+    return stopOfPolicy(this.#stops, policy) !== null;
+  }
+
+  /** Whether no job may start on a host with these labels. */
+  isHostStopped(labels: Readonly<Record<string, string>>): boolean {
+    const own = (name: string) => (Object.hasOwn(labels, name) ? labels[name] : undefined);
+    return stopOfHost(this.#stops, own) !== null;
   }
 
   /** The lock on an agent, also one that is only wished for so far. */
@@ -109,14 +136,16 @@ export class ControlGate {
   async refresh(): Promise<void> {
     // In this order: a wish is removed only after the lock it became is in the cache.
     await this.#readWishes();
+    const before = JSON.stringify(this.#stops);
     const control = await this.#read();
     for (const agentId of this.#locked.keys()) this.#own.delete(agentId);
     await this.#writeWishes();
     for (const each of [this.#locked, this.#wished, this.#own]) {
       for (const agentId of each.keys()) this.#deps.onLocked(agentId);
     }
-    if (control === this.#control) return;
-    this.#deps.log.info({ from: this.#control, to: control }, 'the kill switch changed');
+    if (control === this.#control && before === JSON.stringify(this.#stops)) return;
+    const stops = this.#stops.map(({ scope }) => scope);
+    this.#deps.log.info({ from: this.#control, to: control, stops }, 'the kill switch changed');
     this.#control = control;
     this.#deps.onChange(control);
   }
@@ -125,7 +154,8 @@ export class ControlGate {
     try {
       const text = await this.#deps.read();
       if (text === null) return 'missing';
-      const { stopped, locked } = controlState.parse(JSON.parse(text));
+      const { stopped, locked, stops } = controlState.parse(JSON.parse(text));
+      this.#stops = stops;
       this.#locked = new Map(locked.map((each) => [each.agentId, each]));
       return stopped ? 'stopped' : 'allowed';
     } catch {

@@ -18,7 +18,9 @@ type TaskMark = { readonly taskId: string; readonly createdAt: number };
 
 export type DispatcherDeps = {
   readonly registry: SessionRegistry;
-  readonly gate: Pick<ControlGate, 'control'>;
+  readonly gate: Pick<ControlGate, 'control' | 'isPolicyStopped'>;
+  /** Whether no job may start on this host, whatever it is. */
+  readonly isHostStopped: (agentId: string) => boolean;
   readonly bodies: TaskBodies;
   readonly jobs: {
     pendingOf(agentIds: readonly string[]): Promise<readonly (readonly string[])[]>;
@@ -49,8 +51,8 @@ const retryMs = 500;
  * job is marked as sent before it is written, and written once per session; a new session gets all
  * of them again, the same bytes, and the agent answers from its journal. Tasks take turns in slices,
  * and a large one waits for what its agents say, so that one host's command does not wait for ten
- * thousand others. While control is stopped or
- * missing nothing is written and nothing refused: jobs stay until their `notAfter`.
+ * thousand others. While control is stopped or missing nothing is written and nothing refused: jobs
+ * stay until their `notAfter`. The same for jobs of a stopped policy, and of hosts in a stopped domain.
  */
 export class Dispatcher {
   readonly #deps: DispatcherDeps;
@@ -221,7 +223,11 @@ export class Dispatcher {
     if (body === null) return jobs.forget({ taskId, agentIds });
     // Looked at just before the mark: the switch may have been thrown meanwhile.
     if (gate.control !== 'allowed') return;
-    const sessions = this.#reserved(taskId, createdAt, agentIds);
+    const sessions = this.#reserved(
+      taskId,
+      createdAt,
+      await this.#unstopped(taskId, body, agentIds),
+    );
     if (sessions.length === 0) return;
     const ids = sessions.map(({ agentId }) => agentId);
     try {
@@ -236,6 +242,23 @@ export class Dispatcher {
       for (const session of sessions) session.release(jobIdOf(taskId, session.agentId));
       throw error;
     }
+  }
+
+  /** Those that may be given a job; the others are told again if theirs was cancelled, as on a new link. */
+  async #unstopped(
+    taskId: string,
+    { policy }: TaskBody,
+    agentIds: readonly string[],
+  ): Promise<readonly string[]> {
+    const { gate, isHostStopped, cancelReason } = this.#deps;
+    const isStopped = (id: string) =>
+      (policy !== null && gate.isPolicyStopped(policy)) || isHostStopped(id);
+    const stopped = agentIds.filter(isStopped);
+    if (stopped.length === 0) return agentIds;
+    const reason = await cancelReason(taskId);
+    if (reason !== null) this.cancel({ taskId, agentIds: stopped, reason });
+    // Looked at again, because the switch may have been thrown meanwhile.
+    return gate.control === 'allowed' ? agentIds.filter((id) => !isStopped(id)) : [];
   }
 
   /** The sessions that have not been given the job; from here on nobody else gives it to them. */
@@ -266,6 +289,6 @@ export class Dispatcher {
     if (text === null) {
       session.release(jobId);
       onHeard();
-    } else session.give({ jobId, createdAt, text, cancelled, onHeard });
+    } else session.give({ jobId, createdAt, text, cancelled, onHeard, policy: of.body.policy });
   }
 }

@@ -1,7 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { StandingStop } from '../contracts/stop.ts';
 import type { JobReport } from '../contracts/task.ts';
 import type { ErrorCode } from '../domain/errors.ts';
 import { isFinal, reasonHints } from '../domain/job.ts';
+import { scopeText } from '../domain/stop-scope.ts';
 import type { Metrics } from '../platform/metrics.ts';
 
 /** What is asked when metrics are read; each may fail, which leaves its gauge as it was. */
@@ -9,6 +11,7 @@ export type GatewayGauges = {
   readonly agentsConnected: () => number;
   readonly agentsEnrolled: () => number;
   readonly isStopped: () => boolean;
+  readonly stops: () => readonly StandingStop[];
   readonly tasksOpen: () => Promise<number>;
   /** Unix milliseconds, null if the outbox is empty. */
   readonly oldestCallback: () => Promise<number | null>;
@@ -160,7 +163,7 @@ export function registerGauges(metrics: Metrics, of: GatewayGauges): void {
   };
   asked('fixpoint_agents_connected', 'Agents with a link to this gateway.', of.agentsConnected);
   asked('fixpoint_agents_enrolled', 'Agents of the issue register.', of.agentsEnrolled);
-  asked('fixpoint_control_stopped', '1 while nothing may start.', () => Number(of.isStopped()));
+  registerStops(metrics, of);
   asked('fixpoint_tasks_open', 'Tasks that have not finished.', of.tasksOpen);
   asked('fixpoint_callback_oldest_seconds', 'Age of the oldest callback to be made.', async () => {
     const at = await of.oldestCallback();
@@ -187,4 +190,20 @@ export function registerGauges(metrics: Metrics, of: GatewayGauges): void {
       return Number.isFinite(p99) ? p99 : 0;
     },
   );
+}
+
+/** One row for everything, which is always there, and one for each policy and domain that is stopped. */
+function registerStops(metrics: Metrics, of: Pick<GatewayGauges, 'isStopped' | 'stops'>): void {
+  const gauge = metrics.gauge(
+    'fixpoint_control_stopped',
+    '1 while nothing of this scope may start: `all`, a policy or a fault domain.',
+    ['scope'],
+  );
+  Object.assign(gauge, {
+    collect() {
+      gauge.reset();
+      gauge.set({ scope: 'all' }, Number(of.isStopped()));
+      for (const { scope } of of.stops()) gauge.set({ scope: scopeText(scope) }, 1);
+    },
+  });
 }

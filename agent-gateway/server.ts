@@ -144,8 +144,10 @@ function partsOf(of: GatewayOptions) {
   const inventory = inventoryOf(of, door.register);
   const bodies = new TaskBodies((taskId) => tasks.body(taskId));
   const cancelReason = (taskId: string) => tasks.cancelReason(taskId);
+  const isHostStopped = (agentId: string) =>
+    gate.isHostStopped(inventory.byId(agentId)?.labels ?? {});
   const dispatcher = new Dispatcher({
-    ...{ registry, gate, bodies, jobs, cancelReason, crash, clock, log },
+    ...{ registry, gate, isHostStopped, bodies, jobs, cancelReason, crash, clock, log },
   });
   const gateways = new Gateways(of.redis.background, of.redis.subscriber);
   const peers = peersOf(of, { registry, dispatcher, gateways, sessions, draining });
@@ -171,13 +173,12 @@ function partsOf(of: GatewayOptions) {
   const certificateSweep = new CertificateSweep({ registry, newestEndOf, clock, log });
   const outbox = outboxOf(of, { tasks, metrics });
   const readiness = readinessOf(of, inventory, draining);
-  const { enrolment } = door;
+  const { enrolment, certificates } = door;
   const served = { inventory, presence, dispatcher, bodies, peers, outputGets, readiness };
   const http = httpOf(of, { ...served, metrics, enrolment });
   const clockWatch = new ClockWatch({
     ...{ redisTime: () => serverTime(background), gatewayLookMs: clocks.gatewayLookMs, clock, log },
   });
-  const { certificates } = door;
   gaugesOf(of, { registry, inventory, gate, clockWatch, certificates });
   return {
     metrics,
@@ -319,6 +320,7 @@ function gaugesOf(
     agentsConnected: () => parts.registry.size,
     agentsEnrolled: () => parts.inventory.all().length,
     isStopped: () => parts.gate.control !== 'allowed',
+    stops: () => parts.gate.stops,
     tasksOpen: () => new Tasks(request).openCount(),
     oldestCallback: () => new Outbox({ redis: request, blocking, gatewayId }).oldest(),
     // Another one may have been put in its place.

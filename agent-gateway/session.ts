@@ -52,6 +52,7 @@ type Unheard = {
   /** Monotonic milliseconds. */
   readonly writtenAt: number;
   readonly onHeard: () => void;
+  readonly policy: string | null;
 };
 
 /** What a ping tells beside that the agent lives. */
@@ -219,13 +220,27 @@ export class Session {
     readonly cancelled: string | null;
     /** Hears of the agent's first word on it, unless the link ends before. */
     readonly onHeard: () => void;
+    /** Whose repair it is a part of. */
+    readonly policy: string | null;
   }): void {
-    const { jobId, createdAt, onHeard } = of;
-    const unheard = { writtenAt: this.#clock.monotonic(), onHeard };
+    const { jobId, createdAt, onHeard, policy } = of;
+    const unheard = { writtenAt: this.#clock.monotonic(), onHeard, policy };
     this.#given.set(jobId, { createdAt, unheard });
     this.sendText(of.text);
     const reason = of.cancelled ?? this.#cancelled.get(jobId);
     if (reason !== undefined) this.cancel(jobId, reason);
+  }
+
+  /**
+   * Whether a job of a policy that satisfies `isStopped` was written and not heard of: it may still lie
+   * in a link that stalls, and must not start when that goes on.
+   */
+  isUnheardOf(isStopped: (policy: string) => boolean): boolean {
+    for (const { unheard } of this.#given.values()) {
+      if (unheard !== undefined && unheard.policy !== null && isStopped(unheard.policy))
+        return true;
+    }
+    return false;
   }
 
   /**

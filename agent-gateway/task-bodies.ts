@@ -2,6 +2,7 @@ import { limits } from '../contracts/limits.ts';
 import type { TaskSubmit, TaskTarget } from '../contracts/task.ts';
 import { jobIdOf } from '../domain/ids.ts';
 import { jobWriter } from '../domain/job-bytes.ts';
+import { policyOfTask } from '../domain/stop-scope.ts';
 import { contentDigestOf } from '../platform/digest.ts';
 
 type Have = { readonly stdout: number; readonly stderr: number };
@@ -10,6 +11,8 @@ type Have = { readonly stdout: number; readonly stderr: number };
 export type TaskBody = {
   /** In the order of the submit. */
   readonly agentIds: readonly string[];
+  /** Whose repair it is a part of; null of a task that is no policy's. */
+  readonly policy: string | null;
   /** The dispatch frame for one host, null if the task has no such host. */
   readonly dispatchText: (agentId: string, have: Have) => string | null;
 };
@@ -122,6 +125,7 @@ function bodyOf(of: Stored & { readonly taskId: string }): TaskBody {
   );
   return {
     agentIds: [...targets.keys()],
+    policy: policyOfTask(of.key),
     dispatchText(agentId, { stdout, stderr }) {
       const found = targets.get(agentId);
       if (found === undefined) return null;

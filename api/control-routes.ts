@@ -15,20 +15,23 @@ import {
   workflowTypes,
 } from '../contracts/temporal.ts';
 import { FixpointError } from '../domain/errors.ts';
+import { stopOf } from '../domain/stop-scope.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import { type ControlView, untilCached } from '../platform/control-switch.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { bodyOf } from './body.ts';
+import { type ScopeDeps, scopeOf } from './control-scope.ts';
 import { audited, operatorCredential } from './operator-actions.ts';
 import { requestKeyOf, updateIdOf } from './operator-request.ts';
 import { callTemporal } from './temporal-call.ts';
 
-export type ControlDeps = ControlView & {
-  readonly audit: AuditLog;
-  readonly log: Log;
-  readonly crash: CrashPoints<'api'>;
-};
+export type ControlDeps = ControlView &
+  ScopeDeps & {
+    readonly audit: AuditLog;
+    readonly log: Log;
+    readonly crash: CrashPoints<'api'>;
+  };
 
 type Control = (input: ControlInput) => Promise<never>;
 
@@ -41,17 +44,26 @@ const lockParams = z.object({ agentId });
 export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
   app.get('/v1/control', async () => callTemporal(deps, callMs, () => readState(deps.client)));
   app.put('/v1/control', async (request) => {
-    const { stopped, reason, operator_name: claimed = null } = bodyOf(request, controlBody);
+    const body = bodyOf(request, controlBody);
+    const { stopped, reason, operator_name: claimed = null } = body;
+    const scope = await scopeOf(deps, body);
     const actor = { credential: operatorCredential, claimed };
     const key = requestKeyOf(request, deps.clock);
     const kind = stopped ? 'control.stop' : 'control.allow';
     const object = workflowIds.control;
-    return audited({ ...deps, kind, actor, object, detail: { reason, request: key } }, () =>
-      update(deps, {
+    const of = scope === undefined ? {} : { scope };
+    const detail = { reason, request: key, ...of };
+    return audited({ ...deps, kind, actor, object, detail }, async () => {
+      // A worker from before there were scopes would take this for the switch of everything.
+      if (!stopped && scope !== undefined) {
+        const state = await callTemporal(deps, callMs, () => readState(deps.client));
+        if (stopOf(state.stops ?? [], scope) === null) return state;
+      }
+      return update(deps, {
         ...{ key, name: stopped ? updateNames.stop : updateNames.allow },
-        wish: { by: claimed ?? actor.credential, reason },
-      }),
-    );
+        wish: { by: claimed ?? actor.credential, reason, ...of },
+      });
+    });
   });
   app.put('/v1/control/agents/:agentId', async (request) => {
     const { locked, reason, operator_name: claimed = null } = bodyOf(request, agentLockBody);

@@ -19,6 +19,7 @@ import { controlCache } from '../redis/control-cache.ts';
 import { Deliveries } from '../redis/deliveries.ts';
 import { durabilityFlaws } from '../redis/durability.ts';
 import { Intake } from '../redis/intake.ts';
+import { keptInventory } from '../redis/inventory.ts';
 import { secretsOf } from './auth.ts';
 import type { Check } from './health-routes.ts';
 import { ApiMetrics } from './intake-metrics.ts';
@@ -68,6 +69,7 @@ function apiDeps(config: Config, redis: Redis, made: Made): ApiDeps {
     ...made,
     deliveries: new Deliveries(redis),
     control: controlCache(redis),
+    inventory: keptInventory(redis),
     audit: new AuditLog({ directory: join(config.stateDir, 'audit'), writer: 'api', clock }),
     operatorSecrets: secretsOf(config.operatorToken),
     webhookSecrets: secretsOf(config.webhookSecret),

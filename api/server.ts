@@ -26,6 +26,7 @@ export type ApiDeps = {
   readonly client: Client;
   readonly control: ControlDeps['control'];
   readonly policies: PolicySet;
+  readonly inventory: ControlDeps['inventory'];
   readonly audit: AuditLog;
   readonly metrics: Metrics;
   readonly checks: readonly Check[];

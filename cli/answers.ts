@@ -14,6 +14,16 @@ export const controlState = z.object({
   reason: z.string(),
   by: z.string(),
   at: z.int(),
+  stops: z
+    .array(
+      z.object({
+        scope: z.union([z.object({ policy: z.string() }), z.object({ domain: z.string() })]),
+        reason: z.string(),
+        by: z.string(),
+        at: z.int(),
+      }),
+    )
+    .default([]),
   locked: z
     .array(z.object({ agentId: z.string(), reason: z.string(), by: z.string(), at: z.int() }))
     .default([]),

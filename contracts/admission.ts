@@ -1,6 +1,7 @@
 // What a repair and the governor say to one another about the hosts that it may touch (invariant 5).
 
 import type { FrozenGuards } from './frozen.ts';
+import type { StandingStop } from './stop.ts';
 
 /**
  * Where the hosts of a plan stand, in tables: each name is told once, and a host of a plan of
@@ -47,16 +48,19 @@ export type Refusal =
       readonly floor: number;
       readonly available: number;
       readonly hosts: number;
-    };
+    }
+  | { readonly reason: 'stopped'; readonly stop: StandingStop; readonly hosts: number };
 
 export type AdmitAnswer = {
-  /** One letter a host, in order: `g` granted, `b` busy, `c` cap reached, `f` floor. */
+  /** One letter a host, in order: `g` granted, `b` busy, `c` cap reached, `f` floor, `s` stopped. */
   readonly letters: string;
   /** The most frequent first, at most `limits.refusalsMax`. */
   readonly refusals: readonly Refusal[];
   /** Services that count some of the hosts among their healthy ones, and of each host which: -1, none. */
   readonly services: readonly string[];
   readonly of: readonly number[];
+  /** The repair's policy is stopped: nobody was admitted. */
+  readonly stop?: StandingStop;
 };
 
 /** What the query `holds` answers: all that the governor must know again when Redis was lost (rule R6). */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fate, labelPair } from './alert.ts';
+import { limits } from './limits.ts';
 
 /** Body of every refusal, `application/problem+json`. `message` never holds a secret. */
 export const problem = z.object({
@@ -35,12 +36,31 @@ export const cancelBody = z.object({
   /** Claimed, as below. */
   operator_name: z.string().max(200).optional(),
 });
-export const controlBody = z.object({
-  stopped: z.boolean(),
-  reason: z.string().max(500).default(''),
-  /** Claimed, beside the credential; gives no right (invariant 9). */
-  operator_name: z.string().max(200).optional(),
-});
+export const controlBody = z
+  .object({
+    stopped: z.boolean(),
+    /** Only a stop of everything may go without: it may be in a hurry. */
+    reason: z.string().max(500).default(''),
+    /** Of these at most one; neither is everything. */
+    policy: z.string().min(1).max(200).optional(),
+    domain: z
+      .string()
+      .max(limits.labelNameBytes + limits.agentLabelValueBytes)
+      .regex(/^[^=\s]+=.+$/, { error: 'must be a label of agents and its value, as zone=eu-1' })
+      .optional(),
+    /** Claimed, beside the credential; gives no right (invariant 9). */
+    operator_name: z.string().max(200).optional(),
+  })
+  .refine(({ policy, domain }) => policy === undefined || domain === undefined, {
+    path: ['domain'],
+    error: 'name a policy or a domain, not both; stop them one after the other',
+  })
+  .refine(
+    ({ stopped, policy, domain, reason }) =>
+      reason.trim() !== '' || (stopped && policy === undefined && domain === undefined),
+    { path: ['reason'], error: 'say why, so that others can judge whether it still holds' },
+  );
+export type ControlBody = z.infer<typeof controlBody>;
 
 /** Body of `PUT /v1/control/agents/:agentId`. */
 export const agentLockBody = z.object({

@@ -193,6 +193,8 @@ export const limits = {
   clockOffsetMs: 5_000,
   /** Agents locked at once: all travel in the control state, which gateways read twice a second. */
   lockedAgentsMax: 1_000,
+  /** Policies and fault domains stopped at once: who stops more than these means everything. */
+  stopsMax: 100,
   /**
    * Updates of the control workflow whose ids its next run knows: as many as a run takes, so that a
    * request may be sent again for at least as long as it takes to make that many others.

@@ -3,6 +3,7 @@ import type { LabelPair } from './alert.ts';
 import type { FrozenGuards, FrozenPolicy, FrozenRunbook, FrozenTargets } from './frozen.ts';
 import type { Damping, GuardRefusal } from './guard-refusal.ts';
 import type { Clocks } from './limits.ts';
+import type { StandingStop, StopScope } from './stop.ts';
 import type { TaskReport, TaskSubmit } from './task.ts';
 
 /** Names of names.md 3. This file has no zod at run time: workflows import it. */
@@ -31,6 +32,7 @@ export const signalNames = {
   remediationEnded: 'remediationEnded',
   episodeChanged: 'episodeChanged',
   taskFinished: 'taskFinished',
+  stopChanged: 'stopChanged',
 } as const;
 export const updateNames = {
   approve: 'approve',
@@ -219,6 +221,7 @@ export type HeldReason =
   | 'busy'
   | 'cap_reached'
   | 'floor'
+  | 'stopped'
   | 'policy_gone'
   /** The policy only observes: nothing kept it from starting. */
   | 'observed';
@@ -323,6 +326,8 @@ export type ControlState = {
   readonly at: number;
   /** Oldest first, at most `limits.lockedAgentsMax`. Absent in a state from before there were locks. */
   readonly locked?: readonly LockedAgent[];
+  /** Oldest first, at most `limits.stopsMax`. Absent in a state from before there were any. */
+  readonly stops?: readonly StandingStop[];
 };
 export type ControlInput = {
   readonly state: ControlState;
@@ -338,7 +343,12 @@ export type LockUpdate = {
   readonly by: string;
   readonly reason: string;
 };
-export type ControlUpdate = { readonly by: string; readonly reason: string };
+export type ControlUpdate = {
+  readonly by: string;
+  readonly reason: string;
+  /** What is stopped or allowed; absent: the switch for everything. */
+  readonly scope?: StopScope;
+};
 /** `standing` is the revision in the cache that the state must go past. */
 export type RepublishUpdate = { readonly standing: number };
 

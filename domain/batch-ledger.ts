@@ -65,6 +65,11 @@ export class BatchLedger {
     }
   }
 
+  /** Nothing was done to these: they wait for their turn again. */
+  restore(positions: readonly number[]): void {
+    for (const position of positions) this.#letters[position] = 'h';
+  }
+
   letterAt(position: number): string {
     return this.#letters[position] ?? 'h';
   }

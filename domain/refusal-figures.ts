@@ -1,11 +1,24 @@
 import type { AdmitAnswer, Refusal } from '../contracts/admission.ts';
 import { limits } from '../contracts/limits.ts';
+import type { StandingStop } from '../contracts/stop.ts';
 import type { Verdict } from './blast-radius.ts';
+import { scopeText } from './stop-scope.ts';
 
-const letters = { held: 'b', cap: 'c', floor: 'f' } as const;
+/** A host of a domain that is stopped: the governor was not asked. */
+type Stopped = {
+  readonly kind: 'refused';
+  readonly reason: 'stopped';
+  readonly stop: StandingStop;
+};
+
+export type HostVerdict = Verdict | Stopped;
+
+const letters = { held: 'b', cap: 'c', floor: 'f', stopped: 's' } as const;
 
 /** Verdicts as a workflow keeps them: a letter a host, and the figures of each refusal once. */
-export function figuresOf(verdicts: readonly Verdict[]): Pick<AdmitAnswer, 'letters' | 'refusals'> {
+export function figuresOf(
+  verdicts: readonly HostVerdict[],
+): Pick<AdmitAnswer, 'letters' | 'refusals'> {
   const found = new Map<string, Refusal>();
   for (const verdict of verdicts) {
     if (verdict.kind === 'granted') continue;
@@ -23,7 +36,7 @@ export function figuresOf(verdicts: readonly Verdict[]): Pick<AdmitAnswer, 'lett
   };
 }
 
-function refusalOf(verdict: Extract<Verdict, { kind: 'refused' }>): readonly [string, Refusal] {
+function refusalOf(verdict: Extract<HostVerdict, { kind: 'refused' }>): readonly [string, Refusal] {
   switch (verdict.reason) {
     case 'held':
       return [`busy ${verdict.by}`, { reason: 'busy', by: verdict.by, hosts: 0 }];
@@ -34,6 +47,10 @@ function refusalOf(verdict: Extract<Verdict, { kind: 'refused' }>): readonly [st
     case 'floor': {
       const { service, floor, available } = verdict;
       return [`floor ${service}`, { reason: 'floor', service, floor, available, hosts: 0 }];
+    }
+    case 'stopped': {
+      const { stop } = verdict;
+      return [`stopped ${scopeText(stop.scope)}`, { reason: 'stopped', stop, hosts: 0 }];
     }
     default:
       return verdict satisfies never;

@@ -1,4 +1,5 @@
 import type { Refusal } from '../contracts/admission.ts';
+import { stopText } from './stop-scope.ts';
 
 /** Refusals that a sentence names; of more it says that there are others. */
 const namedMax = 3;
@@ -23,6 +24,8 @@ export function remedyFor(reason: Refusal['reason']): string {
       return 'it goes on when other hosts of the domain are proven; or raise guards.blastRadius';
     case 'floor':
       return 'it goes on when more hosts of the service are healthy; or lower guards.floor';
+    case 'stopped':
+      return 'it goes on when that is allowed again: see `fixpoint control show`';
     default:
       return reason satisfies never;
   }
@@ -37,6 +40,8 @@ function inWords(refusal: Refusal): string {
       return `${hosts}: ${refusal.domain} may have ${refusal.limit} held at once, has ${refusal.used}`;
     case 'floor':
       return `${hosts}: service ${refusal.service} must keep ${refusal.floor} healthy, has ${refusal.available}`;
+    case 'stopped':
+      return `${hosts}: ${stopText(refusal.stop)}`;
     default:
       return refusal satisfies never;
   }

@@ -35,7 +35,9 @@ import { HoldsKeeper } from './holds-keeper.ts';
 import { Janitor } from './janitor.ts';
 import { PolicyStore } from './policy-store.ts';
 import { remediationStarter } from './remediation-starter.ts';
+import { refusalByStop, standingStops } from './standing-stops.ts';
 import { startGate } from './start-gate.ts';
+import { StopTeller } from './stop-teller.ts';
 import { installRuntime } from './worker-runtime.ts';
 import { createWorkflowWorker } from './workflow-worker.ts';
 
@@ -91,6 +93,7 @@ async function startWorkflows(base: Base): Promise<void> {
   const { massWindowMs } = base.config.clocks;
   const redis = redisClient(base, 'background');
   const sense = new MassSense({ client: redis, windowMs: massWindowMs });
+  const control = controlCache(redisClient(base, 'request'));
   const worker = await createWorkflowWorker({
     connection: await nativeConnection(base),
     namespace: base.config.temporalNamespace,
@@ -99,6 +102,7 @@ async function startWorkflows(base: Base): Promise<void> {
       findPolicy: (name) => policies.find(name),
       refusalOf: startGate({
         policies,
+        stopOf: (policy) => refusalByStop(control, policy, systemClock.now()),
         stormOf: (policy) => sense.stormOf(policy),
         massWindowMs,
         clock: systemClock,
@@ -145,6 +149,7 @@ async function startActivities(base: Base): Promise<void> {
       }),
       tellMailbox,
       governor,
+      stops: standingStops(control),
       connected: (agentIds) => {
         const sinceMs = systemClock.now() - config.clocks.agentLateMs;
         return connectedAgents(redis, { agentIds, sinceMs });
@@ -177,9 +182,12 @@ async function startActivities(base: Base): Promise<void> {
     janitorMs,
     controlRefreshMs,
   }).run(stopping.signal);
+  const teller = new StopTeller({
+    ...{ client, control, clock: systemClock, log: base.log, controlRefreshMs },
+  }).run(stopping.signal);
   base.shutdown.add('janitor', async () => {
     stopping.abort();
-    await Promise.all([janitor, keeper]);
+    await Promise.all([janitor, keeper, teller]);
   });
 }
 

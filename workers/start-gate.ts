@@ -6,6 +6,8 @@ import type { PolicyStore } from './policy-store.ts';
 
 export type StartGateDeps = {
   readonly policies: PolicyStore;
+  /** Who stopped the policy; null if nobody did, or if that cannot be known now. */
+  readonly stopOf: (policy: string) => Promise<GuardRefusal | null>;
   /** The storm that a policy is in now. Rejects if Redis does not answer. */
   readonly stormOf: (policy: string) => Promise<Storm | null>;
   readonly massWindowMs: number;
@@ -18,10 +20,12 @@ export type StartGateDeps = {
  * answer, and then nothing starts.
  */
 export const startGate =
-  ({ policies, stormOf, massWindowMs, clock }: StartGateDeps) =>
+  ({ policies, stopOf, stormOf, massWindowMs, clock }: StartGateDeps) =>
   async (policy: string): Promise<GuardRefusal | null> => {
     const maintenance = policies.maintenanceAt(policy, clock.now());
     if (maintenance !== null) return maintenance;
+    const stop = await stopOf(policy);
+    if (stop !== null) return stop;
     const storm = await stormOf(policy);
     return storm === null ? null : stormRefusal(storm, massWindowMs);
   };

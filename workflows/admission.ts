@@ -13,6 +13,8 @@ export type Admitted =
   | { readonly kind: 'admitted'; readonly positions: readonly number[] }
   /** Something happened that its caller must look at before a batch starts: it asks again then. */
   | { readonly kind: 'interrupted' }
+  /** The repair's policy is stopped. */
+  | { readonly kind: 'stopped' }
   /** Nobody was admitted for `clocks.admitTimeoutMs`. */
   | { readonly kind: 'given_up'; readonly refusals: readonly Refusal[] };
 
@@ -43,13 +45,17 @@ export async function admit(run: RunState, place: BatchPlace, queue: HostQueue):
     }
     const answer = run.cancelRequest === null ? await ask(run, place, due) : null;
     if (answer === null) return { kind: 'interrupted' };
+    if (run.stop !== null) return { kind: 'stopped' };
     queue.toEnd(answer.refused);
     if (answer.granted.length > 0) {
       if (run.phase === 'admitting') run.enter('running');
       return taken(queue, answer.granted);
     }
-    const isBusyOnly = answer.refusals.every(({ reason }) => reason === 'busy');
-    const proof = isBusyOnly ? 'nothing' : await proveTouched(run);
+    // A proof makes room under caps and floors only.
+    const isOthers = answer.refusals.every(
+      ({ reason }) => reason === 'busy' || reason === 'stopped',
+    );
+    const proof = isOthers ? 'nothing' : await proveTouched(run);
     if (proof === 'failing') return { kind: 'interrupted' };
     const areOthersLeft = asks < asksAtOnce && due.length * asks < queue.length;
     if (proof === 'proven' || areOthersLeft) continue;
@@ -111,6 +117,8 @@ async function ask(
       ]),
     );
     if (answer === null) return null;
+    // The governor's word is newer than what was signalled, and may have overtaken it.
+    if (answer.stop !== undefined || run.stop !== null) run.stopChanged(answer.stop ?? null);
     return { ...holds.answered(due, answer, question.release), refusals: answer.refusals };
   } finally {
     scope.cancel();

@@ -9,6 +9,7 @@ import type { ScriptAction, TaskReport, TaskSubmit, TaskTarget } from '../contra
 import { idempotencyKeyOf } from '../domain/ids.ts';
 import { polling, submitting } from './activity-proxies.ts';
 import type { RunState } from './run-state.ts';
+import { passStop } from './stop-wait.ts';
 
 /** One attempt at one batch: one task, one key. */
 export type Attempt = {
@@ -50,6 +51,9 @@ export type AttemptOutcome = {
  */
 export async function runAttempt(run: RunState, attempt: Attempt): Promise<AttemptOutcome> {
   const { remediationId } = run.input;
+  await passStop(run);
+  // Called off while it was stopped: nothing was done, so no letter changes.
+  if (run.stop !== null) return outcomeOf({ letters: '', failures: [] }, 'stopped');
   const key = idempotencyKeyOf({ remediationId, ...attempt, step: keyNameOf(attempt) });
   const task = taskOf(run, attempt, Date.now());
   run.attempted(attempt.step, { ...rowOf(attempt, key), letters: '.'.repeat(task.targets.length) });

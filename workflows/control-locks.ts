@@ -1,5 +1,6 @@
 import { limits } from '../contracts/limits.ts';
 import type { ControlState, LockUpdate } from '../contracts/temporal.ts';
+import { stopsTable } from './control-stops.ts';
 
 const isLocked = ({ locked = [] }: ControlState, agentId: string): boolean =>
   locked.some((lock) => lock.agentId === agentId);
@@ -25,8 +26,9 @@ export function detailsOf(state: ControlState): string {
   const locks = (state.locked ?? []).map(
     ({ agentId, by, reason }) => `- **locked** ${agentId} by ${by}: ${reason || 'no reason given'}`,
   );
+  const { stops = [] } = state;
   const line = state.stopped
     ? `**stopped** by ${state.by || 'nobody'}: ${state.reason || 'no reason given'}`
-    : 'allowed: agents may start jobs';
-  return [line, ...locks].join('\n');
+    : `allowed: agents may start jobs${stops.length === 0 ? '' : ', but of these'}`;
+  return [line, ...stopsTable(stops), ...locks].join('\n');
 }

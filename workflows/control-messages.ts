@@ -7,7 +7,9 @@ import {
   type RepublishUpdate,
   updateNames,
 } from '../contracts/temporal.ts';
+import { scopeText } from '../domain/stop-scope.ts';
 import { refuseTooMany, withLock, without } from './control-locks.ts';
+import { refuseTooManyStops, thrown } from './control-stops.ts';
 
 const stopUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateNames.stop);
 const allowUpdate = defineUpdate<ControlState, [ControlUpdate]>(updateNames.allow);
@@ -25,10 +27,15 @@ export type Change = (
 
 /** Answers the updates and the query of the control workflow: each update is one `change` of `state`. */
 export function handleMessages(state: () => ControlState, change: Change): void {
-  const throwSwitch = (stopped: boolean, { by, reason }: ControlUpdate) =>
-    change({ stopped, reason, by, at: Date.now() }, `${stopped ? 'stop' : 'allow'} · ${by}`);
+  const throwSwitch = (stopped: boolean, update: ControlUpdate) => {
+    const of = update.scope === undefined ? '' : ` ${scopeText(update.scope)}`;
+    const summary = `${stopped ? 'stop' : 'allow'}${of} · ${update.by}`;
+    return change(thrown(state(), { ...update, stopped, at: Date.now() }), summary);
+  };
   setHandler(stateQuery, state);
-  setHandler(stopUpdate, (update) => throwSwitch(true, update));
+  setHandler(stopUpdate, (update) => throwSwitch(true, update), {
+    validator: (update) => refuseTooManyStops(state(), update),
+  });
   setHandler(allowUpdate, (update) => throwSwitch(false, update));
   setHandler(
     lockAgentUpdate,

@@ -6,6 +6,7 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import type { HoldsView } from '../contracts/admission.ts';
+import type { StopChangedSignal } from '../contracts/stop.ts';
 import {
   type ApprovalUpdate,
   type EpisodeChangedSignal,
@@ -26,6 +27,7 @@ export const taskFinishedSignal = defineSignal<[TaskFinishedSignal]>(signalNames
 export const episodeChangedSignal = defineSignal<[EpisodeChangedSignal]>(
   signalNames.episodeChanged,
 );
+export const stopChangedSignal = defineSignal<[StopChangedSignal]>(signalNames.stopChanged);
 export const progressQuery = defineQuery<RemediationProgress>(queryNames.progress);
 export const planQuery = defineQuery<RemediationProgress['targets']>(queryNames.plan);
 export const holdsQuery = defineQuery<HoldsView>(queryNames.holds);
@@ -51,11 +53,12 @@ export function handleMessages(run: RunState): void {
     run.resolve(resolved);
     run.reopen(returned);
   });
+  setHandler(stopChangedSignal, ({ stop }) => run.stopChanged(stop));
   for (const action of operatorActions) handleUpdate(run, action);
 }
 
 /** From `verifying` on the repair is done; what is left is to prove it (rule R9). */
-export const isCancellable = (run: RunState): boolean => startsMore.has(run.phase);
+export const isCancellable = (run: RunState): boolean => startsMore.has(run.pausedIn ?? run.phase);
 
 const ends: Readonly<Record<RemediationEnd, true>> = {
   verified: true,

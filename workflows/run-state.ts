@@ -1,5 +1,6 @@
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import type { PlanDomains } from '../contracts/admission.ts';
+import type { StandingStop } from '../contracts/stop.ts';
 import type { TaskReport } from '../contracts/task.ts';
 import type {
   OperatorUpdate,
@@ -17,6 +18,7 @@ import { type PackedTargets, packTargets, unpackTargets } from '../domain/packed
 import { detailRowsMax, detailsOf } from '../domain/remediation-details.ts';
 import { type CarriedRollout, RolloutMemory } from '../domain/rollout-memory.ts';
 import { type CarriedDecisions, RunDecisions } from '../domain/run-decisions.ts';
+import { stopText } from '../domain/stop-scope.ts';
 import { attributes } from './attributes.ts';
 
 type AttemptRow = {
@@ -64,6 +66,10 @@ export class RunState {
   readonly approval: Approval | null;
   /** Batches that the proof was made in so far: the next one has a key of its own. */
   probeBatches: number;
+  /** The phase in which a stop of its policy made it wait; null while none does. */
+  pausedIn: RemediationState | null = null;
+  #stop: StandingStop | null = null;
+  #wasStopped = false;
   #phase: RemediationState = 'planning';
   #reason: string | null = null;
   #targets: readonly PlannedTarget[] = [];
@@ -116,6 +122,22 @@ export class RunState {
   }
   get cancelRequest(): OperatorUpdate | null {
     return this.decisions.cancel;
+  }
+
+  /** Who stopped its policy, as far as it was told; null if nobody did. */
+  get stop(): StandingStop | null {
+    return this.#stop;
+  }
+  stopChanged(stop: StandingStop | null): void {
+    this.#stop = stop;
+    this.#wasStopped ||= stop !== null;
+    this.show();
+  }
+  /** Whether it was stopped at any time since this was asked last. */
+  takeWasStopped(): boolean {
+    const was = this.#wasStopped;
+    this.#wasStopped = this.#stop !== null;
+    return was;
   }
 
   /** The newest plan counts. */
@@ -254,6 +276,9 @@ export class RunState {
   /** A pause that was asked for while a batch runs, which is not disturbed (rule X16). */
   #pending(): string | null {
     const { pause } = this.decisions;
+    if (this.#phase === 'running' && this.#stop !== null) {
+      return `${stopText(this.#stop)}; nothing more is started`;
+    }
     return this.#phase === 'running' && pause !== null
       ? `pauses before the next batch: ${pause.reason} (${pause.by})`
       : null;

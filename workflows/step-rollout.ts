@@ -9,12 +9,16 @@ import { proveTouched } from './proof-between.ts';
 import type { remediation } from './remediation.workflow.ts';
 import type { RunState } from './run-state.ts';
 import { stepBatches } from './step-batches.ts';
+import { passStop } from './stop-wait.ts';
 
 /** Why a step ended before its last batch. */
 export type StepStop =
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'held'; readonly reason: string }
   | { readonly kind: 'cancelled' };
+
+/** Expired and unreachable jobs were never written to a host (design 5.4). */
+const neverStarted: ReadonlySet<string> = new Set(['e', 'x']);
 
 /**
  * One step over its batches, each begun only when what came before allows it: admitted, not paused,
@@ -73,6 +77,10 @@ export class StepRollout {
       if (run.cancelRequest !== null) return { kind: 'cancelled' };
       const admitted = await admit(run, place, queue);
       if (admitted.kind === 'interrupted') continue;
+      if (admitted.kind === 'stopped') {
+        await passStop(run, () => this.#isEveryoneOver());
+        continue;
+      }
       if (admitted.kind === 'given_up') {
         run.rollout.giveUp(admitted.refusals);
         return null;
@@ -90,11 +98,23 @@ export class StepRollout {
   ): Promise<StepStop | null> {
     const run = this.#run;
     run.decisions.started();
+    run.takeWasStopped();
     const held = await runBatch(run, place, positions);
     const ledger = run.ledgerOf(place.step.name);
+    if (run.takeWasStopped()) this.#putBack(positions);
     // Admitted, and then its alerts were over before anything was done to it.
     run.holds?.free(positions.filter((position) => ledger.letterAt(position) === 'k'));
     return held;
+  }
+
+  /** Hosts that the stop kept from starting fail nothing: they wait for their turn once more. */
+  #putBack(positions: readonly number[]): void {
+    const run = this.#run;
+    const ledger = run.ledgerOf(this.#place.step.name);
+    const kept = positions.filter((position) => neverStarted.has(ledger.letterAt(position)));
+    ledger.restore(kept);
+    run.holds?.free(kept);
+    this.#queue.toEnd(kept);
   }
 
   /**

@@ -10,6 +10,7 @@ import { submitsOf } from '../domain/submit-size.ts';
 import { runAttempt } from './batch.ts';
 import { waitUnlessCancelled } from './cancellable-wait.ts';
 import type { RunState } from './run-state.ts';
+import { passStop } from './stop-wait.ts';
 
 /** Whether the repair is proven (invariant 12). */
 export type Verdict =
@@ -42,10 +43,12 @@ export async function prove(
   positions: readonly number[],
 ): Promise<readonly number[]> {
   const { withinMs } = run.input.runbook.verify;
-  const endMs = Date.now() + withinMs;
+  let endMs = Date.now() + withinMs;
   const firstBatch = run.probeBatches;
   let due = positions;
   for (let attempt = 1; ; attempt++) {
+    endMs += await passStop(run);
+    if (run.stop !== null) return due;
     due = await probeHosts(run, due, { attempt, firstBatch });
     const leftMs = endMs - Date.now();
     if (due.length === 0 || leftMs <= 0 || attempt >= probeAttemptsMax) return due;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { pageOf, readiness, remediationRow } from '../../contracts/http.ts';
 import { FixpointError } from '../../domain/errors.ts';
+import { scopeText } from '../../domain/stop-scope.ts';
 import { allAgents } from '../agent-views.ts';
 import { controlState } from '../answers.ts';
 import type { Client } from '../client.ts';
@@ -82,9 +83,11 @@ async function remediationsRow({ api }: Servers): Promise<Row> {
 
 async function controlRow({ api }: Servers): Promise<Row> {
   const control = await api.get('/v1/control', controlState);
-  return control.stopped
-    ? { id: 'control', state: 'stopped', detail: control.reason }
-    : { id: 'control', state: 'allowed', detail: '' };
+  const stops = control.stops.map(({ scope, reason }) => `${scopeText(scope)}: ${reason}`);
+  if (control.stopped) return { id: 'control', state: 'stopped', detail: control.reason };
+  return stops.length === 0
+    ? { id: 'control', state: 'allowed', detail: '' }
+    : { id: 'control', state: 'stopped in part', detail: stops.join('; ') };
 }
 
 const failedRow = (name: string, error: unknown): Row => ({

@@ -124,7 +124,11 @@ describe('alerts and answers over HTTP', () => {
     ],
   });
   schemaCases('a change of the kill switch', controlBody, {
-    valid: [{ stopped: true, reason: 'storm', operator_name: 'ada' }, { stopped: false }],
+    valid: [
+      { stopped: true, reason: 'storm', operator_name: 'ada' },
+      { stopped: false, reason: 'over' },
+      { stopped: true },
+    ],
     refused: [
       ['stopped', undefined],
       ['stopped', 'true'],

@@ -123,7 +123,7 @@ describe('what operators and gateways ask of the api', () => {
 
     const stopped = await put(true, 'rack c burns');
     const shown = (await (await operate(api.url, '/v1/control')).json()) as ControlState;
-    const again = (await (await put(false, '')).json()) as ControlState;
+    const again = (await (await put(false, 'it rained')).json()) as ControlState;
 
     assert.equal(empty.stopped, true, 'missing control state means stopped');
     assert.equal(stopped.status, 200);
@@ -214,7 +214,7 @@ describe('what operators and gateways ask of the api', () => {
     const [status, stopped] = await put('/v1/control', { stopped: true }, 'stop-of-a-test');
     await put(path, lock, 'lock-of-a-test');
     await put(path, { locked: false }, 'unlock-of-a-test');
-    await put('/v1/control', { stopped: false }, 'allow-of-a-test');
+    await put('/v1/control', { stopped: false, reason: 'over' }, 'allow-of-a-test');
     const again = await put('/v1/control', { stopped: true }, 'stop-of-a-test');
     await put(path, lock, 'lock-of-a-test');
 
@@ -225,7 +225,7 @@ describe('what operators and gateways ask of the api', () => {
     assert.deepEqual([shown.stopped, shown.locked], [false, []]);
     const other = await put('/v1/control', { stopped: true, reason: 'fire' }, 'stop-of-a-test');
     assert.deepEqual([other[1].stopped, other[1].reason], [true, 'fire'], 'never left undone');
-    await put('/v1/control', { stopped: false }, 'allow-at-the-end');
+    await put('/v1/control', { stopped: false, reason: 'over' }, 'allow-at-the-end');
     const records = await readAudit(`${api.stateDir}/audit`);
     const stops = records.filter(({ detail }) => detail['request'] === 'stop-of-a-test');
     assert.deepEqual(

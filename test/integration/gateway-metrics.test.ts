@@ -51,7 +51,7 @@ describe('the metrics of a gateway', () => {
     assert.match(text, /^fixpoint_agent_heartbeat_delay_seconds_count [1-9]/m);
     assert.match(text, /^fixpoint_dispatch_to_ack_seconds_count 1$/m);
     assert.match(text, /^fixpoint_certificate_days_left 39[67]/m);
-    assert.match(text, /^fixpoint_control_stopped 0$/m);
+    assert.match(text, /^fixpoint_control_stopped\{scope="all"\} 0$/m);
   });
 
   it('without Redis a gateway is live and not ready, and still tells its metrics', async () => {

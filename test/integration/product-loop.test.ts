@@ -289,7 +289,7 @@ describe('the running product', () => {
   it('the command line stops everything and allows it again', async () => {
     const stopped = controlState.parse(await cliJson('control', 'stop', '--reason', 'a drill'));
     const shown = controlState.parse(await cliJson('control', 'show'));
-    const allowed = controlState.parse(await cliJson('control', 'allow'));
+    const allowed = controlState.parse(await cliJson('control', 'allow', '--reason', 'over'));
 
     assert.deepEqual([stopped.stopped, shown.reason, allowed.stopped], [true, 'a drill', false]);
     assert.ok(stopped.revision < allowed.revision);

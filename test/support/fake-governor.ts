@@ -1,9 +1,11 @@
 import type { AdmitAnswer, AdmitInput } from '../../contracts/admission.ts';
 import type { FrozenGuards } from '../../contracts/frozen.ts';
+import type { StandingStop } from '../../contracts/stop.ts';
 import type { Plan } from '../../contracts/temporal.ts';
 import { admit, countsOf, type Holds, release, releaseAll } from '../../domain/blast-radius.ts';
 import { domainSizes, planDomains } from '../../domain/fault-domains.ts';
-import { figuresOf } from '../../domain/refusal-figures.ts';
+import { figuresOf, type HostVerdict } from '../../domain/refusal-figures.ts';
+import { policyOfTask, stopOfPolicy } from '../../domain/stop-scope.ts';
 import { someTargets } from './builders.ts';
 
 /** The governor's rules in memory; it remembers what it was asked, and how full each domain ever was. */
@@ -13,6 +15,8 @@ export class FakeGovernor {
   readonly caps = new Map<string, number>();
   readonly fullest = new Map<string, number>();
   holds: Holds = new Map();
+  /** What is stopped, as the switch says it. */
+  stops: readonly StandingStop[] = [];
   /** Called before each answer; rejects while holds are not to be trusted. */
   onAsk: (input: AdmitInput) => Promise<void> = async () => {};
 
@@ -21,20 +25,34 @@ export class FakeGovernor {
     await this.onAsk(input);
     const { remediationId } = input;
     this.holds = release(this.holds, { remediationId, agentIds: input.release });
-    const hosts = input.hosts.map((agentId, at) => ({
+    const stop = stopOfPolicy(this.stops, policyOfTask(remediationId));
+    if (stop !== null) return policyStopped(input, stop);
+    const all = input.hosts.map((agentId, at) => ({
       agentId,
       domains: input.places[input.of[at] ?? -1] ?? [],
       service: null,
       isHealthy: false,
     }));
+    const stopped = (host: (typeof all)[number]) =>
+      this.stops.find(({ scope }) => host.domains.includes(scope?.domain ?? '')) ?? null;
+    const hosts = all.filter((host) => stopped(host) === null);
     const { holds, verdicts } = admit(this.holds, {
       ...{ remediationId, hosts, caps: this.caps, floors: new Map() },
     });
+    const judged = verdicts.values();
     this.holds = holds;
     for (const [domain, count] of countsOf(holds).domains) {
       this.fullest.set(domain, Math.max(count, this.fullest.get(domain) ?? 0));
     }
-    return { ...figuresOf(verdicts), services: [], of: hosts.map(() => -1) };
+    const figures = figuresOf(
+      all.flatMap((host): readonly HostVerdict[] => {
+        const own = stopped(host);
+        if (own !== null) return [{ kind: 'refused', reason: 'stopped', stop: own }];
+        const { value } = judged.next();
+        return value === undefined ? [] : [value];
+      }),
+    );
+    return { ...figures, services: [], of: all.map(() => -1) };
   }
 
   /** Another repair holds these. */
@@ -56,6 +74,14 @@ export class FakeGovernor {
     );
   }
 }
+
+const policyStopped = ({ hosts }: AdmitInput, stop: StandingStop): AdmitAnswer => ({
+  letters: 's'.repeat(hosts.length),
+  refusals: [{ reason: 'stopped', stop, hosts: hosts.length }],
+  services: [],
+  of: hosts.map(() => -1),
+  stop,
+});
 
 const guards: FrozenGuards = { domainBy: ['zone'], blastRadius: 100 };
 

@@ -12,6 +12,7 @@ import { IssueRegister } from '../../agent-gateway/issue-register.ts';
 import type { IssueRecord } from '../../agent-gateway/register-records.ts';
 import { type Gateway, startGateway } from '../../agent-gateway/server.ts';
 import { type Clocks, defaultClocks } from '../../contracts/limits.ts';
+import type { StandingStop, StopScope } from '../../contracts/stop.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
 import type { LockedAgent } from '../../contracts/temporal.ts';
 import type { TrustEnvelope } from '../../contracts/trust.ts';
@@ -285,10 +286,18 @@ export class GatewayHost {
     return this.allow();
   }
 
-  async #writeControl(stopped: boolean): Promise<void> {
+  /** Stops these policies and domains and nothing else, as the control workflow would. */
+  stopOnly(...scopes: readonly StopScope[]): Promise<void> {
+    return this.#writeControl(
+      false,
+      scopes.map((scope) => ({ scope, reason: 'test', by: 'test', at: 1 })),
+    );
+  }
+
+  async #writeControl(stopped: boolean, stops: readonly StandingStop[] = []): Promise<void> {
     this.#revision += 1;
     const state = { revision: this.#revision, stopped, reason: '', by: 'test', at: 0 };
-    await controlCache(this.redis).write({ ...state, locked: this.#locked });
+    await controlCache(this.redis).write({ ...state, locked: this.#locked, stops });
   }
 
   async call(of: {

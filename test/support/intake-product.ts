@@ -59,6 +59,7 @@ export async function startTestApi(of: {
       client: of.client,
       control: controlCache(redis),
       policies: of.policies,
+      inventory: keptInventory(redis),
       audit: new AuditLog({ directory: join(stateDir, 'audit'), writer: 'api', clock }),
       metrics: new ApiMetrics({ intake, clock }),
       checks: [{ name: 'redis', isNeeded: true, run: () => redis.ping().then(() => null) }],

@@ -36,6 +36,7 @@ export async function startStormRig(of: {
   const loop = new RepairLoop({
     ...{ client: client.client, policies, hosts: of.hosts },
     refusalOf: startGate({
+      stopOf: async () => null,
       policies: new PolicyStore(policies),
       stormOf: (policy) => sense.stormOf(policy),
       ...{ massWindowMs, clock: systemClock },

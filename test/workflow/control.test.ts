@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { limits } from '../../contracts/limits.ts';
 import {
   type ControlState,
   type ControlUpdate,
@@ -71,6 +72,50 @@ describe('control workflow', () => {
       for (const { stopped, locked } of answers) assert.deepEqual([stopped, locked], [false, []]);
       assert.equal(published.length, before, 'nothing was published again');
       assert.equal((await turn('stop', 'stop-2')).stopped, true, 'another request is another one');
+      await handle.terminate('over');
+    });
+  });
+
+  it('a policy and a domain are stopped beside the switch, each with its owner, and only their own word lifts them', async () => {
+    const published: ControlState[] = [];
+    const publishControl = async (state: ControlState) => {
+      published.push(state);
+      return state.revision;
+    };
+    await withWorkers(environment, { publishControl }, async () => {
+      const handle = await environment.client.workflow.start(workflowTypes.control, {
+        workflowId: 'control:stops',
+        taskQueue: taskQueues.workflows,
+        args: [{ state: { revision: 0, stopped: false, reason: '', by: '', at: 0 } }],
+      });
+      const turn = (name: 'stop' | 'allow', update: ControlUpdate) =>
+        handle.executeUpdate<ControlState, [ControlUpdate]>(name, { args: [update] });
+      const web = { policy: 'web' };
+      await turn('stop', { by: 'anna', reason: 'worse', scope: web });
+      await turn('stop', { by: 'eve', reason: 'again', scope: web });
+      await turn('stop', { by: 'ben', reason: 'power', scope: { domain: 'zone=eu-1' } });
+      await turn('stop', { by: 'ben', reason: 'fire' });
+
+      const all = await turn('allow', { by: 'ben', reason: 'over' });
+      const one = await turn('allow', { by: 'anna', reason: 'fixed', scope: web });
+
+      const owners = ({ stops = [] }: ControlState) => stops.map(({ by, reason }) => [by, reason]);
+      assert.deepEqual([all.stopped, all.reason], [false, 'over']);
+      assert.deepEqual(owners(all), [
+        ['anna', 'worse'],
+        ['ben', 'power'],
+      ]);
+      assert.deepEqual(owners(one), [['ben', 'power']]);
+      assert.equal(one.reason, 'over', 'the switch for everything keeps its own reason');
+      await eventually(() => assert.equal(published.at(-1)?.revision, one.revision));
+      for (let n = 1; n < limits.stopsMax; n++) {
+        await turn('stop', { by: 'anna', reason: 'storm', scope: { policy: `p${n}` } });
+      }
+      await assert.rejects(
+        turn('stop', { by: 'anna', reason: 'storm', scope: { policy: 'one-more' } }),
+        (error: Error) =>
+          /100 stops stand/.test(error.cause instanceof Error ? error.cause.message : ''),
+      );
       await handle.terminate('over');
     });
   });

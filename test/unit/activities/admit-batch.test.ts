@@ -33,19 +33,25 @@ function aGovernor(holds: Holds = new Map()) {
   return governor;
 }
 
+const mine = 'remediation:restart-web:web~00000000:12345678-1';
+const stop = { reason: 'worse', by: 'ada', at: 1 };
+
 describe('admitting a batch', () => {
   const ask = async (
     of: {
       readonly hosts?: readonly string[];
       readonly free?: readonly string[];
+      readonly remediationId?: string;
       readonly guards?: Partial<FrozenGuards>;
     } & Partial<AdmitDeps> & { readonly governor?: ReturnType<typeof aGovernor> },
   ) => {
-    const { hosts = ['h0', 'h1'], free = [], guards = {}, ...over } = of;
+    const { hosts = ['h0', 'h1'], free = [], guards = {}, ...rest } = of;
+    const { remediationId = 'remediation:mine', ...over } = rest;
     const counted: [string, number][] = [];
     const deps: AdmitDeps = {
       inventory: async () => ({ complete: true, agents: fleet }),
       governor: aGovernor(),
+      stops: async () => [],
       connected: async (agentIds) => new Set(agentIds),
       blastRadius: undefined,
       judged: (...of) => counted.push(of),
@@ -53,7 +59,7 @@ describe('admitting a batch', () => {
       ...over,
     };
     const answer = await admitBatch(deps, {
-      remediationId: 'remediation:mine',
+      remediationId,
       guards: { domainBy: ['zone'], ...guards },
       release: free,
       hosts,
@@ -127,6 +133,48 @@ describe('admitting a batch', () => {
     const { answer } = await ask({ guards, inventory: two, hosts: ['h0', 'h1'] });
 
     assert.equal(answer.letters, 'gf');
+  });
+
+  it('nobody of a stopped policy is granted, and what is proven is free all the same', async () => {
+    const governor = aGovernor();
+    await ask({ governor, remediationId: mine, hosts: ['h0'] });
+
+    const { answer, counted } = await ask({
+      ...{ governor, remediationId: mine, hosts: ['h1'], free: ['h0'] },
+      stops: async () => [{ ...stop, scope: { policy: 'restart-web' } }],
+    });
+
+    assert.equal(answer.letters, 's');
+    assert.equal(answer.stop?.reason, 'worse');
+    assert.deepEqual(counted, [['stopped', 1]]);
+    assert.equal(governor.holds.size, 0);
+  });
+
+  it('a host of a stopped domain is refused with who and why, and the others are judged', async () => {
+    const zones = async () => ({
+      complete: true,
+      agents: [agent('h0', 'web', 'b'), ...fleet.slice(1)],
+    });
+    const stops = async () => [{ ...stop, scope: { domain: 'zone=b' } }];
+    const guards = { blastRadius: 4 };
+
+    const { answer } = await ask({ guards, inventory: zones, stops, hosts: ['h0', 'h1'] });
+    const alone = await ask({ guards, inventory: zones, stops, hosts: ['h0'] });
+
+    assert.equal(answer.letters, 'sg');
+    assert.deepEqual(answer.refusals, [
+      { reason: 'stopped', stop: { ...stop, scope: { domain: 'zone=b' } }, hosts: 1 },
+    ]);
+    assert.equal(answer.stop, undefined);
+    assert.equal(alone.answer.letters, 's');
+  });
+
+  it('while the switch is not known nobody is admitted', async () => {
+    const governor = aGovernor();
+    const stops = async () => Promise.reject(new FixpointError('upstream_unavailable', 'lost'));
+
+    await assert.rejects(ask({ governor, stops }), /lost/);
+    assert.equal(governor.holds.size, 0);
   });
 
   it('holds or an inventory that are not whole are errors that are tried again: nobody passes', async () => {

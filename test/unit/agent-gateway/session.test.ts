@@ -32,7 +32,7 @@ const sessionOn = (socket: SlowSocket, sessionId = 's1', protocol = 2) =>
     socket: socket as unknown as WebSocket, // What a session uses of one, and no more.
   });
 const dispatch = (jobId: string) => ({
-  ...{ jobId, createdAt: 1, cancelled: null, onHeard: () => undefined },
+  ...{ jobId, createdAt: 1, cancelled: null, onHeard: () => undefined, policy: null },
   text: JSON.stringify({ type: 'dispatch', jobId }),
 });
 

@@ -147,6 +147,35 @@ describe('a command line', () => {
     assert.equal(wordless.status, 2);
   });
 
+  it('a policy or a domain is stopped by its name, and shown with who, since when and why', async () => {
+    const stop = { reason: 'worse', by: 'ada', at: 1_800_000_000_000 };
+    const state = { revision: 1, stopped: false, reason: '', by: '', at: 0 };
+    const stops = [{ ...stop, scope: { policy: 'web' } }];
+    api.on('GET /v1/control', { body: { ...state, stops } });
+    api.on('PUT /v1/control', { body: state });
+
+    const stopped = await runInProcess(
+      ['control', 'stop', '--policy', 'web', '--reason', 'worse', '--by', 'ada'],
+      { environment },
+    );
+    const body = JSON.parse(api.asked.findLast(({ method }) => method === 'PUT')?.body ?? '');
+    const both = await runInProcess(
+      ['control', 'stop', '--policy', 'web', '--domain', 'zone=a', '--reason', 'x'],
+      { environment },
+    );
+    const mute = await runInProcess(['control', 'allow', '--policy', 'web'], { environment });
+
+    assert.deepEqual(body, {
+      stopped: true,
+      reason: 'worse',
+      policy: 'web',
+      operator_name: 'ada',
+    });
+    assert.match(stopped.out, /allowed: repairs may start, but for what is stopped below/);
+    assert.match(stopped.out, /policy web +ada +2027-01-15T08:00:00.000Z +worse/);
+    assert.deepEqual([both.status, mute.status], [2, 2]);
+  });
+
   it('wrong usage ends with 2 and says what was meant', async () => {
     const typo = await runInProcess(['remediation', 'lst']);
     const option = await runInProcess(['rem', 'ls', '--limit', 'many']);

@@ -16,6 +16,8 @@ const labels = new Set([
   ...['outcome', 'reason', 'result', 'source', 'fate', 'policy', 'state'],
   // Of an agent's labels, which its operator gives.
   'domain',
+  // Of what an operator stopped: a policy or such a label.
+  'scope',
 ]);
 
 describe('docs/metrics.md', () => {
