@@ -5,6 +5,8 @@ import { limits } from '../contracts/limits.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { Deliveries, Delivery } from '../redis/deliveries.ts';
 import { queryOf } from './body.ts';
+import { guardsOf } from './mailbox-guards.ts';
+import type { TemporalDeps } from './temporal-call.ts';
 
 const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(limits.pageMax).default(limits.pageDefault),
@@ -15,7 +17,10 @@ const listQuery = z.object({
 });
 
 /** What came in and what became of it; why nothing happened (names 6). */
-export function alertRoutes(app: FastifyInstance, deps: { readonly deliveries: Deliveries }): void {
+export function alertRoutes(
+  app: FastifyInstance,
+  deps: TemporalDeps & { readonly deliveries: Deliveries },
+): void {
   app.get('/v1/alerts', async (request) => {
     const { limit, quarantined } = queryOf(request, listQuery);
     const items = quarantined
@@ -28,11 +33,17 @@ export function alertRoutes(app: FastifyInstance, deps: { readonly deliveries: D
   });
   app.get<{ Params: { deliveryId: string } }>('/v1/alerts/:deliveryId', async (request) => {
     const found = await fromRedis(deps.deliveries.find(request.params.deliveryId));
-    if (found !== null) return viewOf(found);
+    if (found !== null) return { ...viewOf(found), mailboxes: await mailboxesOf(deps, found) };
     throw new FixpointError('not_found', 'there is no record of this delivery', {
       hint: 'it may still wait for the dispatcher, or be older than a day; see `fixpoint alert ls`',
     });
   });
+}
+
+/** Mailboxes that the delivery was handed to, each with its guards as they stand now. Never rejects. */
+async function mailboxesOf(deps: TemporalDeps, { outcomes }: Delivery) {
+  const ids = outcomes.flatMap(({ mailboxId }) => mailboxId ?? []);
+  return Promise.all(ids.map(async (id) => ({ id, guards: await guardsOf(deps, id) })));
 }
 
 const viewOf = (delivery: Delivery) => ({

@@ -164,6 +164,17 @@ export const remediationProgress = z.object({
 export const remediationDetail = remediationRow.extend({ progress: remediationProgress });
 export type RemediationDetail = z.infer<typeof remediationDetail>;
 
+/** `GuardStanding` of guard-standing.ts, which stays free of zod. */
+export const guardStanding = z.object({
+  guard: z.string(),
+  limit: z.string(),
+  use: z.string(),
+  slack: z.string().nullable(),
+  holds: z.boolean(),
+  untilMs: z.number().nullable(),
+  remedy: z.string(),
+});
+
 /** `GET /v1/alerts/:deliveryId`: `DeliveryRecord` of delivery.ts. */
 export const deliveryView = z.object({
   deliveryId: z.string(),
@@ -184,6 +195,13 @@ export const deliveryView = z.object({
   labels: z.array(labelPair),
   /** How often the same delivery came again. */
   duplicates: z.int().optional(),
+  /**
+   * Of one delivery only: where the guards of its mailboxes stand now; `guards` is null where a mailbox
+   * cannot be asked, because it has closed or Temporal or its worker is away.
+   */
+  mailboxes: z
+    .array(z.object({ id: z.string(), guards: z.array(guardStanding).nullable() }))
+    .optional(),
 });
 export type DeliveryView = z.infer<typeof deliveryView>;
 

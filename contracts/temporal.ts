@@ -53,6 +53,8 @@ export const queryNames = {
   plan: 'plan',
   holds: 'holds',
   episodes: 'episodes',
+  /** Of a mailbox, at a time that the asker names: where its guards stand. */
+  guards: 'guards',
   state: 'state',
 } as const;
 
@@ -222,7 +224,6 @@ export type HeldReason =
   | 'cap_reached'
   | 'floor'
   | 'stopped'
-  | 'policy_gone'
   /** The policy only observes: nothing kept it from starting. */
   | 'observed';
 

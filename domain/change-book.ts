@@ -64,6 +64,13 @@ export class ChangeBook {
 
   /** Whether the group flaps at `nowMs`; of several such alerts the one that takes longest to be stable. */
   flapping(flap: Damping['flap'], nowMs: number): Flapping | null {
+    const worst = this.flappingAt(flap, nowMs);
+    if (flap !== null) this.#isFlapping = worst !== null;
+    return worst;
+  }
+
+  /** The same for one who only asks: it changes nothing. */
+  flappingAt(flap: Damping['flap'], nowMs: number): Flapping | null {
     if (flap === null) return null;
     const allowed = this.#isFlapping ? Math.floor(flap.changes / 2) : flap.changes;
     const after = nowMs - flap.windowMs;
@@ -75,8 +82,15 @@ export class ChangeBook {
       const untilMs = leavesLast + flap.windowMs;
       if (untilMs > (worst?.untilMs ?? 0)) worst = { fingerprint, changes, untilMs };
     }
-    this.#isFlapping = worst !== null;
     return worst;
+  }
+
+  /** Changes of the least steady alert after `afterMs`; as many as are remembered of it. */
+  mostChanges(afterMs: number): number {
+    const counts = [...this.#alerts.values()].map(
+      ({ atMs }) => atMs.filter((at) => at > afterMs).length,
+    );
+    return Math.max(0, ...counts);
   }
 
   /** Until when its changes may still hold the group. */

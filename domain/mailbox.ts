@@ -1,4 +1,5 @@
 import type { GuardRefusal } from '../contracts/guard-refusal.ts';
+import type { GuardStanding } from '../contracts/guard-standing.ts';
 import type {
   AlertRef,
   Episode,
@@ -9,6 +10,7 @@ import { ChangeBook, type Flapping } from './change-book.ts';
 import { EpisodeBook } from './episode.ts';
 import { flappingRefusal } from './flapping-refusal.ts';
 import { freshMemory, type MailboxMemory } from './mailbox-memory.ts';
+import { mailboxGuards } from './mailbox-standing.ts';
 import { portionOf } from './repair-portion.ts';
 import { fingerprintOf, type RepairWords, type RunningRepair, wordsFor } from './repair-words.ts';
 
@@ -201,6 +203,24 @@ export class MailboxState {
     if (last !== null) parts.push(`last: ${last.text}`);
     if (held !== null) parts.push(`**held(${held.reason})**: ${held.detail}`);
     return parts.join(' · ');
+  }
+
+  /** Where its guards stand, for who asks why nothing starts. Changes nothing: a query asks. */
+  guards(nowMs: number): readonly GuardStanding[] {
+    const { running, last, startsMs, refused } = this.#memory;
+    const flap = this.#settings.damping?.flap ?? null;
+    return mailboxGuards(
+      {
+        settings: this.#settings,
+        running: running?.remediationId ?? null,
+        lastEndedAtMs: last?.endedAtMs ?? null,
+        startsMs,
+        changes: this.#changes.mostChanges(nowMs - (flap?.windowMs ?? 0)),
+        flappingUntilMs: this.#changes.flappingAt(flap, nowMs)?.untilMs ?? null,
+        refused: this.#isRefused(nowMs) ? (refused ?? null) : null,
+      },
+      nowMs,
+    );
   }
 
   carried(): MailboxMemory {

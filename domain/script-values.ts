@@ -66,12 +66,13 @@ function labelValues(names: readonly string[], episodes: readonly Episode[]): La
   for (const name of names) {
     const found = new Set(episodes.map((episode) => labelValueOf(episode.labels, name)));
     if (found.size > 1) {
-      const detail = `the host’s alerts have ${found.size} values of label "${name}"`;
+      const detail = `the host’s alerts have ${found.size} values of label "${name}", 1 may be; group by that label (group.by), or do not use it in the script`;
       return { kind: 'refused', reason: 'ambiguous_label', detail };
     }
     const [value] = found;
     if (value === undefined) {
-      return { kind: 'refused', reason: 'missing_label', detail: `no alert has label "${name}"` };
+      const detail = `no alert has label "${name}", 1 must; send it, or do not use it in the script`;
+      return { kind: 'refused', reason: 'missing_label', detail };
     }
     values.set(name, value);
   }

@@ -30,7 +30,12 @@ export function selectTargets(of: {
 }): Plan {
   const found = of.targets.from === null ? bySelection(of) : byAlertLabel(of.targets.from, of);
   if (found.kind === 'held') return found;
-  if (found.targets.length === 0) return held('no_target', 'no enrolled agent is meant');
+  if (found.targets.length === 0) {
+    return held(
+      'no_target',
+      `0 of ${of.agents.length} enrolled agents match ${(of.targets.select ?? []).join(' and ')}, at least 1 must; enrol a host with these labels, or correct targets.select`,
+    );
+  }
   if (found.targets.length > of.targetsMax) {
     return held(
       'too_many_targets',
@@ -49,7 +54,11 @@ function bySelection(of: {
 }): Plan {
   const select = of.targets.select ?? [];
   // Empty never means all (invariant 6), also not by a policy that slipped through its schema.
-  if (select.length === 0) return held('no_target', 'the policy selects no agents');
+  if (select.length === 0)
+    return held(
+      'no_target',
+      'targets.select has 0 matchers, at least 1 must be: none never means all; write one, or targets.from',
+    );
   const chosen = of.agents.filter((agent) => of.select(select, agent.labels));
   return planned(
     chosen.map((agent) => ({ agent, episodes: undefined })),
@@ -72,11 +81,17 @@ function byAlertLabel(
     const labels = new Map(episode.labels);
     const value = hostValue(labels.get(from.label), from.strip);
     if (value === null) {
-      return held('missing_label', `alert ${episode.name} has no usable label "${from.label}"`);
+      return held(
+        'missing_label',
+        `alert ${episode.name} has no usable label "${from.label}", 1 must name its host; send it, or let targets.from name a label that it has`,
+      );
     }
     const found = agentsAt(index, { value, by: from.by, cloud: labels.get('cloud_id') ?? '0' });
     if (found.length > 1) {
-      return held('ambiguous_target', `${from.by} ${value} is ${found.length} agents`);
+      return held(
+        'ambiguous_target',
+        `${from.by} ${value} is ${found.length} agents (${namesOf(found)}), 1 may be; let targets.from.by name a label that only one has, or give their hosts different ones`,
+      );
     }
     const [agent] = found;
     if (agent === undefined) {
@@ -88,7 +103,10 @@ function byAlertLabel(
     chosen.set(agent.agentId, entry);
   }
   if (missing.length > 0 && (of.targets.onMissing === 'refuse' || chosen.size === 0)) {
-    return held('no_target', `no agent has ${from.by} ${missing.slice(0, 5).join(', ')}`);
+    return held(
+      'no_target',
+      `no agent has ${from.by} ${missing.slice(0, 5).join(', ')}: ${missing.length} of ${of.episodes.length} alerts name a host that is not enrolled, 0 may; enrol it, correct targets.from, or write onMissing: skip where others are found`,
+    );
   }
   return planned([...chosen.values()], missing);
 }
@@ -111,6 +129,12 @@ function planned(
     .sort((left, right) => (left.agentId < right.agentId ? -1 : 1));
   return { kind: 'planned', targets, resolved: [], skipped: skipped.slice(0, 100) };
 }
+
+const namesOf = (agents: readonly InventoryAgent[]): string =>
+  agents
+    .slice(0, 3)
+    .map(({ agentId, labels }) => labels.get('name') ?? agentId)
+    .join(', ');
 
 /** Agents by the value of one of their labels, or by their ids. */
 export type AgentIndex = ReadonlyMap<string, readonly InventoryAgent[]>;

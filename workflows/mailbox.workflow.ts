@@ -9,6 +9,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { GuardRefusal } from '../contracts/guard-refusal.ts';
+import type { GuardStanding } from '../contracts/guard-standing.ts';
 import { limits } from '../contracts/limits.ts';
 import {
   type AlertsSignal,
@@ -28,6 +29,7 @@ export const remediationEndedSignal = defineSignal<[RemediationEndedSignal]>(
   signalNames.remediationEnded,
 );
 export const episodesQuery = defineQuery<readonly Episode[]>(queryNames.episodes);
+export const guardsQuery = defineQuery<readonly GuardStanding[], [number]>(queryNames.guards);
 
 /**
  * The memory of one policy's group (design 3): folds alerts into episodes, keeps the cooldown and
@@ -55,6 +57,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
     signals += 1;
   });
   setHandler(episodesQuery, () => state.openEpisodes());
+  setHandler(guardsQuery, (nowMs) => state.guards(nowMs));
   const isFull = () => {
     const { historyLength, continueAsNewSuggested } = workflowInfo();
     const isLong = signals >= state.settings.signalsMax || historyLength >= limits.mailboxEventsMax;

@@ -11,6 +11,7 @@ import type {
   RemediationResult,
 } from '../contracts/temporal.ts';
 import { outlookInWords } from '../domain/plan-outlook.ts';
+import { planFailureText } from '../domain/plan-failure.ts';
 import { alertsInWords } from '../domain/remediation-details.ts';
 import { core, planning } from './activity-proxies.ts';
 import { passApproval } from './approval.ts';
@@ -125,7 +126,7 @@ async function planRepair(run: RunState, word = 'plan'): Promise<Plan | null> {
     if (!(error instanceof ActivityFailure)) throw error;
     const { type, message } = reasonIn(error);
     const reason = type === 'inventory_incomplete' ? type : 'plan_failed';
-    return { kind: 'held', reason, detail: message };
+    return { kind: 'held', reason, detail: planFailureText(message, clocks.planMs) };
   } finally {
     scope.cancel();
   }

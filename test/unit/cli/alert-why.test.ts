@@ -10,11 +10,11 @@ describe('alert why', () => {
   });
   after(() => api.stop());
 
-  const told = async (outcomes: readonly unknown[]): Promise<string> => {
+  const told = async (outcomes: readonly unknown[], more: object = {}): Promise<string> => {
     api.on('GET /v1/alerts/d', {
       body: {
         ...{ deliveryId: 'd', source: 'alertmanager', fingerprint: 'f', name: 'Down' },
-        ...{ status: 'firing', startsAt: 's', receivedAt: 'r', outcomes, labels: [] },
+        ...{ status: 'firing', startsAt: 's', receivedAt: 'r', outcomes, labels: [], ...more },
       },
     });
     const environment = { FIXPOINT_URL: api.url, FIXPOINT_TOKEN: 'token-of-tests' };
@@ -40,5 +40,28 @@ describe('alert why', () => {
       out,
       /^suppressed\(maintenance\) by policy db: .*its next firing is acted on \("0 2 \* \* 6" UTC for 4h, until then\)$/m,
     );
+  });
+
+  it('a guard that keeps its mailbox from starting is told with limit, use, until when and what to do', async () => {
+    const id = 'mailbox:web:db~0badcafe';
+    const guard = {
+      ...{ guard: 'guards.maxRuns', limit: '3 in 1h', use: '3 started', slack: 'none' },
+      ...{ holds: true, untilMs: 1_800_000_000_000, remedy: 'raise guards.maxRuns' },
+    };
+    const free = { ...guard, guard: 'guards.cooldown', holds: false, untilMs: null };
+    const outcomes = [{ fate: { kind: 'handed' }, policy: 'web', mailboxId: id }];
+    api.on('GET /v1/remediations', { body: { items: [], next: null } });
+
+    const held = await told(outcomes, { mailboxes: [{ id, guards: [guard, free] }] });
+    const passes = await told(outcomes, { mailboxes: [{ id, guards: [free] }] });
+    const closed = await told(outcomes, { mailboxes: [{ id, guards: null }] });
+
+    assert.match(
+      held,
+      /^mailbox:web:db~0badcafe: guards.maxRuns holds it: limit 3 in 1h, use 3 started, until 2027-01-15T08:00:00.000Z; raise guards.maxRuns$/m,
+    );
+    assert.doesNotMatch(held, /cooldown/);
+    assert.match(passes, /no guard holds it now/);
+    assert.match(closed, /has closed, or cannot be asked now/);
   });
 });
