@@ -1,16 +1,10 @@
-import type { PlanDomains } from '../contracts/admission.ts';
 import type { FrozenGuards, FrozenTargets, Share } from '../contracts/frozen.ts';
 import type { Episode, Plan } from '../contracts/temporal.ts';
 import { type ApprovedPlan, approvalDigestOf } from '../domain/approval-digest.ts';
 import { FixpointError } from '../domain/errors.ts';
-import { capsOf, domainSizes, planDomains } from '../domain/fault-domains.ts';
 import { instantOf } from '../domain/instant.ts';
-import { shareOf } from '../domain/share.ts';
-import {
-  type InventoryAgent,
-  type SelectAgents,
-  selectTargets,
-} from '../domain/target-selection.ts';
+import { planHosts } from '../domain/repair-plan.ts';
+import type { InventoryAgent, SelectAgents } from '../domain/target-selection.ts';
 import { sha256Hex } from '../platform/digest.ts';
 
 export type PlanDeps = {
@@ -44,23 +38,15 @@ export async function planTargets(deps: PlanDeps, input: PlanInput): Promise<Pla
   if (!complete) {
     throw new FixpointError('inventory_incomplete', 'the inventory is not complete yet');
   }
-  const plan = selectTargets({
-    ...input,
-    agents,
-    select: deps.select,
-    targetsMax: deps.targetsMax,
-  });
+  const { select, targetsMax, blastRadius } = deps;
+  const plan = planHosts({ ...input, agents, select, targetsMax, blastRadius });
   if (plan.kind === 'held') return plan;
-  const { guards } = input;
-  const tooMany = guards === undefined ? null : aboveMaxTargets(plan, guards, agents.length);
-  if (tooMany !== null) return tooMany;
   const ends = await deps.tombstones(input.episodes.map(({ fingerprint }) => fingerprint));
   const resolved = input.episodes.filter((episode, at) => isOver(episode, ends[at] ?? null));
   return {
     ...plan,
     resolved: resolved.map(({ id }) => id),
     ...(input.signed === undefined ? {} : { digest: digestOf(plan, input.signed, input) }),
-    ...(guards === undefined ? {} : { domains: domainsFor(deps, { plan, guards, agents }) }),
   };
 }
 
@@ -71,45 +57,6 @@ const digestOf = (
   signed: NonNullable<PlanInput['signed']>,
   { episodes }: PlanInput,
 ): string => approvalDigestOf({ ...signed, targets, episodes }, sha256Hex);
-
-function aboveMaxTargets(
-  { targets }: Planned,
-  { maxTargets }: FrozenGuards,
-  enrolled: number,
-): Plan | null {
-  if (maxTargets === undefined) return null;
-  const allowed = shareOf(maxTargets, enrolled);
-  if (targets.length <= allowed) return null;
-  const limit = maxTargets === allowed ? `${allowed}` : `${maxTargets} of ${enrolled}: ${allowed}`;
-  return {
-    kind: 'held',
-    reason: 'limit_exceeded',
-    detail: `${targets.length} hosts, guards.maxTargets allows ${limit}; if they are all meant, raise it`,
-  };
-}
-
-/** Where the hosts stand, with sizes and caps from the whole inventory (rule X6). */
-function domainsFor(
-  deps: PlanDeps,
-  of: {
-    readonly plan: Planned;
-    readonly guards: FrozenGuards;
-    readonly agents: readonly InventoryAgent[];
-  },
-): PlanDomains {
-  const { guards, agents } = of;
-  const labels = new Map(agents.map((agent) => [agent.agentId, agent.labels]));
-  const sizes = domainSizes(agents, guards);
-  return planDomains({
-    targets: of.plan.targets.map(({ agentId }) => ({
-      agentId,
-      labels: labels.get(agentId) ?? new Map(),
-    })),
-    sizes,
-    caps: capsOf({ sizes, guards, blastRadius: deps.blastRadius }),
-    guards,
-  });
-}
 
 function isOver(episode: Episode, end: string | null): boolean {
   if (end === null) return false;

@@ -15,9 +15,11 @@ import { runProgram } from '../platform/program.ts';
 import { Shutdown } from '../platform/shutdown.ts';
 import { quickReconnect, temporalOptions } from '../platform/temporal.ts';
 import { connectRedis } from '../redis/connect.ts';
+import { connectedAgents } from '../redis/connected-agents.ts';
 import { controlCache } from '../redis/control-cache.ts';
 import { Deliveries } from '../redis/deliveries.ts';
 import { durabilityFlaws } from '../redis/durability.ts';
+import { Governor } from '../redis/governor.ts';
 import { Intake } from '../redis/intake.ts';
 import { keptInventory } from '../redis/inventory.ts';
 import { secretsOf } from './auth.ts';
@@ -70,6 +72,12 @@ function apiDeps(config: Config, redis: Redis, made: Made): ApiDeps {
     deliveries: new Deliveries(redis),
     control: controlCache(redis),
     inventory: keptInventory(redis),
+    held: () => new Governor({ redis, clock }).heldByDomain(),
+    connected: (agentIds) => {
+      const sinceMs = clock.now() - config.clocks.agentLateMs;
+      return connectedAgents(redis, { agentIds, sinceMs });
+    },
+    blastRadius: config.guards.blastRadius,
     audit: new AuditLog({ directory: join(config.stateDir, 'audit'), writer: 'api', clock }),
     operatorSecrets: secretsOf(config.operatorToken),
     webhookSecrets: secretsOf(config.webhookSecret),

@@ -1,13 +1,17 @@
 import type { FastifyInstance } from 'fastify';
+import type { Alert } from '../contracts/alert.ts';
 import { type PolicyTestAnswer, policyTestBody } from '../contracts/http.ts';
+import { FixpointError } from '../domain/errors.ts';
 import { groupIdOf } from '../domain/ids.ts';
 import { groupOf, verdictsOf } from '../domain/policy-match.ts';
 import { sha256 } from '../platform/digest.ts';
-import type { LoadedPolicy, PolicySet } from '../platform/policy-files.ts';
+import type { LoadedPolicy } from '../platform/policy-files.ts';
 import { bodyOf } from './body.ts';
+import { type TrialDeps, trialOf } from './policy-trial.ts';
+import { parseAlertmanager } from './sources/alertmanager.ts';
 
 /** The policies this api was started with, and which of them would take an alert. */
-export function policyRoutes(app: FastifyInstance, deps: { readonly policies: PolicySet }): void {
+export function policyRoutes(app: FastifyInstance, deps: TrialDeps): void {
   const { policies } = deps.policies;
   app.get('/v1/policies', async () => ({
     items: policies.map((policy) => ({
@@ -25,7 +29,8 @@ export function policyRoutes(app: FastifyInstance, deps: { readonly policies: Po
   }));
   app.post('/v1/policies/test', async (request): Promise<PolicyTestAnswer> => {
     const body = bodyOf(request, policyTestBody);
-    const labels = Object.entries(body.labels);
+    const alerts = body.body === undefined ? null : alertsIn(body.body, deps.clock.now());
+    const labels = alerts?.[0]?.labels ?? Object.entries(body.labels ?? {});
     const verdicts = verdictsOf({ source: body.source, labels }, policies);
     return {
       items: verdicts.map((verdict) => ({
@@ -36,8 +41,27 @@ export function policyRoutes(app: FastifyInstance, deps: { readonly policies: Po
         groupId: groupIdOf(groupOf(verdict.policy.spec.group.by, labels), sha256),
         targets: targetsText(verdict.policy),
       })),
+      ...(alerts === null ? {} : await trialOf(deps, alerts)),
     };
   });
+}
+
+/** Exactly what a webhook would take in. Throws `invalid_payload` with what it would quarantine. */
+function alertsIn(body: unknown, nowMs: number): readonly Alert[] {
+  const receivedAt = new Date(nowMs).toISOString();
+  const { alerts, quarantined } = parseAlertmanager(Buffer.from(JSON.stringify(body)), receivedAt);
+  if (quarantined.length === 0 && alerts.length > 0) return alerts;
+  throw new FixpointError(
+    'invalid_payload',
+    'the body has no alerts, or some that are not usable',
+    {
+      flaws: quarantined.map(({ index, entry }) => ({
+        field: index < 0 ? entry.field : `alerts.${index}.${entry.field}`,
+        ...{ value: entry.value, fix: entry.reason },
+      })),
+      hint: 'it must be what Alertmanager posts, version "4"; `fixpoint alert send --demo … --print` prints one',
+    },
+  );
 }
 
 function targetsText({ frozen }: LoadedPolicy): string {

@@ -16,6 +16,7 @@ import { callbackRoutes } from './callback-routes.ts';
 import { type ControlDeps, controlRoutes } from './control-routes.ts';
 import { type Check, healthRoutes } from './health-routes.ts';
 import { policyRoutes } from './policy-routes.ts';
+import type { TrialDeps } from './policy-trial.ts';
 import { asFixpointError, sendProblem } from './problem.ts';
 import { remediationRoutes } from './remediation-routes.ts';
 import { webhookRoutes } from './webhook-routes.ts';
@@ -27,6 +28,9 @@ export type ApiDeps = {
   readonly control: ControlDeps['control'];
   readonly policies: PolicySet;
   readonly inventory: ControlDeps['inventory'];
+  readonly held: TrialDeps['held'];
+  readonly connected: TrialDeps['connected'];
+  readonly blastRadius: TrialDeps['blastRadius'];
   readonly audit: AuditLog;
   readonly metrics: Metrics;
   readonly checks: readonly Check[];

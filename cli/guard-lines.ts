@@ -9,3 +9,13 @@ export function heldByText(guard: Guard): string {
   const until = untilMs === null ? '' : `, until ${new Date(untilMs).toISOString()}`;
   return `${guard.guard} holds it: limit ${limit}, use ${use}${until}; ${remedy}`;
 }
+/** Rows of a table of guards; its header is `guardHeader`. */
+export const guardRow = (guard: Guard): readonly string[] => [
+  guard.guard,
+  guard.holds ? 'holds' : 'passes',
+  guard.limit,
+  guard.use,
+  guard.slack ?? '-',
+];
+
+export const guardHeader = ['GUARD', 'NOW', 'LIMIT', 'USE', 'SLACK'] as const;

@@ -86,12 +86,30 @@ export const remediationRow = z.object({
 });
 export type RemediationRow = z.infer<typeof remediationRow>;
 
-/** Body of `POST /v1/policies/test`: labels of a made-up alert. */
-export const policyTestBody = z.object({
-  source: z.string().default('alertmanager'),
-  status: z.enum(['firing', 'resolved']).default('firing'),
-  labels: z.record(z.string(), z.string()),
+/** `GuardStanding` of guard-standing.ts, which stays free of zod. */
+export const guardStanding = z.object({
+  guard: z.string(),
+  limit: z.string(),
+  use: z.string(),
+  slack: z.string().nullable(),
+  holds: z.boolean(),
+  untilMs: z.number().nullable(),
+  remedy: z.string(),
 });
+
+/** Body of `POST /v1/policies/test`: labels of a made-up alert, or a body as Alertmanager sends it. */
+export const policyTestBody = z
+  .object({
+    source: z.string().default('alertmanager'),
+    status: z.enum(['firing', 'resolved']).default('firing'),
+    labels: z.record(z.string(), z.string()).optional(),
+    /** Then the answer also tells what would be done with its alerts; everything else is left aside. */
+    body: z.looseObject({}).optional(),
+  })
+  .refine(({ labels, body }) => labels !== undefined || body !== undefined, {
+    path: ['labels'],
+    error: 'give labels, or a whole body',
+  });
 
 /** A page of a listing, newest first; `next` is the cursor of the following page, null on the last. */
 export const pageOf = <T extends z.ZodType>(item: T) =>
@@ -164,17 +182,6 @@ export const remediationProgress = z.object({
 export const remediationDetail = remediationRow.extend({ progress: remediationProgress });
 export type RemediationDetail = z.infer<typeof remediationDetail>;
 
-/** `GuardStanding` of guard-standing.ts, which stays free of zod. */
-export const guardStanding = z.object({
-  guard: z.string(),
-  limit: z.string(),
-  use: z.string(),
-  slack: z.string().nullable(),
-  holds: z.boolean(),
-  untilMs: z.number().nullable(),
-  remedy: z.string(),
-});
-
 /** `GET /v1/alerts/:deliveryId`: `DeliveryRecord` of delivery.ts. */
 export const deliveryView = z.object({
   deliveryId: z.string(),
@@ -205,6 +212,27 @@ export const deliveryView = z.object({
 });
 export type DeliveryView = z.infer<typeof deliveryView>;
 
+/** What the alerts of a group would begin. Nothing was started. */
+export const policyPlan = z.object({
+  policy: z.string(),
+  runbook: z.string(),
+  groupId: z.string(),
+  alerts: z.int(),
+  /** `waits`: some guard holds it now; `held`: it would end held. */
+  outcome: z.enum(['starts', 'waits', 'held']),
+  /** Of one that does not start: the refusal with its figures, or the guards that hold it. */
+  reason: z.string().nullable(),
+  hosts: z.int(),
+  /** At most `limits.pageMax` of them, and why each is meant. */
+  targets: z.array(z.object({ agentId: z.string(), name: z.string(), because: z.string() })),
+  /** Labels that named no agent, for `onMissing: skip`. */
+  skipped: z.array(z.string()),
+  /** How many hosts each batch of each step has. */
+  steps: z.array(z.object({ name: z.string(), batches: z.array(z.int()) })),
+  guards: z.array(guardStanding),
+});
+export type PolicyPlan = z.infer<typeof policyPlan>;
+
 /** Answer of `POST /v1/policies/test`: every policy in file order, and why it took the alert or not. */
 export const policyTestAnswer = z.object({
   items: z.array(
@@ -220,6 +248,20 @@ export const policyTestAnswer = z.object({
       targets: z.string(),
     }),
   ),
+  /** Of a whole body: what each policy makes of each alert, and what they would begin. */
+  alerts: z
+    .array(
+      z.object({
+        name: z.string(),
+        fingerprint: z.string(),
+        status: z.string(),
+        verdicts: z.array(
+          z.object({ policy: z.string(), verdict: z.string(), detail: z.string().nullable() }),
+        ),
+      }),
+    )
+    .optional(),
+  plans: z.array(policyPlan).optional(),
 });
 export type PolicyTestAnswer = z.infer<typeof policyTestAnswer>;
 

@@ -4,9 +4,9 @@ import type { Approval } from '../domain/approval.ts';
 import { dayAndTime, namesInWords, waitsForInWords } from '../domain/approval-words.ts';
 import { durationText } from '../domain/duration-text.ts';
 import { hostKeyOf, planDifference } from '../domain/plan-difference.ts';
+import { whyNothingStarts } from '../domain/start-refusal.ts';
 import { outlookOf } from './outlook.ts';
 import type { Planned, RunState } from './run-state.ts';
-import { whyNothingStarts } from './start-refusal.ts';
 
 /** Why a repair that was asked about does not begin. */
 export type NotBegun = { readonly state: RemediationEnd; readonly reason: string | null };

@@ -1,6 +1,6 @@
 import type { PlanOutlook } from '../contracts/temporal.ts';
+import { stepBatches } from '../domain/step-batches.ts';
 import type { RunState } from './run-state.ts';
-import { stepBatches } from './step-batches.ts';
 
 /** What the plan of a repair would do if every step succeeded on every host. It starts nothing. */
 export function outlookOf(run: RunState): PlanOutlook {

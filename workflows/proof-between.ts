@@ -1,6 +1,6 @@
 import { isSuccessLetter } from '../domain/batch-ledger.ts';
+import { provesBetween } from '../domain/start-refusal.ts';
 import type { RunState } from './run-state.ts';
-import { provesBetween } from './start-refusal.ts';
 import { prove } from './verification.ts';
 
 /** `failing`: some host did not pass, or the repair was cancelled meanwhile. */

@@ -10,16 +10,16 @@ import type {
   RemediationInput,
   RemediationResult,
 } from '../contracts/temporal.ts';
-import { outlookInWords } from '../domain/plan-outlook.ts';
 import { planFailureText } from '../domain/plan-failure.ts';
+import { outlookInWords } from '../domain/plan-outlook.ts';
 import { alertsInWords } from '../domain/remediation-details.ts';
+import { whyNothingStarts } from '../domain/start-refusal.ts';
 import { core, planning } from './activity-proxies.ts';
 import { passApproval } from './approval.ts';
 import { outlookOf } from './outlook.ts';
 import { handleMessages, isCancellable } from './remediation-messages.ts';
 import { neverAdmitted, type RolloutOutcome, rollOut } from './rollout.ts';
 import { type CarriedRun, RunState } from './run-state.ts';
-import { whyNothingStarts } from './start-refusal.ts';
 import { type Verdict, verify } from './verification.ts';
 
 /**

@@ -2,13 +2,13 @@ import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import { limits } from '../contracts/limits.ts';
 import { failuresAllowed, isFailedLetter, isSuccessLetter } from '../domain/batch-ledger.ts';
 import { HostQueue } from '../domain/host-queue.ts';
+import { stepBatches } from '../domain/step-batches.ts';
 import { admit } from './admission.ts';
 import { runBatch, type StepPlace } from './batch-attempts.ts';
 import { waitUnlessCancelled } from './cancellable-wait.ts';
 import { proveTouched } from './proof-between.ts';
 import type { remediation } from './remediation.workflow.ts';
 import type { RunState } from './run-state.ts';
-import { stepBatches } from './step-batches.ts';
 import { passStop } from './stop-wait.ts';
 
 /** Why a step ended before its last batch. */

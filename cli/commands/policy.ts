@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { LabelPair } from '../../contracts/alert.ts';
 import { defaultClocks } from '../../contracts/limits.ts';
 import { FixpointError } from '../../domain/errors.ts';
@@ -9,6 +9,7 @@ import type { FileFlaw } from '../../platform/yaml-document.ts';
 import { exits } from '../outcome.ts';
 import { plainJson, plainLine } from '../plain-text.ts';
 import { explainPolicies } from '../policy-test.ts';
+import { tryAlerts } from '../policy-trial.ts';
 import { type CliDeps, examples, labelOf, outputOption, serversOf } from '../session.ts';
 
 /** `fixpoint policy …`: which alerts are acted on, and how. */
@@ -33,25 +34,44 @@ export function policyCommand(deps: CliDeps): Command {
     .action((folder: string | undefined, options) => check({ deps, folder, options }));
   policy
     .command('test')
-    .description('show which policy takes an alert with these labels, and why others do not')
-    .requiredOption('-l, --label <name=value>', 'a label of the alert; may be given again', labelOf)
+    .description(
+      'show which policy takes an alert, why others do not, and what would be done; never acts',
+    )
+    .option('-l, --label <name=value>', 'a label of the alert; may be given again', labelOf)
+    .addOption(
+      new Option(
+        '--alert <file>',
+        'a body as Alertmanager posts it: also shows hosts, batches and guards',
+      ).conflicts('label'),
+    )
     .addOption(outputOption())
     .addHelpText(
       'after',
-      examples('fixpoint policy test -l alertname=DemoServiceDown -l instance=agent-2:8482'),
+      examples(
+        'fixpoint policy test -l alertname=DemoServiceDown -l instance=agent-2:8482',
+        'fixpoint policy test --alert alert.json',
+      ),
     )
-    .action(async (options: { label: LabelPair[]; output: 'table' | 'json' }, command: Command) => {
+    .action(async (options: TestOptions, command: Command) => {
+      const { alert, label: labels, output: format } = options;
+      if (alert === undefined && labels === undefined) {
+        throw new FixpointError('invalid_payload', 'give --alert <file>, or labels with -l');
+      }
       const servers = serversOf(deps, command);
-      const { taken } = await explainPolicies({
-        deps,
-        servers,
-        labels: options.label,
-        format: options.output,
-      });
+      const { taken } =
+        alert === undefined
+          ? await explainPolicies({ deps, servers, labels: labels ?? [], format })
+          : await tryAlerts({ deps, servers, file: alert, format });
       if (taken === 0) deps.setExit(exits.failed);
     });
   return policy;
 }
+
+type TestOptions = {
+  readonly label?: LabelPair[];
+  readonly alert?: string;
+  readonly output: 'table' | 'json';
+};
 
 type CheckOptions = {
   readonly runbooks?: string;

@@ -134,6 +134,8 @@ describe('alerts and answers over HTTP', () => {
       ['stopped', 'true'],
       ['reason', 'x'.repeat(501)],
       ['operator_name', 'x'.repeat(201)],
+      ['domain', 'eu-1'],
+      ['policy', ''],
     ],
   });
   schemaCases('a row of the listing', remediationRow, {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { remediationDetail } from '../../contracts/http.ts';
+import { policyTestAnswer, remediationDetail } from '../../contracts/http.ts';
 import {
   type ControlState,
   type CoreActivities,
@@ -16,8 +16,9 @@ import { noCrashPoints } from '../../platform/crash-point.ts';
 import { signWebhook } from '../../platform/standard-webhooks.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { controlCache } from '../../redis/control-cache.ts';
+import { writeInventory } from '../../redis/inventory.ts';
 import { remediationStarter } from '../../workers/remediation-starter.ts';
-import { operate } from '../support/alertmanager-posts.ts';
+import { aBody, anEntry, operate } from '../support/alertmanager-posts.ts';
 import { allGranted, aRemediation, aReport } from '../support/builders.ts';
 import { eventually } from '../support/eventually.ts';
 import { callbackSecret, startTestApi, temporalClient } from '../support/intake-product.ts';
@@ -102,6 +103,10 @@ describe('what operators and gateways ask of the api', () => {
       headers: { ...signWebhook({ secret, id: 'msg_1', timestamp, body }) },
       body,
     });
+  };
+  const put = async (path: string, body: object) => {
+    const answer = await operate(api.url, path, { method: 'PUT', body });
+    return (await answer.json()) as ControlState;
   };
   const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code;
 
@@ -236,6 +241,78 @@ describe('what operators and gateways ask of the api', () => {
       ...{ method: 'PUT', body: { stopped: true }, headers: { 'idempotency-key': 'short' } },
     });
     assert.deepEqual([silly.status, await codeOf(silly)], [400, 'invalid_payload']);
+  });
+
+  it('alerts are tried: which hosts, batches and guards there would be, and nothing is begun', async () => {
+    // A quarter of them may be held at once.
+    const agents = Array.from({ length: 8 }, (_, at) => ({
+      agentId: `${at}`.padStart(12, '0'),
+      journalId: `${at}`.padStart(26, '0'),
+      labels: new Map(Object.entries({ name: `agent-${at}`, hostname: `web${at + 1}`, zone: 'a' })),
+    }));
+    await writeInventory(cache, { version: 'of-a-test', agents });
+    const labels = (instance: string) => ({ alertname: 'Down', service: 'web', instance });
+    const entries = [
+      anEntry({ labels: labels('web1'), fingerprint: 'f1' }),
+      anEntry({ labels: labels('web3'), fingerprint: 'f3' }),
+    ];
+    const before = client.client.workflow.list({ query: 'ExecutionStatus = "Running"' });
+    const running: string[] = [];
+    for await (const { workflowId } of before) running.push(workflowId);
+    const ask = (body: object) => operate(api.url, '/v1/policies/test', { method: 'POST', body });
+
+    const answer = policyTestAnswer.parse(await (await ask({ body: aBody(entries) })).json());
+    const refused = await ask({ body: aBody([anEntry({ labels: {} })]) });
+    await put('/v1/control', { stopped: true, reason: 'worse', policy: 'web' });
+    const stopped = policyTestAnswer.parse(await (await ask({ body: aBody(entries) })).json());
+    await put('/v1/control', { stopped: false, reason: 'over', policy: 'web' });
+
+    const [plan] = answer.plans ?? [];
+    assert.deepEqual(
+      [plan?.policy, plan?.outcome, plan?.hosts, plan?.targets.map(({ name }) => name)],
+      ['web', 'starts', 2, ['agent-0', 'agent-2']],
+    );
+    assert.equal(plan?.targets[0]?.because, 'instance="web1" is hostname web1');
+    assert.ok(plan?.guards.some(({ guard }) => guard === 'guards.blastRadius zone=a'));
+    assert.deepEqual(
+      answer.alerts?.map(({ verdicts }) => verdicts.map(({ verdict }) => verdict)),
+      [
+        ['taken', 'not_asked'],
+        ['taken', 'not_asked'],
+      ],
+    );
+    assert.equal(refused.status, 400);
+    assert.equal(stopped.plans?.[0]?.outcome, 'waits');
+    assert.match(stopped.plans?.[0]?.reason ?? '', /control stop/);
+    const after: string[] = [];
+    for await (const { workflowId } of client.client.workflow.list({
+      query: 'ExecutionStatus = "Running"',
+    })) {
+      after.push(workflowId);
+    }
+    assert.deepEqual(after, running);
+  });
+
+  it('a policy that is not there stops nothing, and one that is stands until it is allowed', async () => {
+    const typo = await operate(api.url, '/v1/control', {
+      ...{ method: 'PUT', body: { stopped: true, reason: 'worse', policy: 'wev' } },
+    });
+    const mute = await operate(api.url, '/v1/control', {
+      ...{ method: 'PUT', body: { stopped: true, policy: 'web' } },
+    });
+    const stopped = await put('/v1/control', { stopped: true, reason: 'worse', policy: 'web' });
+    const allowed = await put('/v1/control', { stopped: false, reason: 'over', policy: 'web' });
+    const again = await put('/v1/control', { stopped: false, reason: 'over', policy: 'web' });
+
+    assert.equal(typo.status, 404);
+    assert.match(((await typo.json()) as { hint: string }).hint, /did you mean web/);
+    assert.equal(mute.status, 400);
+    assert.deepEqual(
+      stopped.stops?.map(({ scope, reason }) => [scope, reason]),
+      [[{ policy: 'web' }, 'worse']],
+    );
+    assert.deepEqual([allowed.stops, again.stops], [[], []]);
+    assert.equal(allowed.stopped, stopped.stopped, 'the switch for everything is another one');
   });
 
   it('a repair is listed, shown, cancelled, and then gone', async () => {

@@ -176,6 +176,58 @@ describe('a command line', () => {
     assert.deepEqual([both.status, mute.status], [2, 2]);
   });
 
+  it('alerts of a file are tried: who takes them, which hosts, batches and guards; nothing is sent elsewhere', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'fixpoint-cli-')), 'alert.json');
+    writeFileSync(file, '{"alerts": []}');
+    const guard = {
+      ...{ guard: 'guards.blastRadius zone=a', limit: '1 of 4 agents at once', use: '1 held now' },
+      ...{ slack: 'none', holds: true, untilMs: null, remedy: 'raise guards.blastRadius' },
+    };
+    const plan = {
+      ...{ policy: 'web', runbook: 'restart', groupId: 'web~1', alerts: 2, outcome: 'waits' },
+      ...{ reason: 'guards.blastRadius zone=a', hosts: 3, skipped: ['web9'] },
+      targets: [
+        { agentId: 'a1', name: 'agent-1', because: 'instance="web1:9100" is hostname web1' },
+      ],
+      steps: [{ name: 'restart', batches: [1, 2] }],
+      guards: [guard],
+    };
+    const verdicts = [
+      { policy: 'web', verdict: 'taken', detail: null },
+      { policy: 'lab', verdict: 'shielded', detail: 'env="lab"' },
+    ];
+    const alerts = [{ name: 'Down', fingerprint: 'f', status: 'firing', verdicts }];
+    api.on('POST /v1/policies/test', { body: { items: [], alerts, plans: [plan] } });
+    api.asked.length = 0;
+
+    const { out, status } = await runInProcess(['policy', 'test', '--alert', file], {
+      environment,
+    });
+    api.on('POST /v1/policies/test', { body: { items: [], alerts, plans: [] } });
+    const none = await runInProcess(['policy', 'test', '--alert', file], { environment });
+    const wordless = await runInProcess(['policy', 'test'], { environment });
+    writeFileSync(file, 'no json');
+    const broken = await runInProcess(['policy', 'test', '--alert', file], { environment });
+
+    assert.equal(status, 0);
+    for (const line of [
+      /web +yes +all matchers hold/,
+      /lab +no +guards.shield leaves it alone: env="lab"/,
+      /policy web · runbook restart · group web~1 · 2 alerts/,
+      /waits now: guards.blastRadius zone=a/,
+      /agent-1 +a1 +instance="web1:9100" is hostname web1/,
+      /and 2 more hosts|3 hosts/,
+      /step restart: 2 batches of 1, 2 hosts/,
+      /guards.blastRadius zone=a +holds +1 of 4 agents at once +1 held now +none/,
+      /raise guards.blastRadius/,
+    ]) {
+      assert.match(out, line);
+    }
+    assert.deepEqual([none.status, wordless.status, broken.status], [1, 2, 2]);
+    assert.match(none.out, /nothing would start/);
+    assert.ok(api.asked.every(({ path }) => path === '/v1/policies/test'));
+  });
+
   it('wrong usage ends with 2 and says what was meant', async () => {
     const typo = await runInProcess(['remediation', 'lst']);
     const option = await runInProcess(['rem', 'ls', '--limit', 'many']);

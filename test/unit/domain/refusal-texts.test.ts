@@ -60,7 +60,7 @@ const stop = { scope: { policy: 'web' }, reason: 'worse', by: 'ada', at: 1 };
 /** Every refusal of a repair, as the rule that refuses words it. */
 const texts: Readonly<
   Record<
-    | Exclude<HeldReason, 'too_many_batches' | 'limit_exceeded'>
+    | Exclude<HeldReason, 'too_many_batches' | 'limit_exceeded' | 'observed'>
     | Exclude<GuardRefusal['reason'], 'maintenance'>,
     () => string
   >

@@ -1,10 +1,21 @@
+import type { PlanDomains } from '../contracts/admission.ts';
 import type { FrozenScript, FrozenStep } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
-import type { HeldReason } from '../contracts/temporal.ts';
-import { fillTargets } from '../domain/script-values.ts';
-import { actionBytes, jsonBytes, targetBytes } from '../domain/submit-size.ts';
-import type { RunState } from './run-state.ts';
+import type { HeldReason, PlannedTarget, RemediationInput } from '../contracts/temporal.ts';
+import { fillTargets } from './script-values.ts';
 import { stepBatches } from './step-batches.ts';
+import { actionBytes, jsonBytes, targetBytes } from './submit-size.ts';
+
+/** A repair whose hosts are known, begun or not. */
+export type PlannedRepair = {
+  readonly input: RemediationInput;
+  readonly targets: readonly PlannedTarget[];
+  readonly domains: PlanDomains | null;
+  /** Whether the alerts of all its hosts are over, or those were left out. */
+  isNobodyLeft(): boolean;
+  /** What it would carry into a fresh history. */
+  carried(next: { readonly step: number; readonly batch: number }): unknown;
+};
 
 export type StartRefusal =
   | { readonly kind: 'superseded' }
@@ -15,7 +26,7 @@ export type StartRefusal =
  * be filled in, a cap that it could never keep, or batches that no submit can hold. Asked for all steps
  * before the first runs, so that no repair stops half-way for something that was known.
  */
-export function whyNothingStarts(run: RunState): StartRefusal | null {
+export function whyNothingStarts(run: PlannedRepair): StartRefusal | null {
   if (run.isNobodyLeft()) return { kind: 'superseded' };
   return unfillable(run) ?? overCap(run) ?? tooLarge(run);
 }
@@ -26,7 +37,7 @@ const held = (reason: HeldReason, detail: string): StartRefusal => ({
   detail,
 });
 
-function unfillable(run: RunState): StartRefusal | null {
+function unfillable(run: PlannedRepair): StartRefusal | null {
   const { steps, verify } = run.input.runbook;
   const probes = steps.flatMap(({ probe }) => probe ?? []);
   const scripts = [...steps, ...probes, ...(verify.probe === null ? [] : [verify.probe])];
@@ -41,11 +52,11 @@ function unfillable(run: RunState): StartRefusal | null {
  * Whether hosts can be proven while others still wait: then what they hold is free for those. Of
  * several steps the probe says nothing before the last one.
  */
-export const provesBetween = (run: RunState): boolean =>
+export const provesBetween = (run: PlannedRepair): boolean =>
   run.input.runbook.steps.length === 1 && run.input.runbook.verify.probe !== null;
 
 /** More hosts of a domain than may be held at once, and none of them is proven before the end. */
-function overCap(run: RunState): StartRefusal | null {
+function overCap(run: PlannedRepair): StartRefusal | null {
   const { domains } = run;
   if (domains === null || provesBetween(run)) return null;
   const counts = new Array<number>(domains.names.length).fill(0);
@@ -63,7 +74,7 @@ function overCap(run: RunState): StartRefusal | null {
   return null;
 }
 
-function tooLarge(run: RunState): StartRefusal | null {
+function tooLarge(run: PlannedRepair): StartRefusal | null {
   if (run.domains === null) return null;
   const carriedBytes = jsonBytes(run.input) + jsonBytes(run.carried({ step: 0, batch: 0 }));
   if (carriedBytes > limits.carriedBytesMax) {
@@ -88,7 +99,7 @@ function tooLarge(run: RunState): StartRefusal | null {
 }
 
 function batchTooLarge(
-  run: RunState,
+  run: PlannedRepair,
   step: FrozenStep,
   batches: readonly (readonly number[])[],
 ): StartRefusal | null {

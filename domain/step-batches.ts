@@ -1,17 +1,17 @@
+import type { PlanDomains } from '../contracts/admission.ts';
 import type { FrozenStep } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
-import { parseBatchExpression } from '../domain/batch-expression.ts';
-import { batchesOf } from '../domain/batch-ledger.ts';
-import { type BatchPlan, planBatches } from '../domain/batch-plan.ts';
-import { invariant } from '../domain/errors.ts';
-import type { RunState } from './run-state.ts';
+import { parseBatchExpression } from './batch-expression.ts';
+import { batchesOf } from './batch-ledger.ts';
+import { type BatchPlan, planBatches } from './batch-plan.ts';
+import { invariant } from './errors.ts';
 
 /**
  * Which of the hosts at `positions` a step handles together, as positions in the plan: the sizes of its
  * expression, spread over fault domains, never above a cap. The same hosts give the same batches.
  */
 export function stepBatches(
-  run: RunState,
+  run: { readonly domains: PlanDomains | null },
   step: FrozenStep,
   positions: readonly number[],
 ): BatchPlan {
