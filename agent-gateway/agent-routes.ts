@@ -11,6 +11,9 @@ export type AgentRoutesDeps = {
   readonly presence: Presence;
 };
 
+/** It is a POST because its question is long; it changes nothing. */
+export const agentQueryPath = '/v1/agents/query';
+
 const queryIdsMax = 10_000;
 const agentParams = z.object({ agent: z.string().min(1).max(253) });
 const count = z.coerce.number().pipe(z.int().min(1).max(limits.pageMax));
@@ -40,7 +43,7 @@ export function agentRoutes(app: FastifyInstance, { inventory, presence }: Agent
     });
   });
 
-  app.post('/v1/agents/query', async (request) => {
+  app.post(agentQueryPath, async (request) => {
     const { ids } = checked(queryBody, request.body);
     const found = ids.flatMap((id) => inventory.find(id) ?? []);
     // Said by name: partial never means all (invariant 6).

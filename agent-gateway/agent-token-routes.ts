@@ -8,20 +8,20 @@ import { checked } from './problem.ts';
 export type AgentTokenRoutesDeps = {
   readonly enrolment: Pick<Enrolment, 'createToken'>;
   /** Workers' tokens will not do: a host may be made an agent by an operator alone. */
-  readonly operatorTokens: readonly string[];
+  readonly operators: readonly { readonly name: string; readonly token: string }[];
 };
-
-const operator = 'operator';
 
 /** `POST /v1/agent-tokens`: the answer is the only place where the token is ever shown. */
 export function agentTokenRoutes(app: FastifyInstance, deps: AgentTokenRoutesDeps): void {
   app.post('/v1/agent-tokens', async (request, reply) => {
-    if (!isKnownToken(request.headers.authorization, deps.operatorTokens)) {
+    const { authorization } = request.headers;
+    const operator = deps.operators.find(({ token }) => isKnownToken(authorization, [token]));
+    if (operator === undefined) {
       throw new FixpointError('forbidden', 'the operator’s token is needed');
     }
     const created = await deps.enrolment.createToken(
       checked(agentTokenBody, request.body),
-      operator,
+      operator.name,
     );
     return reply.code(201).header('cache-control', 'no-store').send(created);
   });

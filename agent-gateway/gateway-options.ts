@@ -32,7 +32,10 @@ export type GatewayOptions = {
   readonly certificatesDir: string;
   /** Workers' and operators'. */
   readonly tokens: readonly string[];
-  readonly operatorTokens: readonly string[];
+  /** Of those who only look: they read, and send nothing to hosts. */
+  readonly readTokens: readonly string[];
+  /** Who may make a host an agent. */
+  readonly operators: readonly { readonly name: string; readonly token: string }[];
   readonly audit: AuditLog;
   /** Signs callbacks; base64, with or without `whsec_`. */
   readonly callbackSecret: string;

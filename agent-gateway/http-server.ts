@@ -4,7 +4,7 @@ import { FixpointError } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { type Metrics, type Readiness, readyz } from '../platform/metrics.ts';
-import { type AgentRoutesDeps, agentRoutes } from './agent-routes.ts';
+import { type AgentRoutesDeps, agentQueryPath, agentRoutes } from './agent-routes.ts';
 import { type AgentTokenRoutesDeps, agentTokenRoutes } from './agent-token-routes.ts';
 import { isKnownToken } from './bearer-token.ts';
 import { forwardedHeader } from './peer-output.ts';
@@ -17,6 +17,8 @@ export type HttpServerDeps = TaskRoutesDeps &
   AgentTokenRoutesDeps & {
     /** Any of them will do. */
     readonly tokens: readonly string[];
+    /** These too, for what changes nothing. */
+    readonly readTokens: readonly string[];
     /** Where other gateways reach this one. */
     readonly url: string;
     readonly scrape: Metrics;
@@ -62,7 +64,9 @@ export function httpServer(deps: HttpServerDeps): FastifyInstance {
 
 function admit(request: FastifyRequest, deps: HttpServerDeps): void {
   const { authorization } = request.headers;
+  const isReading = request.method === 'GET' || request.routeOptions.url === agentQueryPath;
   if (isKnownToken(authorization, deps.tokens)) return;
+  if (isReading && isKnownToken(authorization, deps.readTokens)) return;
   if (!isPeerAuthorization(authorization)) {
     throw new FixpointError('unauthenticated', 'a bearer token of this gateway is needed');
   }

@@ -35,8 +35,7 @@ async function main(): Promise<void> {
       writer: `gateway-${(config.gatewayId ?? hostname()).replaceAll(/[^A-Za-z0-9.-]/g, '_')}`,
       clock: systemClock,
     }),
-    tokens: [...partsOf(config.gatewayToken), ...partsOf(config.operatorToken)],
-    operatorTokens: partsOf(config.operatorToken),
+    ...tokensOf(config),
     callbackSecret: firstSecret(config),
     egressAllow: config.egressAllow,
     clocks: config.clocks,
@@ -50,6 +49,20 @@ async function main(): Promise<void> {
   const address = listenAddress(config.metricsListen ?? '127.0.0.1:8461');
   const server = await serveMetrics({ ...address, metrics, readiness });
   shutdown.add('metrics', () => void server.close());
+}
+
+/** Who may ask this gateway for what. Approvers decide at the api; at a gateway they only look. */
+function tokensOf(config: Config) {
+  const shared = partsOf(config.operatorToken).map((token) => ({ name: 'operator', token }));
+  const acting = config.operatorTokens.filter(
+    ({ role }) => role === 'operator' || role === 'admin',
+  );
+  const operators = [...shared, ...acting];
+  return {
+    operators,
+    tokens: [...partsOf(config.gatewayToken), ...operators.map(({ token }) => token)],
+    readTokens: config.operatorTokens.map(({ token }) => token),
+  };
 }
 
 /** Connections: one that fails at once, one that waits, one that blocks, one that subscribes. Closed last. */

@@ -376,7 +376,7 @@ function httpOf(
   },
 ) {
   const tasks = new Tasks(of.redis.request);
-  const { egressAllow, crash, clock, log, tokens, operatorTokens, metrics: scrape } = of;
+  const { egressAllow, crash, clock, log, tokens, readTokens, operators, metrics: scrape } = of;
   const service = new TaskService({ ...parts, tasks, egressAllow, crash, log });
   const store = new JobOutput(of.redis.request);
   const [sessions, gateways] = [
@@ -395,7 +395,7 @@ function httpOf(
     askElsewhere: (agentId, range) => elsewhere.ask(agentId, range),
   });
   return httpServer({
-    ...{ ...parts, service, tasks, output, tokens, operatorTokens, url: of.url },
+    ...{ ...parts, service, tasks, output, tokens, readTokens, operators, url: of.url },
     ...{ scrape, clock, log },
   });
 }

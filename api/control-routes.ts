@@ -22,7 +22,8 @@ import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { bodyOf } from './body.ts';
 import { type ScopeDeps, scopeOf } from './control-scope.ts';
-import { audited, operatorCredential } from './operator-actions.ts';
+import { audited, shownName } from './operator-actions.ts';
+import { permitted } from './operator-identity.ts';
 import { requestKeyOf, updateIdOf } from './operator-request.ts';
 import { callTemporal } from './temporal-call.ts';
 
@@ -46,8 +47,8 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
   app.put('/v1/control', async (request) => {
     const body = bodyOf(request, controlBody);
     const { stopped, reason, operator_name: claimed = null } = body;
+    const actor = permitted(request, stopped ? 'stop' : 'allow', claimed);
     const scope = await scopeOf(deps, body);
-    const actor = { credential: operatorCredential, claimed };
     const key = requestKeyOf(request, deps.clock);
     const kind = stopped ? 'control.stop' : 'control.allow';
     const object = workflowIds.control;
@@ -61,7 +62,7 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
       }
       return update(deps, {
         ...{ key, name: stopped ? updateNames.stop : updateNames.allow },
-        wish: { by: claimed ?? actor.credential, reason, ...of },
+        wish: { by: shownName(actor), reason, ...of },
       });
     });
   });
@@ -70,13 +71,13 @@ export function controlRoutes(app: FastifyInstance, deps: ControlDeps): void {
     const params = lockParams.safeParse(request.params);
     if (!params.success) throw new FixpointError('invalid_payload', 'that is no agent’s id');
     const object = params.data.agentId;
-    const actor = { credential: operatorCredential, claimed };
+    const actor = permitted(request, locked ? 'lockAgent' : 'unlockAgent', claimed);
     const key = requestKeyOf(request, deps.clock);
     const kind = locked ? 'agent.lock' : 'agent.unlock';
     return audited({ ...deps, kind, actor, object, detail: { reason, request: key } }, () =>
       update(deps, {
         ...{ key, name: locked ? updateNames.lockAgent : updateNames.unlockAgent },
-        wish: { agentId: object, by: claimed ?? actor.credential, reason },
+        wish: { agentId: object, by: shownName(actor), reason },
       }),
     );
   });

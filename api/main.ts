@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import type { Redis } from 'ioredis';
 import type { Config } from '../contracts/config.ts';
+import type { OperatorToken } from '../contracts/operator-token.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { AuditLog } from '../platform/audit.ts';
 import { systemClock } from '../platform/clock.ts';
@@ -25,6 +26,7 @@ import { keptInventory } from '../redis/inventory.ts';
 import { secretsOf } from './auth.ts';
 import type { Check } from './health-routes.ts';
 import { ApiMetrics } from './intake-metrics.ts';
+import { sharedOperator } from './operator-identity.ts';
 import { type ApiDeps, startApi } from './server.ts';
 
 const clock = systemClock;
@@ -79,12 +81,18 @@ function apiDeps(config: Config, redis: Redis, made: Made): ApiDeps {
     },
     blastRadius: config.guards.blastRadius,
     audit: new AuditLog({ directory: join(config.stateDir, 'audit'), writer: 'api', clock }),
-    operatorSecrets: secretsOf(config.operatorToken),
+    operators: operatorsOf(config),
     webhookSecrets: secretsOf(config.webhookSecret),
     callbackSecrets: secretsOf(config.callbackSecret),
     clock,
     crash: armedCrashPoints(config.crashPoint, 'api'),
   };
+}
+
+/** The token that all share, and those of people. */
+function operatorsOf({ operatorToken, operatorTokens }: Config): readonly OperatorToken[] {
+  const shared = secretsOf(operatorToken).map((token) => ({ ...sharedOperator, token }));
+  return [...shared, ...operatorTokens];
 }
 
 /** Lazy, because alerts are to be taken in while Temporal is away, also at start. */

@@ -2,12 +2,14 @@ import { FixpointError } from '../domain/errors.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
+import { type Actor, sharedOperator } from './operator-identity.ts';
 
-/** Who acts: the credential, and beside it the name that was only claimed (invariant 9). */
-export type Actor = { readonly credential: string; readonly claimed: string | null };
-
-/** The one operator credential of this version. */
-export const operatorCredential = 'operator';
+/**
+ * The name under which others see what was done: the credential's, or for the token that all share the
+ * name that was claimed. It gives no right.
+ */
+export const shownName = ({ credential, claimed }: Actor): string =>
+  credential === sharedOperator.name ? (claimed ?? credential) : credential;
 
 /**
  * Does what an operator asked and keeps one audit record of it, refused or not. A record that

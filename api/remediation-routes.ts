@@ -1,24 +1,17 @@
 import type { Client } from '@temporalio/client';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { cancelBody, type RemediationRow } from '../contracts/http.ts';
+import type { RemediationRow } from '../contracts/http.ts';
 import { limits } from '../contracts/limits.ts';
 import { resourceName } from '../contracts/runbook.ts';
-import {
-  type OperatorUpdate,
-  queryNames,
-  type RemediationProgress,
-  updateNames,
-  workflowTypes,
-} from '../contracts/temporal.ts';
-import { FixpointError } from '../domain/errors.ts';
+import { queryNames, type RemediationProgress, workflowTypes } from '../contracts/temporal.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
-import { bodyOf, queryOf } from './body.ts';
-import { audited, operatorCredential } from './operator-actions.ts';
-import { requestKeyOf, updateIdOf } from './operator-request.ts';
+import { queryOf } from './body.ts';
+import { remediationActions } from './remediation-actions.ts';
+import { idOf } from './remediation-id.ts';
 import { remediationRowOf } from './remediation-row.ts';
 import { callTemporal } from './temporal-call.ts';
 
@@ -40,7 +33,6 @@ const listQuery = z.object({
   policy: resourceName.optional(),
   limit: z.coerce.number().int().min(1).max(limits.pageMax).default(limits.pageDefault),
 });
-const idParams = z.object({ id: z.string().min(1).max(1000) });
 
 /** Repairs as Temporal knows them: lists come from its visibility, a run's story from the run. */
 export function remediationRoutes(app: FastifyInstance, deps: RemediationDeps): void {
@@ -52,19 +44,7 @@ export function remediationRoutes(app: FastifyInstance, deps: RemediationDeps): 
     const id = idOf(request.params);
     return callTemporal(deps, callMs, () => show(deps, id));
   });
-  app.post('/v1/remediations/:id/cancel', async (request, reply) => {
-    const id = idOf(request.params);
-    const { reason, operator_name: claimed = null } = bodyOf(request, cancelBody);
-    const actor = { credential: operatorCredential, claimed };
-    const key = requestKeyOf(request, deps.clock);
-    const detail = { reason, request: key };
-    await audited({ ...deps, kind: 'remediation.cancel', actor, object: id, detail }, () =>
-      callTemporal(deps, callMs, () =>
-        cancel(deps, id, { key, wish: { by: claimed ?? actor.credential, reason } }),
-      ),
-    );
-    return reply.code(202).send({ id, state: 'cancelling' });
-  });
+  remediationActions(app, deps);
 }
 
 async function list(
@@ -102,32 +82,4 @@ async function show(
   const { state, hosts, hostsFailed } = progress;
   const isOpen = row.endedAt === null;
   return { ...row, ...(isOpen ? { state } : {}), hosts, hostsFailed, progress };
-}
-
-/** The same wish under the same key joins the first. */
-async function cancel(
-  deps: RemediationDeps,
-  id: string,
-  of: { readonly wish: OperatorUpdate; readonly key: string },
-): Promise<void> {
-  const handle = deps.client.workflow.getHandle(id);
-  const { status } = await handle.describe();
-  if (status.name !== 'RUNNING') {
-    throw new FixpointError('gone', `the remediation ended already: ${status.name.toLowerCase()}`);
-  }
-  await handle.executeUpdate<void, [OperatorUpdate]>(updateNames.cancel, {
-    args: [of.wish],
-    updateId: updateIdOf({ name: updateNames.cancel, ...of }),
-  });
-}
-
-/** Only repairs: the same Temporal namespace may hold workflows of others. */
-function idOf(params: unknown): string {
-  const parsed = idParams.safeParse(params);
-  if (parsed.success && parsed.data.id.startsWith(`${workflowTypes.remediation}:`)) {
-    return parsed.data.id;
-  }
-  throw new FixpointError('not_found', 'there is no such remediation', {
-    hint: 'ids look like remediation:<policy>:<group>:<run>; see `fixpoint remediation ls`',
-  });
 }

@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { limits } from '../contracts/limits.ts';
+import type { OperatorToken } from '../contracts/operator-token.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { AuditLog } from '../platform/audit.ts';
 import type { Clock } from '../platform/clock.ts';
@@ -11,10 +12,10 @@ import type { PolicySet } from '../platform/policy-files.ts';
 import type { Deliveries } from '../redis/deliveries.ts';
 import type { Intake } from '../redis/intake.ts';
 import { alertRoutes } from './alert-routes.ts';
-import { requireBearer } from './auth.ts';
 import { callbackRoutes } from './callback-routes.ts';
 import { type ControlDeps, controlRoutes } from './control-routes.ts';
 import { type Check, healthRoutes } from './health-routes.ts';
+import { identify } from './operator-identity.ts';
 import { policyRoutes } from './policy-routes.ts';
 import type { TrialDeps } from './policy-trial.ts';
 import { asFixpointError, sendProblem } from './problem.ts';
@@ -34,7 +35,7 @@ export type ApiDeps = {
   readonly audit: AuditLog;
   readonly metrics: Metrics;
   readonly checks: readonly Check[];
-  readonly operatorSecrets: readonly string[];
+  readonly operators: readonly OperatorToken[];
   readonly webhookSecrets: readonly string[];
   readonly callbackSecrets: readonly string[];
   readonly clock: Clock;
@@ -78,9 +79,7 @@ function createApi(deps: ApiDeps): FastifyInstance {
   webhookRoutes(app, deps);
   callbackRoutes(app, deps);
   void app.register(async (operators) => {
-    operators.addHook('onRequest', async (request) =>
-      requireBearer(request.headers.authorization, deps.operatorSecrets),
-    );
+    operators.addHook('onRequest', async (request) => identify(request, deps.operators));
     alertRoutes(operators, deps);
     policyRoutes(operators, deps);
     remediationRoutes(operators, deps);

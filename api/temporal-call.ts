@@ -6,6 +6,7 @@ import {
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { FixpointError } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 
@@ -47,7 +48,8 @@ function asFixpointError(error: unknown): unknown {
   if (error instanceof WorkflowUpdateFailedError) {
     // The workflow's own word why it refuses; it names no secret.
     const message = error.cause instanceof Error ? error.cause.message : 'it was refused';
-    return new FixpointError('conflict', message, { cause: error });
+    const isStale = error.cause instanceof ApplicationFailure && error.cause.type === 'plan_stale';
+    return new FixpointError(isStale ? 'plan_stale' : 'conflict', message, { cause: error });
   }
   return error instanceof ServiceError || isGrpcServiceError(error) ? away(error) : error;
 }

@@ -1,3 +1,4 @@
+import { shortDigest } from '../domain/approval-digest.ts';
 import { isFailedLetter, isSuccessLetter } from '../domain/batch-ledger.ts';
 import { batchesInWords, domainInWords } from '../domain/plan-outlook.ts';
 import { letterWords, personInWords } from '../domain/remediation-details.ts';
@@ -54,9 +55,11 @@ export function pictureOf(terminal: Terminal, progress: Progress): readonly stri
 }
 
 /** What it would do, and what its guards allow. */
-function outlookLines({ outlook }: Progress): readonly string[] {
+function outlookLines({ outlook, approval }: Progress): readonly string[] {
   if (outlook === undefined) return [];
+  const plan = approval === undefined ? [] : [`  plan    ${shortDigest(approval.digest)}`];
   return [
+    ...plan,
     ...outlook.steps.map(
       ({ name, batches }) => `  would   ${plainLine(name)}: ${batchesInWords(batches)}`,
     ),

@@ -123,6 +123,7 @@ function explain(
 
 function nextCommand(progress: Progress, failures: readonly Failure[]): string {
   const id = `'${plainLine(progress.remediationId)}'`;
+  if (progress.state === 'awaiting_approval') return `remediation approve ${id}`;
   if (!isEnded(progress.state)) return `remediation tail ${id}`;
   const [first] = failures;
   if (first !== undefined) return `task show ${first.taskId}`;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration } from './duration.ts';
 import { type Clocks, defaultClocks, limits } from './limits.ts';
+import { operatorTokens } from './operator-token.ts';
 import { cap } from './share.ts';
 
 /** `host:port` to listen on; port 0 lets the system choose. */
@@ -124,7 +125,23 @@ export const settings = {
     env: 'FIXPOINT_TOKEN',
     schema: z.string().min(16).optional(),
     secret: true,
-    about: 'Bearer token of operators and of the command line.',
+    about:
+      'Bearer token of the command line, and of operators who share one: in histories they are `operator`, with the role admin.',
+  },
+  operatorTokens: {
+    env: 'FIXPOINT_OPERATOR_TOKENS',
+    schema: operatorTokens.prefault(''),
+    secret: true,
+    about:
+      'Named operators, a line `name:role:token` each; roles are viewer, operator, approver and admin.',
+  },
+  approvalsFromTemporal: {
+    env: 'FIXPOINT_APPROVALS_FROM_TEMPORAL',
+    schema: z
+      .union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')])
+      .default(true),
+    about:
+      'Whether approvals that are given in Temporal count, whose names are only typed; false: those through the api alone.',
   },
   gatewayToken: {
     env: 'FIXPOINT_GATEWAY_TOKEN',

@@ -30,6 +30,34 @@ export const webhookAnswer = z.object({
 });
 export type WebhookAnswer = z.infer<typeof webhookAnswer>;
 
+/** Body of `POST /v1/remediations/:id/{reject,pause,resume,confirm-batch}`. */
+export const actionBody = z.object({
+  reason: z
+    .string()
+    .max(500)
+    .refine((text) => text.trim() !== '', { error: 'must say why' }),
+  /** Claimed, as below. */
+  operator_name: z.string().max(200).optional(),
+});
+/** Body of `POST /v1/remediations/:id/approve`. */
+export const approveBody = z.object({
+  reason: z.string().max(500).default(''),
+  /** Of the plan that was looked at, or its first 12 digits or more. */
+  digest: z
+    .string()
+    .regex(/^(sha256:)?[0-9a-fA-F]{12,64}$/, { error: 'must be at least 12 digits of the plan' })
+    .optional(),
+  /** Claimed, as below. */
+  operator_name: z.string().max(200).optional(),
+});
+/** Answer to these: the request is kept in the repair's history. */
+export const remediationAction = z.object({
+  id: z.string(),
+  state: z.string(),
+  /** The repair's own word, where it says something. */
+  answer: z.string().optional(),
+});
+
 /** Body of `POST /v1/remediations/:id/cancel` and of `PUT /v1/control`. */
 export const cancelBody = z.object({
   reason: z.string().max(500).default(''),

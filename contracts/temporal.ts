@@ -182,7 +182,7 @@ export type OperatorUpdate = {
 /** What the updates `approve` and `reject` say. */
 export type ApprovalUpdate = OperatorUpdate & {
   /** Of the plan that was looked at, or its first 12 digits; one for another plan is refused. */
-  readonly digest?: string;
+  readonly digest?: string | undefined;
 };
 /** A question that a repair waits for, or waited for last. */
 export type ApprovalView = {

@@ -4,6 +4,7 @@ export const errorPolicies = {
   unauthenticated: { http: 401, exit: 5, retry: 'never' },
   forbidden: { http: 403, exit: 5, retry: 'never' },
   not_found: { http: 404, exit: 6, retry: 'never' },
+  plan_stale: { http: 409, exit: 2, retry: 'never' },
   conflict: { http: 409, exit: 2, retry: 'never' },
   gone: { http: 410, exit: 6, retry: 'never' },
   too_large: { http: 413, exit: 2, retry: 'never' },

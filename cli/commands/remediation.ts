@@ -1,8 +1,7 @@
 import { Command } from 'commander';
 import { pageOf, remediationRow } from '../../contracts/http.ts';
 import { ageOf, printListing } from '../output.ts';
-import { cancelRemediation } from '../remediation-cancel.ts';
-import { newestRemediation, remediationOf } from '../remediation-lookup.ts';
+import { remediationOf } from '../remediation-lookup.ts';
 import { showRemediation } from '../remediation-report.ts';
 import { tailRemediation } from '../remediation-tail.ts';
 import {
@@ -13,8 +12,7 @@ import {
   outputOption,
   serversOf,
 } from '../session.ts';
-
-const whatId = 'its id, or "last" for the newest';
+import { addActions, idOf, whatId } from './remediation-actions.ts';
 
 /** `fixpoint remediation …`: the repairs. */
 export function remediationCommand(deps: CliDeps): Command {
@@ -56,30 +54,9 @@ export function remediationCommand(deps: CliDeps): Command {
         format: options.output,
       }),
     );
-  remediation
-    .command('cancel')
-    .description('start no further batch, cancel what runs, and end with every host’s outcome')
-    .argument('<id>', whatId)
-    .option('--reason <text>', 'why; it is kept in the audit log', '')
-    .option('--by <name>', 'who you are; recorded as claimed')
-    .addOption(outputOption())
-    .addHelpText('after', examples('fixpoint remediation cancel last --reason "wrong runbook"'))
-    .action(async (id: string, options, command: Command) => {
-      const servers = serversOf(deps, command);
-      await cancelRemediation({
-        deps,
-        servers,
-        id: await idOf(servers, id),
-        reason: options.reason,
-        by: options.by,
-        format: options.output,
-      });
-    });
+  addActions(remediation, deps);
   return remediation;
 }
-
-const idOf = async (servers: ReturnType<typeof serversOf>, given: string): Promise<string> =>
-  given === 'last' ? (await newestRemediation(servers.api)).id : given;
 
 function addList(remediation: Command, deps: CliDeps): void {
   remediation

@@ -14,6 +14,11 @@ const cases: Partial<Record<SettingName, { good: string[]; bad: string[] }>> = {
   role: { good: ['workflows', 'activities', 'dispatcher'], bad: ['worker', ''] },
   logLevel: { good: ['debug'], bad: ['loud'] },
   operatorToken: { good: ['t'.repeat(16)], bad: ['short'] },
+  operatorTokens: {
+    good: ['', `anna:admin:${'t'.repeat(16)}`],
+    bad: ['anna:admin', `anna:boss:${'t'.repeat(16)}`],
+  },
+  approvalsFromTemporal: { good: ['true', 'false'], bad: ['', 'no'] },
   gatewayToken: { good: ['t'.repeat(16)], bad: ['short'] },
   webhookSecret: { good: [`${'t'.repeat(16)},${'u'.repeat(16)}`], bad: ['short'] },
   callbackSecret: { good: ['whsec_abc'], bad: ['abc'] },

@@ -1,6 +1,8 @@
 import { describe } from 'node:test';
 import { alert, fate, quarantined } from '../../contracts/alert.ts';
 import {
+  actionBody,
+  approveBody,
   cancelBody,
   controlBody,
   deliveryView,
@@ -121,6 +123,24 @@ describe('alerts and answers over HTTP', () => {
     refused: [
       ['reason', 'x'.repeat(501)],
       ['operator_name', 1],
+    ],
+  });
+  schemaCases('what an operator asks of a repair', actionBody, {
+    valid: [{ reason: 'wrong hosts', operator_name: 'ada' }],
+    refused: [
+      ['reason', undefined],
+      ['reason', ' '],
+      ['reason', 'x'.repeat(501)],
+      ['operator_name', 1],
+    ],
+  });
+  schemaCases('an approval', approveBody, {
+    valid: [{ reason: '', digest: `sha256:${'a'.repeat(64)}` }, { digest: '0123456789ab' }, {}],
+    refused: [
+      ['digest', 'a'.repeat(11)],
+      ['digest', 'g'.repeat(12)],
+      ['digest', 'a'.repeat(65)],
+      ['reason', 'x'.repeat(501)],
     ],
   });
   schemaCases('a change of the kill switch', controlBody, {

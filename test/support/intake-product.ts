@@ -66,7 +66,7 @@ export async function startTestApi(of: {
       audit: new AuditLog({ directory: join(stateDir, 'audit'), writer: 'api', clock }),
       metrics: new ApiMetrics({ intake, clock }),
       checks: [{ name: 'redis', isNeeded: true, run: () => redis.ping().then(() => null) }],
-      operatorSecrets: [operatorToken],
+      operators: [{ name: 'operator', role: 'admin', token: operatorToken }],
       webhookSecrets: [webhookSecret],
       callbackSecrets: [callbackSecret],
       clock,

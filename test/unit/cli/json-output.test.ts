@@ -106,3 +106,54 @@ describe('commands that print JSON for machines', () => {
     assert.deepEqual(JSON.parse(out), { id: null, ...answer });
   });
 });
+
+describe('approving by the command line', () => {
+  let api: FakeApi;
+  before(async () => {
+    api = await FakeApi.start();
+  });
+  after(() => api.stop());
+
+  const asking = {
+    ...told.detail,
+    ...{ state: 'awaiting_approval', endedAt: null },
+    progress: {
+      ...told.detail.progress,
+      state: 'awaiting_approval',
+      approval: {
+        ...{ approvers: 1, given: [], untilMs: 0, hosts: 2, notBy: [] },
+        digest: `sha256:${'ab'.repeat(32)}`,
+      },
+    },
+  };
+  const run = (...argv: readonly string[]) =>
+    runInProcess(argv, { environment: { FIXPOINT_URL: api.url, FIXPOINT_TOKEN: 'secret-token' } });
+
+  it('what is shown is what is approved, by its digest', async () => {
+    api.on(`GET ${path}`, { body: asking });
+    api.on(`POST ${path}/approve`, {
+      status: 202,
+      body: { id, state: 'approved', answer: '1 of 1 approvals' },
+    });
+
+    const { status, err } = await run('rem', 'approve', id, '--by', 'ada');
+
+    assert.equal(status, 0);
+    assert.match(err, /^plan abababababab: .* on 2 hosts\napproved \(1 of 1 approvals\): /);
+    assert.deepEqual(JSON.parse(api.asked.at(-1)?.body ?? ''), {
+      ...{ reason: '', operator_name: 'ada', digest: asking.progress.approval.digest },
+    });
+  });
+
+  it('a repair that asks nothing is not approved, and a reason is wanted where it matters', async () => {
+    api.on(`GET ${path}`, { body: told.detail });
+
+    const { status, err } = await run('rem', 'approve', id);
+    const mute = await run('rem', 'reject', id);
+
+    assert.equal(status, 2);
+    assert.match(err, /^error: the remediation is verified: it does not ask for an approval/);
+    assert.equal(mute.status, 2);
+    assert.match(mute.err, /--reason/);
+  });
+});
