@@ -55,6 +55,7 @@ export async function recordOutcome(deps: RecordDeps, input: OutcomeInput): Prom
     state: result.state,
     seconds: (input.endedAtMs - input.startedAtMs) / 1_000,
   });
+  if (input.mailboxId === null) return;
   await deps.tellMailbox(input.mailboxId, {
     remediationId: result.remediationId,
     state: result.state,

@@ -85,6 +85,9 @@ function apiDeps(config: Config, redis: Redis, made: Made): ApiDeps {
     webhookSecrets: secretsOf(config.webhookSecret),
     callbackSecrets: secretsOf(config.callbackSecret),
     clock,
+    clocks: config.clocks,
+    callbackUrl: config.callbackUrl,
+    approvalsFromTemporal: config.approvalsFromTemporal,
     crash: armedCrashPoints(config.crashPoint, 'api'),
   };
 }

@@ -71,7 +71,7 @@ async function list(
   return rows.sort((left, right) => (left.startedAt < right.startedAt ? 1 : -1));
 }
 
-async function show(
+export async function show(
   deps: RemediationDeps,
   id: string,
 ): Promise<RemediationRow & { readonly progress: RemediationProgress }> {

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { limits } from '../contracts/limits.ts';
+import { type Clocks, limits } from '../contracts/limits.ts';
 import type { OperatorToken } from '../contracts/operator-token.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { AuditLog } from '../platform/audit.ts';
@@ -15,6 +15,7 @@ import { alertRoutes } from './alert-routes.ts';
 import { callbackRoutes } from './callback-routes.ts';
 import { type ControlDeps, controlRoutes } from './control-routes.ts';
 import { type Check, healthRoutes } from './health-routes.ts';
+import { manualRunRoutes } from './manual-run-routes.ts';
 import { identify } from './operator-identity.ts';
 import { policyRoutes } from './policy-routes.ts';
 import type { TrialDeps } from './policy-trial.ts';
@@ -39,6 +40,10 @@ export type ApiDeps = {
   readonly webhookSecrets: readonly string[];
   readonly callbackSecrets: readonly string[];
   readonly clock: Clock;
+  /** Runs by hand take them along. */
+  readonly clocks: Clocks;
+  readonly callbackUrl: string;
+  readonly approvalsFromTemporal: boolean;
   readonly log: Log;
   readonly crash: CrashPoints<'api'>;
 };
@@ -83,6 +88,7 @@ function createApi(deps: ApiDeps): FastifyInstance {
     alertRoutes(operators, deps);
     policyRoutes(operators, deps);
     remediationRoutes(operators, deps);
+    manualRunRoutes(operators, deps);
     controlRoutes(operators, deps);
   });
   return app;

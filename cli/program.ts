@@ -5,6 +5,7 @@ import { auditCommand } from './commands/audit.ts';
 import { controlCommand } from './commands/control.ts';
 import { policyCommand } from './commands/policy.ts';
 import { remediationCommand } from './commands/remediation.ts';
+import { runCommand } from './commands/run.ts';
 import { setupCommand } from './commands/setup.ts';
 import { statusCommand } from './commands/status.ts';
 import { taskCommand } from './commands/task.ts';
@@ -19,6 +20,7 @@ const commands = [
   alertCommand,
   policyCommand,
   remediationCommand,
+  runCommand,
   taskCommand,
   agentCommand,
   controlCommand,

@@ -52,6 +52,11 @@ export type FrozenTargets = {
   } | null;
   readonly select: readonly string[] | null;
   readonly onMissing: 'refuse' | 'skip';
+  /**
+   * Alone: these agents by id or name, all of which must be there. Beside `from` or `select`, by id: of
+   * the hosts that those find these alone.
+   */
+  readonly agents?: readonly string[];
 };
 /** `N`, or `N%` of a whole that is known only when it is asked. */
 export type Share = number | string;

@@ -55,7 +55,10 @@ export const policySpec = z
   .strictObject({
     apiVersion: z.literal('fixpoint/v1'),
     kind: z.literal('Policy'),
-    name: resourceName,
+    /** `manual` is the name of runs by hand. */
+    name: resourceName.refine((name) => name !== 'manual', {
+      error: '"manual" stands for runs by hand; choose another name',
+    }),
     match: z.strictObject({
       source: z.literal('alertmanager'),
       matchers: z.array(matcherText).max(32).default([]),

@@ -51,14 +51,14 @@ export const maxFailures = z.union([
   z.string().regex(/^(100|[0-9]{1,2})%$/),
 ]);
 
+/**
+ * Hosts per batch: a number, or BlueKing's expression of growing batches, as `1 10% +5 *2`. Its parts are
+ * read by `parseBatchExpression` of `domain/batch-expression.ts`, of a file when it is loaded.
+ */
+export const rolloutBatches = z.union([z.int(), z.string().max(limits.batchExpressionBytes)]);
+
 export const rolloutSpec = z.strictObject({
-  /**
-   * Hosts per batch: a number, or BlueKing's expression of growing batches, as `1 10% +5 *2`. Its
-   * parts are read by `parseBatchExpression` of `domain/batch-expression.ts` when a file is loaded.
-   */
-  batches: z
-    .union([z.int(), z.string().max(limits.batchExpressionBytes)])
-    .default(limits.batchHostsDefault),
+  batches: rolloutBatches.default(limits.batchHostsDefault),
   maxFailures: maxFailures.default(0),
   /** What more failures than that do: end the step, wait for a person, or be told at the end. */
   mode: z.enum(['stop', 'pause', 'continue']).default('stop'),

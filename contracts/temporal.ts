@@ -24,6 +24,9 @@ export const workflowIds = {
   /** `run` is the mailbox's first run id: unique per mailbox life, so the id is unique per repair. */
   remediation: (of: { policy: string; groupId: string; run: string; n: number }): string =>
     `remediation:${of.policy}:${of.groupId}:${of.run.replaceAll('-', '').slice(0, 8)}-${of.n}`,
+  /** `ulid` may be a name that its caller gives: the same one is the same run. */
+  manual: (of: { runbook: string; ulid: string }): string =>
+    `remediation:manual:${of.runbook}:${of.ulid}`,
   control: 'control:fixpoint',
 } as const;
 
@@ -145,8 +148,9 @@ export type RemediationEndedSignal = {
 
 export type RemediationInput = {
   readonly remediationId: string;
-  readonly mailboxId: string;
-  readonly trigger: 'alert';
+  /** Who is told how it ended; null of one that no alert asked for. */
+  readonly mailboxId: string | null;
+  readonly trigger: 'alert' | 'manual';
   readonly policy: FrozenPolicy;
   readonly runbook: FrozenRunbook;
   readonly groupId: string;
@@ -376,7 +380,7 @@ export type CoreActivities = {
   /** Frees what the repair holds, writes its one audit record and tells its mailbox. */
   recordOutcome(input: {
     readonly result: RemediationResult;
-    readonly mailboxId: string;
+    readonly mailboxId: string | null;
     readonly policy: string;
     readonly policyDigest: string;
     readonly runbook: string;

@@ -28,7 +28,7 @@ export function selectTargets(of: {
   readonly select: SelectAgents;
   readonly targetsMax: number;
 }): Plan {
-  const found = of.targets.from === null ? bySelection(of) : byAlertLabel(of.targets.from, of);
+  const found = chosenBy(of);
   if (found.kind === 'held') return found;
   if (found.targets.length === 0) {
     return held(
@@ -43,6 +43,42 @@ export function selectTargets(of: {
     );
   }
   return found;
+}
+
+function chosenBy(of: Parameters<typeof selectTargets>[0]): Plan {
+  const { from, select, agents } = of.targets;
+  if (from !== null) return narrowed(byAlertLabel(from, of), agents);
+  if (select === null && agents !== undefined) return byName(agents, of.agents);
+  return narrowed(bySelection(of), agents);
+}
+
+/** Named hosts, by id or name. One that is not enrolled is refused, whatever the others are. */
+function byName(names: readonly string[], agents: readonly InventoryAgent[]): Plan {
+  const known = new Map(agents.flatMap((agent) => idAndName(agent).map((name) => [name, agent])));
+  const missing = names.filter((name) => !known.has(name));
+  if (missing.length > 0) {
+    return held(
+      'no_target',
+      `no agent has the id or name ${missing.slice(0, 5).join(', ')}: ${missing.length} of ${names.length} hosts that were named are not enrolled, 0 may; enrol them, or name others`,
+    );
+  }
+  const chosen = new Set(names.flatMap((name) => known.get(name) ?? []));
+  return planned(
+    [...chosen].map((agent) => ({ agent, episodes: undefined })),
+    [],
+  );
+}
+
+const idAndName = ({ agentId, labels }: InventoryAgent): readonly string[] => {
+  const name = labels.get('name');
+  return name === undefined ? [agentId] : [agentId, name];
+};
+
+/** Of a plan these agents alone, by their ids. */
+function narrowed(plan: Plan, agents: readonly string[] | undefined): Plan {
+  if (plan.kind === 'held' || agents === undefined) return plan;
+  const meant = new Set(agents);
+  return { ...plan, targets: plan.targets.filter(({ agentId }) => meant.has(agentId)) };
 }
 
 const held = (reason: HeldReason, detail: string): Plan => ({ kind: 'held', reason, detail });

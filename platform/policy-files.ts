@@ -73,16 +73,9 @@ export async function loadPolicyFiles(of: {
 
 /** Each policy learns by which labels the others divide the fleet: it counts in their domains too. */
 function countedTogether(policies: readonly LoadedPolicy[]): readonly LoadedPolicy[] {
-  const lists = new Map(
-    policies.map(({ spec }) => [JSON.stringify(spec.targets.domainBy), spec.targets.domainBy]),
-  );
+  const lists = domainListsOf(policies);
   return policies.map((policy) => {
-    const own = JSON.stringify(policy.spec.targets.domainBy);
-    const others = [...lists].flatMap(([key, list]) => (key === own ? [] : [list]));
-    const guards = {
-      ...guardsOf(policy.spec),
-      ...(others.length === 0 ? {} : { countedBy: others }),
-    };
+    const guards = countedWith(guardsOf(policy.spec), lists);
     return { ...policy, frozen: { ...policy.frozen, guards } };
   });
 }
@@ -98,6 +91,25 @@ function approvalOf({ approval }: PolicySpec, of: FrozenWith): FrozenApproval {
     ...(notBy.length === 0 ? {} : { notBy }),
     ...(of.approvalsFromTemporal === false ? { fromTemporal: false } : {}),
   };
+}
+
+/** The labels by which policies, and runs by hand, divide the fleet; each list once. */
+export function domainListsOf(policies: readonly LoadedPolicy[]): readonly (readonly string[])[] {
+  const lists = [manualDomainBy, ...policies.map(({ spec }) => spec.targets.domainBy)];
+  return [...new Map(lists.map((list) => [JSON.stringify(list), list])).values()];
+}
+
+/** Labels that make fault domains for a run by hand, where it does not say. */
+export const manualDomainBy: readonly string[] = ['zone'];
+
+/** The guards of one who counts in the domains of all these lists too. */
+export function countedWith(
+  guards: FrozenGuards,
+  lists: readonly (readonly string[])[],
+): FrozenGuards {
+  const own = JSON.stringify(guards.domainBy);
+  const countedBy = lists.filter((list) => JSON.stringify(list) !== own);
+  return countedBy.length === 0 ? guards : { ...guards, countedBy };
 }
 
 function guardsOf({ targets, guards }: PolicySpec): FrozenGuards {

@@ -51,7 +51,10 @@ export async function passApproval(
     if (refusal !== null) return { state: 'held', reason: `${refusal.reason}: ${refusal.detail}` };
     if (added.every((host) => approved.has(hostKeyOf(host)))) return null;
   }
-  return { state: 'held', reason: `plan_failed: the hosts were others each of ${plansMax} times` };
+  return {
+    state: 'held',
+    reason: `plan_failed: ${plansMax} plans found other hosts each time, ${plansMax - 1} may; start it again when the fleet is steady`,
+  };
 }
 
 const allOver: NotBegun = {

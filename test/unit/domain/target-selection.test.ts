@@ -40,6 +40,44 @@ describe('from labels to hosts', () => {
     );
   });
 
+  it('named hosts are those alone, by id or name, each once; one that is not enrolled refuses all', () => {
+    const named = (...agents: readonly string[]) =>
+      planOf({ targets: { from: null, select: null, onMissing: 'skip', agents } });
+    const agents = Array.from({ length: 250 }, (_, at) => agent(`host${at}`));
+
+    const plan = named('web2', 'web20000000'.padEnd(12, '0'));
+    const many = planOf({
+      agents,
+      targets: { from: null, select: null, onMissing: 'refuse', agents: ['host0', 'host249'] },
+    });
+
+    assert.deepEqual(plan.kind === 'planned' && plan.targets.map(({ name }) => name), ['web2']);
+    assert.equal(many.kind === 'planned' && many.targets.length, 2);
+    assert.deepEqual(named('web1', 'web9'), {
+      ...{ kind: 'held', reason: 'no_target' },
+      detail:
+        'no agent has the id or name web9: 1 of 2 hosts that were named are not enrolled, 0 may; enrol them, or name others',
+    });
+    assert.equal(named().kind, 'held', 'empty never means all');
+  });
+
+  it('of the hosts that alerts or labels find, some alone', () => {
+    const some = planOf({
+      targets: {
+        from: null,
+        select: ['a=b'],
+        onMissing: 'refuse',
+        agents: [agent('web2').agentId],
+      },
+    });
+    const none = planOf({
+      targets: { ...from('hostname'), agents: [agent('web2').agentId] },
+    });
+
+    assert.deepEqual(some.kind === 'planned' && some.targets.map(({ name }) => name), ['web2']);
+    assert.equal(none.kind === 'held' && none.reason, 'no_target');
+  });
+
   it('no agent, two agents, no label and too many hosts are refusals with a reason', () => {
     const reasonOf = (plan: ReturnType<typeof planOf>) =>
       plan.kind === 'held' ? plan.reason : plan.kind;
