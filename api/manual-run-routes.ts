@@ -87,7 +87,9 @@ const inputOf = (
   });
 
 /** Nothing would start on any host (invariant 4), so it is said at once. */
-async function refuseWhileStopped({ control }: ManualRunDeps): Promise<void> {
+export async function refuseWhileStopped({
+  control,
+}: Pick<ManualRunDeps, 'control'>): Promise<void> {
   const state = await control.read().catch(() => null);
   if (state !== null && !state.stopped) return;
   const why = state === null ? 'the kill switch cannot be read' : `${state.reason} (${state.by})`;

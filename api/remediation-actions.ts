@@ -29,6 +29,10 @@ const actions: readonly Action[] = [
   { path: 'cancel', act: 'cancel', state: 'cancelling', body: cancelBody },
 ];
 
+const retry: Action = {
+  ...{ path: 'retry-failed', act: 'retryFailed', state: 'retrying', body: actionBody },
+};
+
 const callMs = 10_000;
 
 /**
@@ -43,6 +47,10 @@ export function remediationActions(app: FastifyInstance, deps: RemediationDeps):
     });
   }
 }
+
+/** Failed hosts of a repair that is paused. */
+export const retryWhilePaused = (deps: RemediationDeps, request: FastifyRequest) =>
+  carryOut(deps, retry, request);
 
 async function carryOut(
   deps: RemediationDeps,
@@ -60,7 +68,7 @@ async function carryOut(
     via: 'api',
     ...(claimed === null ? {} : { claimed }),
   };
-  const kind = `remediation.${action.path.replace('-', '_')}`;
+  const kind = `remediation.${action.path.replaceAll('-', '_')}`;
   const detail = { reason, ...said, request: key };
   const answer = await audited({ ...deps, kind, actor, object: id, detail }, () =>
     callTemporal(deps, callMs, () =>

@@ -21,6 +21,7 @@ import { policyRoutes } from './policy-routes.ts';
 import type { TrialDeps } from './policy-trial.ts';
 import { asFixpointError, sendProblem } from './problem.ts';
 import { remediationRoutes } from './remediation-routes.ts';
+import { retryRoutes } from './retry-routes.ts';
 import { webhookRoutes } from './webhook-routes.ts';
 
 export type ApiDeps = {
@@ -89,6 +90,7 @@ function createApi(deps: ApiDeps): FastifyInstance {
     policyRoutes(operators, deps);
     remediationRoutes(operators, deps);
     manualRunRoutes(operators, deps);
+    retryRoutes(operators, deps);
     controlRoutes(operators, deps);
   });
   return app;

@@ -24,6 +24,7 @@ const told: Readonly<Record<string, string>> = {
   pause: 'asked; no further batch starts, and what runs goes on',
   resume: 'asked; further batches start',
   'confirm-batch': 'asked; one batch more starts',
+  'retry-failed': 'failed hosts are tried again',
   cancel: 'asked; it ends when the outcome of every host is known',
 };
 
@@ -31,11 +32,11 @@ const told: Readonly<Record<string, string>> = {
 export async function actOnRemediation(
   of: RemediationAct & { readonly digest?: string },
 ): Promise<void> {
-  const { deps, action, id } = of;
+  const { deps, action } = of;
   const kept = await of.servers.api.send(
     {
       method: 'POST',
-      path: `/v1/remediations/${encodeURIComponent(id)}/${action}`,
+      path: `/v1/remediations/${encodeURIComponent(of.id)}/${action}`,
       body: {
         reason: of.reason,
         ...(of.digest === undefined ? {} : { digest: of.digest }),
@@ -47,7 +48,7 @@ export async function actOnRemediation(
   if (of.format === 'json') return deps.terminal.out(`${plainJson(kept)}\n`);
   const answer = kept.answer === undefined ? '' : ` (${plainLine(kept.answer)})`;
   deps.terminal.err(
-    `${told[action] ?? 'asked'}${answer}: ${selfOf(deps)} remediation tail '${plainLine(id)}'\n`,
+    `${told[action] ?? 'asked'}${answer}: ${selfOf(deps)} remediation tail '${plainLine(kept.id)}'\n`,
   );
 }
 

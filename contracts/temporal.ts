@@ -44,6 +44,7 @@ export const updateNames = {
   pause: 'pause',
   resume: 'resume',
   confirmBatch: 'confirmBatch',
+  retryFailed: 'retryFailed',
   stop: 'stop',
   allow: 'allow',
   lockAgent: 'lockAgent',

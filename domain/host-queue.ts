@@ -4,7 +4,7 @@
  */
 export class HostQueue {
   #waiting: readonly number[];
-  readonly #sizes: readonly number[];
+  #sizes: readonly number[];
 
   /** `sizes` are those of the planned batches; what waits longer comes in batches of the largest. */
   constructor(of: { readonly waiting: readonly number[]; readonly sizes: readonly number[] }) {
@@ -39,6 +39,11 @@ export class HostQueue {
   toEnd(positions: readonly number[]): void {
     this.take(positions);
     this.#waiting = [...this.#waiting, ...positions];
+  }
+
+  /** A batch of others takes the place of batch `batch` (from 0): those that wait come one later. */
+  makeRoom(batch: number, size: number): void {
+    this.#sizes = [...this.#sizes.slice(0, batch), size, ...this.#sizes.slice(batch)];
   }
 
   /** How many batches there are in all, if those that wait come from batch `batch` (from 0) on. */

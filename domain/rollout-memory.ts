@@ -8,6 +8,8 @@ export type CarriedRollout = {
   readonly accepted: number;
   readonly overruns: readonly (readonly [string, string])[];
   readonly givenUp: readonly Refusal[] | null;
+  /** Batches of hosts that were tried again: their number, from 0, and size. */
+  readonly again?: readonly (readonly [number, number])[];
 };
 
 /**
@@ -20,24 +22,36 @@ export class RolloutMemory {
   #accepted: number;
   readonly #overruns: Map<string, string>;
   #givenUp: readonly Refusal[] | null;
+  #again: readonly (readonly [number, number])[];
 
   constructor(carried?: CarriedRollout) {
     this.#carriedWaiting = carried?.waiting ?? null;
     this.#accepted = carried?.accepted ?? 0;
     this.#overruns = new Map(carried?.overruns);
     this.#givenUp = carried?.givenUp ?? null;
+    this.#again = carried?.again ?? [];
   }
 
   /** A step begins, or goes on after what was carried: these batches are left of it, the first one `from`. */
   beginStep(batches: readonly (readonly number[])[], from: number): HostQueue {
     const isGoingOn = this.#queue === null && from > 0;
-    if (!isGoingOn) this.#accepted = 0;
+    if (!isGoingOn) {
+      this.#accepted = 0;
+      this.#again = [];
+    }
     const waiting = isGoingOn ? this.#carriedWaiting : null;
     this.#queue = new HostQueue({
       waiting: waiting ?? batches.slice(from).flat(),
       sizes: batches.map(({ length }) => length),
     });
+    for (const [batch, size] of this.#again) this.#queue.makeRoom(batch, size);
     return this.#queue;
+  }
+
+  /** Batch `batch` (from 0) is of hosts that are tried again. */
+  tryAgain(batch: number, size: number): void {
+    this.#again = [...this.#again, [batch, size]];
+    this.#queue?.makeRoom(batch, size);
   }
 
   /** Failures of the step that an operator saw and went on with. */
@@ -51,6 +65,10 @@ export class RolloutMemory {
   /** The step had more failures than it may have, and went on all the same: the repair ends failed. */
   overran(step: string, reason: string): void {
     this.#overruns.set(step, reason);
+  }
+  /** It is judged anew. */
+  recovered(step: string): void {
+    this.#overruns.delete(step);
   }
   get overruns(): readonly string[] {
     return [...this.#overruns.values()];
@@ -70,6 +88,7 @@ export class RolloutMemory {
       accepted: this.#accepted,
       overruns: [...this.#overruns],
       givenUp: this.#givenUp,
+      ...(this.#again.length === 0 ? {} : { again: this.#again }),
     };
   }
 }

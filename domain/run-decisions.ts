@@ -17,6 +17,7 @@ export class RunDecisions {
   #cancel: OperatorUpdate | null = null;
   #pause: OperatorUpdate | null;
   #isConfirmed = false;
+  #isRetryWanted = false;
   #made: readonly OperatorDecision[];
 
   constructor(carried?: CarriedDecisions) {
@@ -49,6 +50,20 @@ export class RunDecisions {
   /** One batch more may start; then it pauses again. */
   confirmBatch(): void {
     this.#isConfirmed = true;
+  }
+
+  /** Failed hosts are to be tried again; nothing else starts. */
+  wantRetry(): void {
+    this.#isRetryWanted = true;
+  }
+  get isRetryWanted(): boolean {
+    return this.#isRetryWanted;
+  }
+  /** Whether that was wanted; it counts once. */
+  takeRetry(): boolean {
+    const wanted = this.#isRetryWanted;
+    this.#isRetryWanted = false;
+    return wanted;
   }
 
   /** Whether a further batch may start now. */

@@ -21,6 +21,7 @@ import {
 } from '../contracts/temporal.ts';
 import { approvalActions } from './approval-actions.ts';
 import type { OperatorAction } from './operator-action.ts';
+import { retryFailedAction } from './retry-failed.ts';
 import type { RunState } from './run-state.ts';
 
 export const taskFinishedSignal = defineSignal<[TaskFinishedSignal]>(signalNames.taskFinished);
@@ -82,6 +83,7 @@ const startsMore: ReadonlySet<RemediationState> = new Set([
 
 const operatorActions: readonly OperatorAction[] = [
   ...approvalActions,
+  retryFailedAction,
   {
     name: updateNames.cancel,
     refusal: (run) =>

@@ -1,5 +1,6 @@
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import type { PlanDomains } from '../contracts/admission.ts';
+import type { FrozenStep } from '../contracts/frozen.ts';
 import type { StandingStop } from '../contracts/stop.ts';
 import type { TaskReport } from '../contracts/task.ts';
 import type {
@@ -64,6 +65,8 @@ export class RunState {
   outlook: PlanOutlook | null = null;
   /** Null unless people must approve what it does. */
   readonly approval: Approval | null;
+  /** The step whose batches run, and the positions that it is for. */
+  openStep: { readonly step: FrozenStep; readonly planned: readonly number[] } | null = null;
   /** Batches that the proof was made in so far: the next one has a key of its own. */
   probeBatches: number;
   /** The phase in which a stop of its policy made it wait; null while none does. */

@@ -8,6 +8,7 @@ import { runBatch, type StepPlace } from './batch-attempts.ts';
 import { waitUnlessCancelled } from './cancellable-wait.ts';
 import { proveTouched } from './proof-between.ts';
 import type { remediation } from './remediation.workflow.ts';
+import { retryableHosts } from './retry-failed.ts';
 import type { RunState } from './run-state.ts';
 import { passStop } from './stop-wait.ts';
 
@@ -54,6 +55,7 @@ export class StepRollout {
     }
     this.#queue = this.#run.rollout.beginStep(plan.batches, firstBatch);
     this.#run.ledgerOf(step.name);
+    this.#run.openStep = { step, planned: this.#planned };
     for (let batch = firstBatch; this.#queue.length > 0; batch++) {
       const stopped = await this.#runBatch(batch);
       if (stopped !== null) return stopped;
@@ -75,6 +77,7 @@ export class StepRollout {
       if (stopped !== null) return stopped;
       await this.#passPause();
       if (run.cancelRequest !== null) return { kind: 'cancelled' };
+      if (run.decisions.takeRetry()) return this.#tryAgain(batch);
       const admitted = await admit(run, place, queue);
       if (admitted.kind === 'interrupted') continue;
       if (admitted.kind === 'stopped') {
@@ -90,6 +93,28 @@ export class StepRollout {
       if (run.cancelRequest !== null) return { kind: 'cancelled' };
       return this.#judge();
     }
+  }
+
+  /**
+   * Failed hosts once more, as a batch of their own. What Fixpoint paused for is judged anew by how they
+   * come back; whoever else paused it still has it paused.
+   */
+  async #tryAgain(batch: number): Promise<StepStop | null> {
+    const run = this.#run;
+    const positions = retryableHosts(run);
+    run.rollout.tryAgain(batch, positions.length);
+    const batches = this.#queue.batchesFrom(batch + 1);
+    const place = { ...this.#place, batch: batch + 1, batches };
+    const again = new HostQueue({ waiting: positions, sizes: [positions.length] });
+    const admitted = await admit(run, place, again);
+    if (admitted.kind === 'admitted') {
+      const held = await this.#touch(place, admitted.positions);
+      if (held !== null) return held;
+    }
+    if (run.cancelRequest !== null) return { kind: 'cancelled' };
+    if (run.decisions.pause?.by === 'fixpoint') run.decisions.wantResume();
+    run.rollout.recovered(this.#place.step.name);
+    return this.#judge();
   }
 
   async #touch(
@@ -156,7 +181,10 @@ export class StepRollout {
     const run = this.#run;
     const { pause } = run.decisions;
     const goesOn = () =>
-      run.decisions.mayStart || run.cancelRequest !== null || this.#isEveryoneOver();
+      run.decisions.mayStart ||
+      run.decisions.isRetryWanted ||
+      run.cancelRequest !== null ||
+      this.#isEveryoneOver();
     if (pause === null || goesOn()) return;
     const reason = `${pause.reason} (${pause.by}); it waits for resume, confirmBatch or cancel`;
     run.enter('paused', { reason });

@@ -77,6 +77,23 @@ export function addActions(remediation: Command, deps: CliDeps): void {
     .action(async (id: string, options: Options, command: Command) =>
       approveRemediation({ ...(await asked(id, options, command)), digest: options.digest }),
     );
+  remediation
+    .command('retry')
+    .description(
+      'try failed hosts again: while it is paused, or as a run by hand when it has ended',
+    )
+    .argument('<id>', whatId)
+    .requiredOption('--failed', 'the hosts that failed; no others are ever tried again')
+    .requiredOption('--reason <text>', 'why; it is kept with the decision')
+    .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      examples('fixpoint remediation retry last --failed --reason "disk freed"'),
+    )
+    .action(async (id: string, options: Options, self: Command) =>
+      actOnRemediation({ ...(await asked(id, options, self)), action: 'retry-failed' }),
+    );
   for (const { name, description, example, isReasoned } of actions) {
     const command = remediation
       .command(name)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { readAudit } from '../../platform/audit.ts';
@@ -19,6 +19,16 @@ steps:
     contract: repeatable
     rollout: { batches: 1 }
 verify: { probe: { script: { inline: 'test -s "$DEMO_DIR/note"' } }, within: 20s }
+`;
+const readyRunbook = `
+apiVersion: fixpoint/v1
+kind: Runbook
+name: ready
+steps:
+  - name: check
+    script: { inline: 'echo "$1" >> "$DEMO_DIR/checked"; test -e "$DEMO_DIR/ready"', args: ["\${labels.note}"] }
+    contract: repeatable
+verify: { probe: { script: { inline: 'test -e "$DEMO_DIR/ready"' } }, within: 5s }
 `;
 // It does not say autonomy: so it asks.
 const policy = `
@@ -43,7 +53,7 @@ describe('approvals and runs by hand in the running product', () => {
   before(async () => {
     product = await startProduct({
       policies: { 'note.yaml': policy },
-      runbooks: { 'note.yaml': runbook },
+      runbooks: { 'note.yaml': runbook, 'ready.yaml': readyRunbook },
       env: {
         FIXPOINT_OPERATOR_TOKENS: `vera:viewer:${tokens.vera}\nbob:operator:${tokens.bob}\nanna:approver:${tokens.anna}`,
       },
@@ -62,8 +72,8 @@ describe('approvals and runs by hand in the running product', () => {
       },
       clock: systemClock,
     });
-  const notesOn = (agent: string): string => {
-    const file = join(product.demoFolder(agent), 'note');
+  const notesOn = (agent: string, name = 'note'): string => {
+    const file = join(product.demoFolder(agent), name);
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   };
   const all = ['agent-1', 'agent-2', 'agent-3'];
@@ -83,7 +93,10 @@ describe('approvals and runs by hand in the running product', () => {
     assert.match(start.err, /vera is viewer and may not do this: start/);
     assert.equal(nobody.status, 5);
     assert.match(nobody.out, /no_target: no agent has the id or name agent-9/);
-    assert.deepEqual(all.map(notesOn), ['', '', '']);
+    assert.deepEqual(
+      all.map((agent) => notesOn(agent)),
+      ['', '', ''],
+    );
   });
 
   it('a run by hand waits for another person, and acts on the hosts that were named', async () => {
@@ -155,6 +168,43 @@ describe('approvals and runs by hand in the running product', () => {
     assert.deepEqual([stale.status, notes, approved.status], [409, '', 202]);
     const ended = await product.ended(({ id }) => id === row.id);
     assert.deepEqual([ended.state, notesOn('agent-2')], ['verified', 'by alert\n']);
+  });
+
+  it('after its end the hosts that failed are tried again by a run of its own, and no others', async () => {
+    const ready = (agent: string) => writeFileSync(join(product.demoFolder(agent), 'ready'), '');
+    const argv = ['run', 'start', 'ready', '--hosts', 'agent-1,agent-2', '-l', 'note=once', '-o'];
+    ready('agent-1');
+
+    const { out } = await cli('bob', ...argv, 'json');
+    const { id } = JSON.parse(out) as { id: string };
+    const failed = await cli('bob', 'rem', 'tail', id, '--timeout', '60s');
+    ready('agent-2');
+    const unasked = await cli('anna', 'rem', 'retry', id, '--failed', '--reason', 'is ready');
+    const retried = await cli(
+      'bob',
+      'rem',
+      'retry',
+      id,
+      '--failed',
+      '--reason',
+      'is ready',
+      '-o',
+      'json',
+    );
+    const again = JSON.parse(retried.out) as { id: string; state: string; answer: string };
+    const verified = await cli('bob', 'rem', 'tail', again.id, '--timeout', '60s');
+    const nothing = await cli('bob', 'rem', 'retry', again.id, '--failed', '--reason', 'more');
+
+    assert.equal(failed.status, 3, failed.out);
+    assert.deepEqual([unasked.status, retried.status], [5, 0], unasked.err + retried.err);
+    assert.deepEqual([again.state, again.answer], ['started', `on 1 host that failed in ${id}`]);
+    assert.equal(verified.status, 0, verified.out);
+    assert.deepEqual(
+      ['agent-1', 'agent-2'].map((agent) => notesOn(agent, 'checked')),
+      ['once\n', 'once\nonce\n'],
+    );
+    assert.equal(nothing.status, 2);
+    assert.match(nothing.err, /no host failed that may be tried again/);
   });
 
   it('while the kill switch is on a run by hand is refused with the reason', async () => {
