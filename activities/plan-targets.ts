@@ -25,6 +25,7 @@ type PlanInput = {
   readonly targets: FrozenTargets;
   readonly episodes: readonly Episode[];
   readonly guards?: FrozenGuards;
+  readonly hostValues?: readonly string[];
   readonly signed?: Pick<ApprovedPlan, 'policyDigest' | 'runbookDigest' | 'scriptDigests'>;
 };
 

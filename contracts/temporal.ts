@@ -101,6 +101,8 @@ export type AlertRef = {
   readonly name: string;
   readonly severity: string;
   readonly labels: readonly LabelPair[];
+  /** Those that the policy's runbook names; absent if it names none. */
+  readonly annotations?: readonly LabelPair[];
   readonly deliveryId: string;
   /** When the api took it in, Unix milliseconds: a repeat of an old delivery is no new evidence. */
   readonly receivedAtMs: number;
@@ -116,6 +118,8 @@ export type Episode = {
   readonly name: string;
   readonly severity: string;
   readonly labels: readonly LabelPair[];
+  /** Of the firing that opened it; those that the policy's runbook names, absent if it names none. */
+  readonly annotations?: readonly LabelPair[];
   /** In a repair's input the latest that the sender told; senders move it while it fires. */
   readonly startsAt: string;
 };
@@ -213,6 +217,8 @@ export type PlannedTarget = {
   readonly episodes?: readonly number[];
   /** Left out of plans with more than 200 hosts, to keep history small. */
   readonly name?: string;
+  /** Labels of the host that the runbook's scripts ask for; absent if they ask for none. */
+  readonly host?: Readonly<Record<string, string>>;
 };
 
 export type HeldReason =
@@ -366,6 +372,8 @@ export type CoreActivities = {
     readonly episodes: readonly Episode[];
     /** Of a policy with guards. */
     readonly guards?: FrozenGuards;
+    /** Labels of hosts that the runbook's scripts ask for; absent if they ask for none. */
+    readonly hostValues?: readonly string[];
     /** What an approval signs beside the hosts: then the plan comes with its digest. */
     readonly signed?: {
       readonly policyDigest: string;

@@ -6,9 +6,9 @@ export type ApprovedPlan = {
   readonly policyDigest: FrozenPolicy['digest'];
   readonly runbookDigest: FrozenRunbook['digest'];
   readonly scriptDigests: readonly string[];
-  /** Their labels are the arguments of scripts. */
-  readonly episodes: readonly Pick<Episode, 'id' | 'labels'>[];
-  readonly targets: readonly Pick<PlannedTarget, 'agentId' | 'journalId' | 'episodes'>[];
+  /** Their labels and annotations are the arguments of scripts, and so are values of the hosts. */
+  readonly episodes: readonly Pick<Episode, 'id' | 'labels' | 'annotations'>[];
+  readonly targets: readonly Pick<PlannedTarget, 'agentId' | 'journalId' | 'episodes' | 'host'>[];
 };
 
 /**
@@ -16,12 +16,18 @@ export type ApprovedPlan = {
  * one, another order of hosts or labels does not. `sha256Hex` is given, because workflows have none.
  */
 export function approvalDigestOf(plan: ApprovedPlan, sha256Hex: (text: string) => string): string {
-  const labels = plan.episodes.map(({ labels: pairs }) =>
-    pairs.map(([name, value]) => JSON.stringify([name, value])).sort(),
+  const labels = plan.episodes.map(({ labels: pairs, annotations = [] }) =>
+    [
+      ...pairs.map(([name, value]) => JSON.stringify([name, value])),
+      ...annotations.map(([name, value]) => JSON.stringify(['annotation', name, value])),
+    ].sort(),
   );
   const hosts = plan.targets
-    .map(({ agentId, journalId, episodes = null }) =>
-      JSON.stringify([agentId, journalId, episodes?.map((at) => labels[at]) ?? labels]),
+    .map(({ agentId, journalId, episodes = null, host }) =>
+      JSON.stringify([
+        ...[agentId, journalId, episodes?.map((at) => labels[at]) ?? labels],
+        ...(host === undefined ? [] : [Object.entries(host).sort()]),
+      ]),
     )
     .sort();
   const { policyDigest, runbookDigest, scriptDigests } = plan;

@@ -150,6 +150,7 @@ export function episodeOf(alert: AlertRef): Episode {
     name: alert.name,
     severity: alert.severity,
     labels: alert.labels,
+    ...(alert.annotations === undefined ? {} : { annotations: alert.annotations }),
     startsAt: alert.startsAt,
   };
 }

@@ -13,11 +13,13 @@ export type PackedTargets = {
   readonly names?: readonly string[];
 };
 
-/** Null if an id has another length than ids of this version have: then nothing is gained by it. */
+/** Null if an id has another length than ids of this version have, or a host has values of its own. */
 export function packTargets(targets: readonly PlannedTarget[]): PackedTargets | null {
   const isPlain = targets.every(
-    ({ agentId, journalId }) =>
-      agentId.length === agentIdLength && journalId.length === journalIdLength,
+    ({ agentId, journalId, host }) =>
+      agentId.length === agentIdLength &&
+      journalId.length === journalIdLength &&
+      host === undefined,
   );
   if (!isPlain) return null;
   const episodes = targets.flatMap((target) => (target.episodes ? [target.episodes] : []));

@@ -11,9 +11,9 @@ import type {
   Plan,
   RemediationInput,
 } from '../contracts/temporal.ts';
+import { alertRefOf } from './alert-ref.ts';
 import { HoldLedger } from './hold-ledger.ts';
 import { groupIdOf, type Sha256 } from './ids.ts';
-import { millisecondsOf } from './instant.ts';
 import { MailboxState } from './mailbox.ts';
 import { packTargets } from './packed-targets.ts';
 import { groupOf, type PolicyRule, verdictsOf } from './policy-match.ts';
@@ -24,6 +24,7 @@ import { type PlannedRepair, whyNothingStarts } from './start-refusal.ts';
 import { stepBatches } from './step-batches.ts';
 import { type SuppressionRule, suppressionOf } from './suppression.ts';
 import type { InventoryAgent, SelectAgents } from './target-selection.ts';
+import { namesUsed } from './value-names.ts';
 
 export type TrialPolicy = PolicyRule &
   SuppressionRule & {
@@ -113,14 +114,18 @@ function planGroup<P extends TrialPolicy>(
   trial: Trial<P>,
 ): GroupPlan<P> {
   const { policy, groupId } = group;
-  const episodes = dueOf(group.alerts, policy.settings, trial.nowMs);
+  const runbook = trial.runbooks.get(policy.spec.runbook);
+  const annotations = new Set(namesUsed(runbook, 'annotations'));
+  const hostValues = namesUsed(runbook, 'host');
+  const refs = group.alerts.map((alert) => alertRefOf(alert, { late: false, annotations }));
+  const episodes = dueOf(refs, policy.settings, trial.nowMs);
   const { targets, guards } = policy.frozen;
   const plan = planHosts({
     ...{ targets, episodes, agents: trial.agents, select: trial.select },
     ...{ targetsMax: trial.targetsMax, blastRadius: trial.blastRadius },
     ...(guards === undefined ? {} : { guards }),
+    ...(hostValues.length === 0 ? {} : { hostValues }),
   });
-  const runbook = trial.runbooks.get(policy.spec.runbook);
   const known = { policy, groupId, episodes, plan };
   if (plan.kind === 'held' || runbook === undefined) return { ...known, refusal: null, steps: [] };
   const repair = notBegun({ ...group, episodes, plan, runbook }, trial);
@@ -140,23 +145,16 @@ function planGroup<P extends TrialPolicy>(
 
 /** The episodes that a mailbox which hears of these alerts at once would repair once it has waited. */
 function dueOf(
-  alerts: readonly Alert[],
+  alerts: readonly AlertRef[],
   settings: MailboxSettings,
   nowMs: number,
 ): readonly Episode[] {
   const mailbox = new MailboxState({ settings, carried: undefined });
-  mailbox.take(alerts.map(refOf), nowMs);
+  mailbox.take(alerts, nowMs);
   const decision = mailbox.decide(nowMs);
   const later = decision.kind === 'wait' ? mailbox.decide(decision.untilMs ?? nowMs) : decision;
   return later.kind === 'start' ? later.episodes : [];
 }
-
-const refOf = (alert: Alert): AlertRef => ({
-  ...{ fingerprint: alert.fingerprint, status: alert.status, startsAt: alert.startsAt },
-  ...{ endsAt: alert.endsAt, name: alert.name, severity: alert.severity, labels: alert.labels },
-  ...{ deliveryId: alert.deliveryId, receivedAtMs: millisecondsOf(alert.receivedAt) ?? 0 },
-  late: false,
-});
 
 function notBegun(
   of: {

@@ -9,6 +9,8 @@ export type HostsToPlan = {
   readonly targets: FrozenTargets;
   readonly episodes: readonly Episode[];
   readonly guards?: FrozenGuards;
+  /** Labels of hosts that go into the plan, because scripts ask for them. */
+  readonly hostValues?: readonly string[];
   /** Every enrolled agent. */
   readonly agents: readonly InventoryAgent[];
   readonly select: SelectAgents;
@@ -22,11 +24,25 @@ export type HostsToPlan = {
  * whole inventory (rule X6). Who asks only what would be done gets the same answer.
  */
 export function planHosts(of: HostsToPlan): Plan {
-  const plan = selectTargets(of);
+  const plan = withHostValues(selectTargets(of), of);
   const { guards } = of;
   if (plan.kind === 'held' || guards === undefined) return plan;
   const tooMany = aboveMaxTargets(plan, guards, of.agents.length);
   return tooMany ?? { ...plan, domains: domainsFor(of, plan, guards) };
+}
+
+/** What the runbook asks of its hosts. One that lacks a value is found when the scripts are filled in. */
+function withHostValues(plan: Plan, { hostValues = [], agents }: HostsToPlan): Plan {
+  if (plan.kind === 'held' || hostValues.length === 0) return plan;
+  const labels = new Map(agents.map((agent) => [agent.agentId, agent.labels]));
+  const targets = plan.targets.map((target) => {
+    const own = hostValues.flatMap((name): [string, string][] => {
+      const value = name === 'agentId' ? target.agentId : labels.get(target.agentId)?.get(name);
+      return value === undefined ? [] : [[name, value]];
+    });
+    return { ...target, host: Object.fromEntries(own) };
+  });
+  return { ...plan, targets };
 }
 
 type Planned = Extract<Plan, { kind: 'planned' }>;

@@ -2,6 +2,7 @@ import type { LabelPair } from '../contracts/alert.ts';
 import type { FrozenScript } from '../contracts/frozen.ts';
 import type { ScriptAction, TaskTarget } from '../contracts/task.ts';
 import type { Episode, PlannedTarget } from '../contracts/temporal.ts';
+import { namesIn, placeholders, type ValueName, type ValueSource } from './value-names.ts';
 
 /** A target's own values, or why the script cannot be filled in for it. */
 export type FilledTargets =
@@ -12,11 +13,9 @@ export type FilledTargets =
       readonly detail: string;
     };
 
-const placeholder = /\$\{labels\.([^}]+)\}/g;
-
 /**
- * Fills `${labels.x}` in arguments and environment with the alert's value, per host, as data: the
- * value lands in one argument or variable whatever it holds, and never in the script's text. A
+ * Fills `${labels.x}`, `${annotations.x}` and `${host.x}` in arguments and environment with the values of
+ * the alert or of the host, as data: a value lands in one argument or variable whatever it holds, and never in the script's text. A
  * host whose alerts disagree on a value is a refusal, because choosing one could repair the wrong
  * thing.
  */
@@ -26,11 +25,11 @@ export function fillTargets(of: {
   readonly episodes: readonly Episode[];
 }): FilledTargets {
   const { action } = of.script;
-  const names = labelNamesIn(action);
+  const names = namesIn(action);
   const targets: TaskTarget[] = [];
   for (const target of of.targets) {
     const episodes = episodesOf(target, of.episodes);
-    const values = labelValues(names, episodes);
+    const values = valuesFor(names, target, episodes);
     if (values.kind === 'refused') return values;
     targets.push({
       agentId: target.agentId,
@@ -49,38 +48,60 @@ const episodesOf = (target: PlannedTarget, episodes: readonly Episode[]): readon
     ? episodes
     : target.episodes.flatMap((position) => episodes[position] ?? []);
 
-function labelNamesIn(action: ScriptAction): readonly string[] {
-  const texts = [...action.args, ...Object.values(action.env)];
-  const names = texts.flatMap((text) =>
-    [...text.matchAll(placeholder)].flatMap((match) => match[1] ?? []),
-  );
-  return [...new Set(names)];
-}
-
-type LabelValues =
+type FoundValues =
   | { readonly kind: 'values'; readonly values: ReadonlyMap<string, string> }
   | Extract<FilledTargets, { kind: 'refused' }>;
 
-function labelValues(names: readonly string[], episodes: readonly Episode[]): LabelValues {
+/** The values of one host by `source.name`. */
+function valuesFor(
+  names: readonly ValueName[],
+  target: PlannedTarget,
+  episodes: readonly Episode[],
+): FoundValues {
   const values = new Map<string, string>();
-  for (const name of names) {
-    const found = new Set(episodes.map((episode) => labelValueOf(episode.labels, name)));
+  for (const { source, name } of names) {
+    const found = new Set(
+      source === 'host' ? [hostValueOf(target, name)] : episodes.map(valueIn[source](name)),
+    );
+    const [value] = found;
     if (found.size > 1) {
-      const detail = `the host’s alerts have ${found.size} values of label "${name}", 1 may be; group by that label (group.by), or do not use it in the script`;
+      const remedy = `group by that ${words[source]} (group.by), or do not use it in the script`;
+      const detail = `the host’s alerts have ${found.size} values of ${words[source]} "${name}", 1 may be; ${remedy}`;
       return { kind: 'refused', reason: 'ambiguous_label', detail };
     }
-    const [value] = found;
-    if (value === undefined) {
-      const detail = `no alert has label "${name}", 1 must; send it, or do not use it in the script`;
-      return { kind: 'refused', reason: 'missing_label', detail };
-    }
-    values.set(name, value);
+    if (value === undefined) return missing(source, name, target);
+    values.set(`${source}.${name}`, value);
   }
   return { kind: 'values', values };
 }
 
-const labelValueOf = (labels: readonly LabelPair[], name: string): string | undefined =>
-  labels.find(([found]) => found === name)?.[1];
+const words = { labels: 'label', annotations: 'annotation', host: 'label' } as const;
+
+function missing(source: ValueSource, name: string, target: PlannedTarget): FoundValues {
+  const detail =
+    source === 'host'
+      ? `host ${target.name ?? target.agentId} has no label "${name}", 1 must be; enrol it with one, or do not use it in the script`
+      : `no alert has ${words[source]} "${name}", 1 must; send it, or do not use it in the script`;
+  return { kind: 'refused', reason: 'missing_label', detail };
+}
+
+/** Own values only: a label may be called `constructor`. */
+const hostValueOf = ({ host = {} }: PlannedTarget, name: string): string | undefined =>
+  Object.hasOwn(host, name) ? host[name] : undefined;
+
+const valueIn = {
+  labels:
+    (name: string) =>
+    ({ labels }: Episode) =>
+      pairValueOf(labels, name),
+  annotations:
+    (name: string) =>
+    ({ annotations = [] }: Episode) =>
+      pairValueOf(annotations, name),
+} as const;
+
+const pairValueOf = (pairs: readonly LabelPair[], name: string): string | undefined =>
+  pairs.find(([found]) => found === name)?.[1];
 
 function filled(
   action: ScriptAction,
@@ -88,7 +109,10 @@ function filled(
 ): Pick<Required<TaskTarget>, 'args' | 'env'> {
   // A function, because a value may hold `$&`, which a replacement text would interpret.
   const fill = (text: string) =>
-    text.replaceAll(placeholder, (whole, name: string) => values.get(name) ?? whole);
+    text.replaceAll(
+      placeholders(),
+      (whole, source: string, name: string) => values.get(`${source}.${name}`) ?? whole,
+    );
   return {
     args: action.args.map(fill),
     env: Object.fromEntries(Object.entries(action.env).map(([name, text]) => [name, fill(text)])),

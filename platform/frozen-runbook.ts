@@ -175,7 +175,7 @@ async function scriptText(
   }
 }
 
-/** `${labels.x}` is filled in per host; any other `${word}` is most likely meant to be one. */
+/** Values of alerts and hosts are filled in per host; any other `${word}` is most likely meant to be one. */
 function templateFlaws(spec: ScriptSpec, document: YamlDocument, path: YamlPath): FileFlaw[] {
   const texts: [YamlPath, string][] = [
     ...spec.args.map((text, at): [YamlPath, string] => [['args', at], text]),
@@ -185,13 +185,13 @@ function templateFlaws(spec: ScriptSpec, document: YamlDocument, path: YamlPath)
   ];
   return texts.flatMap(([at, text]) =>
     [...text.matchAll(/\$\{(\w[^}]*)\}?/g)].flatMap(([whole, inside = '']) =>
-      /^labels\.[^}]+$/.test(inside) && whole.endsWith('}')
+      /^(labels|annotations|host)\.[^}]+$/.test(inside) && whole.endsWith('}')
         ? []
         : [
             flawAt(
               document,
               [...path, ...at],
-              `"${whole}" is not known; values of the alert are written \${labels.<name>}`,
+              `"${whole}" is not known; values of the alert are written \${labels.<name>} or \${annotations.<name>}, those of the host \${host.<label>}`,
             ),
           ],
     ),

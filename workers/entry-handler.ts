@@ -2,6 +2,7 @@ import type { Alert, Fate, Quarantined } from '../contracts/alert.ts';
 import type { DeliveryRecord } from '../contracts/delivery.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Storm } from '../contracts/storm.ts';
+import { alertRefOf } from '../domain/alert-ref.ts';
 import { groupIdOf } from '../domain/ids.ts';
 import { millisecondsOf } from '../domain/instant.ts';
 import { groupOf } from '../domain/policy-match.ts';
@@ -14,10 +15,12 @@ import type { AlertFile } from './alert-file.ts';
 import type { Judged, Outcome, Verdict } from './entry-judge.ts';
 import type { MailboxLanes } from './mailbox-lanes.ts';
 import { type MailboxAddress, mailboxIdOf } from './mailbox-signals.ts';
+import type { PolicyStore } from './policy-store.ts';
 import type { StormTeller } from './storm-teller.ts';
 import { refOf } from './stream-alert.ts';
 
 type HandlerDeps = {
+  readonly policies: Pick<PolicyStore, 'annotationsOf'>;
   readonly lanes: MailboxLanes;
   readonly storms: StormTeller;
   readonly alertFile: AlertFile;
@@ -69,7 +72,10 @@ export class EntryHandler {
 
   async #hand(alert: Alert, policy: LoadedPolicy, claimed: boolean): Promise<Outcome> {
     const address = addressOf(alert, policy);
-    const ref = refOf(alert, claimed && this.#isLate(alert, policy));
+    const ref = alertRefOf(alert, {
+      late: claimed && this.#isLate(alert, policy),
+      annotations: this.#deps.policies.annotationsOf(policy.name),
+    });
     this.#deps.crash('before-signal');
     const outcome = await this.#deps.lanes.send(address, ref);
     if (typeof outcome === 'object') return this.#hold(alert, policy, outcome.storm);

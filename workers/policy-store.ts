@@ -2,6 +2,7 @@ import type { FrozenPolicy, FrozenRunbook } from '../contracts/frozen.ts';
 import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import type { MailboxSettings } from '../contracts/temporal.ts';
 import { openWindow } from '../domain/maintenance.ts';
+import { namesUsed } from '../domain/value-names.ts';
 import type { LoadedPolicy, PolicySet } from '../platform/policy-files.ts';
 
 /** What a repair freezes when it starts. */
@@ -14,14 +15,27 @@ export type PolicyForRepair = {
 /** The policies this program was started with. */
 export class PolicyStore {
   readonly #set: PolicySet;
+  /** Names of annotations that the runbook of a policy asks for. */
+  readonly #annotations: ReadonlyMap<string, ReadonlySet<string>>;
 
   constructor(set: PolicySet) {
     this.#set = set;
+    this.#annotations = new Map(
+      set.policies.map(({ name, spec }) => [
+        name,
+        new Set(namesUsed(set.runbooks.get(spec.runbook), 'annotations')),
+      ]),
+    );
   }
 
   /** In file order, which decides who takes an alert (rule X8). */
   get policies(): readonly LoadedPolicy[] {
     return this.#set.policies;
+  }
+
+  /** Annotations that a repair of the policy may carry, because its scripts ask for them. */
+  annotationsOf(name: string): ReadonlySet<string> {
+    return this.#annotations.get(name) ?? new Set();
   }
 
   /** What the policy's own windows say about starting now; null if none is open. */

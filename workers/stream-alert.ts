@@ -1,6 +1,7 @@
 import { type Alert, alert as alertSchema } from '../contracts/alert.ts';
 import type { AlertRef } from '../contracts/temporal.ts';
-import { instantOf, millisecondsOf, sortableInstant } from '../domain/instant.ts';
+import { alertRefOf } from '../domain/alert-ref.ts';
+import { instantOf, sortableInstant } from '../domain/instant.ts';
 import type { StreamEntry } from '../redis/intake-entries.ts';
 
 /** The alert of a kept entry; null if it is none that this version knows. */
@@ -27,16 +28,8 @@ export function questionOf(entry: StreamEntry) {
 /** When Redis took an entry in, by its own clock, which is one for all apis. Unix milliseconds. */
 export const keptAtMs = ({ id }: StreamEntry): number => Number(id.split('-')[0]);
 
-/** The alert as a mailbox gets it. */
-export const refOf = (alert: Alert, late: boolean): AlertRef => ({
-  fingerprint: alert.fingerprint,
-  status: alert.status,
-  startsAt: alert.startsAt,
-  endsAt: alert.endsAt,
-  name: alert.name,
-  severity: alert.severity,
-  labels: alert.labels,
-  deliveryId: alert.deliveryId,
-  receivedAtMs: millisecondsOf(alert.receivedAt) ?? 0,
-  late,
-});
+/** The alert as a remediation that only tells of it gets it. */
+export const refOf = (alert: Alert, late: boolean): AlertRef =>
+  alertRefOf(alert, { late, annotations: nothingNamed });
+
+const nothingNamed: ReadonlySet<string> = new Set();

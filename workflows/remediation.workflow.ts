@@ -14,6 +14,7 @@ import { planFailureText } from '../domain/plan-failure.ts';
 import { outlookInWords } from '../domain/plan-outlook.ts';
 import { alertsInWords } from '../domain/remediation-details.ts';
 import { whyNothingStarts } from '../domain/start-refusal.ts';
+import { namesUsed } from '../domain/value-names.ts';
 import { core, planning } from './activity-proxies.ts';
 import { passApproval } from './approval.ts';
 import { outlookOf } from './outlook.ts';
@@ -108,6 +109,7 @@ async function planRepair(run: RunState, word = 'plan'): Promise<Plan | null> {
   const { planTargets } = planning(clocks, {
     summary: `${word} · ${alertsInWords(episodes)} · policy ${policy.name}`,
   });
+  const hostValues = namesUsed(run.input.runbook, 'host');
   const scope = new CancellationScope();
   try {
     return await scope.run(() =>
@@ -117,6 +119,7 @@ async function planRepair(run: RunState, word = 'plan'): Promise<Plan | null> {
           targets: policy.targets,
           episodes,
           ...(policy.guards === undefined ? {} : { guards: policy.guards }),
+          ...(hostValues.length === 0 ? {} : { hostValues }),
           ...(run.approval === null ? {} : { signed: signedOf(run.input) }),
         }),
         condition(() => run.cancelRequest !== null).then(() => null),

@@ -65,4 +65,47 @@ describe('alert values in scripts', () => {
     const [alert] = JSON.parse(stdin?.kind === 'text' ? stdin.text : '[]');
     assert.deepEqual(alert.labels, [['__proto__', hostile]]);
   });
+
+  it('annotations and values of the host land as labels do, each by its own name', () => {
+    const filled = fillTargets({
+      script: aScript({
+        args: ['${labels.x}|${annotations.x}|${host.x}'],
+        env: { NAME: '${host.hostname}' },
+      }),
+      targets: someTargets(2).map((target, at) => ({
+        ...target,
+        host: { x: `own ${hostile}`, hostname: `web${at}` },
+      })),
+      episodes: [anEpisode({ labels: [['x', 'label']], annotations: [['x', 'note']] })],
+    });
+
+    const targets = filled.kind === 'filled' ? filled.targets : [];
+    assert.deepEqual(
+      targets.map(({ args, env }) => [args, env]),
+      ['web0', 'web1'].map((name) => [[`label|note|own ${hostile}`], { NAME: name }]),
+    );
+  });
+
+  it('an annotation or a label of the host that is not there refuses, and names which', () => {
+    const refusal = (text: string, host?: Record<string, string>) => {
+      const targets = someTargets(1).map((target) => ({
+        ...target,
+        ...(host === undefined ? {} : { host }),
+      }));
+      const script = aScript({ args: [text] });
+      const filled = fillTargets({ script, targets, episodes: [anEpisode()] });
+      return filled.kind === 'refused' ? `${filled.reason}: ${filled.detail}` : 'filled';
+    };
+
+    assert.match(
+      refusal('${annotations.runbook}'),
+      /^missing_label: no alert has annotation "runbook"/,
+    );
+    assert.match(
+      refusal('${host.rack}', { zone: 'a' }),
+      /^missing_label: host .* has no label "rack"/,
+    );
+    assert.match(refusal('${host.constructor}', {}), /has no label "constructor"/);
+    assert.match(refusal('${host.rack}'), /^missing_label/);
+  });
 });

@@ -241,12 +241,16 @@ describe('policies and runbooks from files', () => {
       ),
       aRunbookText().replace(
         'inline: "exit 0"',
-        'inline: "x", args: ["${label.a}", "${labels.b}", "$HOME"]',
+        'inline: "x", args: ["${label.a}", "${labels.b}", "$HOME", "${annotations.c}", "${host.}"]',
       ),
     );
     assert.match(text, /steps.0.script.args.0: "\$\{label.a\}" is not known/);
     assert.match(text, /group.wait:/);
-    assert.ok(!text.includes('labels.b'));
+    assert.match(
+      text,
+      /steps.0.script.args.4: "\$\{host.\}" is not known; .*\$\{annotations.<name>\}/,
+    );
+    assert.ok(!text.includes('labels.b') && !text.includes('annotations.c'));
     assert.match(
       await textsOf(aPolicyText('web', `match: { source: alertmanager, matchers: ['a=~"("'] }`)),
       /match.matchers.0: .*no regular expression/,
