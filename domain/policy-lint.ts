@@ -11,6 +11,7 @@ export type LintRule =
   | 'never_reached'
   | 'same_hosts'
   | 'no_cooldown'
+  | 'all_domains_at_once'
   | 'no_probe'
   | 'no_failure_limit';
 
@@ -36,11 +37,15 @@ export type LintedPolicy = {
   readonly select: readonly Matcher[] | null;
   readonly runbook: string;
   readonly cooldownMs: number;
+  /** `guards.blastRadius`; null where the policy does not say. */
+  readonly blastRadius: number | string | null;
 };
 /** As much of a runbook as the rules look at. */
 export type LintedRunbook = {
   readonly name: string;
   readonly hasProbe: boolean;
+  /** Of each step in its order, its batch expression. */
+  readonly batches: readonly string[];
   /** Of each step in its order; `"100%"` is a limit that nothing exceeds. */
   readonly maxFailures: readonly (number | string)[];
 };
@@ -54,6 +59,7 @@ export function lintPolicies(
     ...policies.flatMap((policy, at) => [
       ...boundFindings(policy),
       ...cooldownFindings(policy),
+      ...windowFindings(policy, runbooks),
       ...orderFindings(policy, policies.slice(0, at)),
       ...hostFindings(policy, policies.slice(0, at)),
     ]),
@@ -116,6 +122,24 @@ const cooldownFindings = (policy: LintedPolicy): LintFinding[] =>
         }),
       ]
     : [];
+
+/**
+ * Hosts of every fault domain in one batch, and no cap on any: whatever is wrong with the repair is wrong
+ * everywhere in the same moment. Who is meant by an alert is a host of its own.
+ */
+function windowFindings(policy: LintedPolicy, runbooks: readonly LintedRunbook[]): LintFinding[] {
+  const runbook = runbooks.find(({ name }) => name === policy.runbook);
+  const takesAll = runbook?.batches.some((expression) => /^100%( |$)/.test(expression)) ?? false;
+  if (policy.select === null || policy.blastRadius !== '100%' || !takesAll) return [];
+  return [
+    ofPolicy(policy, {
+      rule: 'all_domains_at_once',
+      path: ['guards', 'blastRadius'],
+      message: `"${policy.runbook}" may touch every host of every fault domain in the same moment`,
+      fix: 'let its batches grow, such as "1 10% +5 *2", or write a blastRadius below 100%',
+    }),
+  ];
+}
 
 /** Alerts that the policy can never get: because of itself, or of one policy before it. */
 function orderFindings(policy: LintedPolicy, before: readonly LintedPolicy[]): LintFinding[] {

@@ -13,6 +13,7 @@ export function warningsOf(files: Extract<PolicyFiles, { kind: 'loaded' }>): Fil
   const runbooks = [...set.runbooks.values()].map(({ name, verify, steps }) => ({
     name,
     hasProbe: verify.probe !== null,
+    batches: steps.map(({ rollout }) => rollout.expression ?? ''),
     maxFailures: steps.map(({ rollout }) => rollout.maxFailures),
   }));
   return lintPolicies(set.policies.map(lintedPolicy), runbooks)
@@ -41,6 +42,7 @@ function lintedPolicy({ name, source, matchers, continues, spec }: LoadedPolicy)
     from: from === undefined ? null : [from.label, from.strip, from.by].join('\n'),
     select: select === undefined ? null : select.flatMap(matcherOf),
     cooldownMs: spec.guards.cooldown,
+    blastRadius: spec.guards.blastRadius ?? null,
   };
 }
 

@@ -23,11 +23,13 @@ const aPolicy = (name: string, over: Partial<LintedPolicy> = {}): LintedPolicy =
   select: null,
   runbook: 'restart-web',
   cooldownMs: 900_000,
+  blastRadius: null,
   ...over,
 });
 const aRunbook = (over: Partial<LintedRunbook> = {}): LintedRunbook => ({
   name: 'restart-web',
   hasProbe: true,
+  batches: ['1 10%'],
   maxFailures: [0],
   ...over,
 });
@@ -149,6 +151,21 @@ describe('what is seldom meant in runbooks', () => {
         ['no_failure_limit', 'steps.1.rollout.maxFailures'],
       ],
     );
+  });
+
+  it('every host of every domain in one batch without a cap is found, and either of the two is enough', () => {
+    const all = (over: Partial<LintedPolicy>, batches: string) =>
+      lintPolicies(
+        [{ ...selecting('web', 'service="web"'), blastRadius: '100%', ...over }],
+        [aRunbook({ batches: ['1', batches], maxFailures: [0, 0] })],
+      ).map(({ rule, path }) => [rule, path.join('.')]);
+
+    assert.deepEqual(all({}, '100%'), [['all_domains_at_once', 'guards.blastRadius']]);
+    assert.deepEqual(all({}, '100% 5').length, 1);
+    assert.deepEqual(all({}, '1 100%'), []);
+    assert.deepEqual(all({ blastRadius: '50%' }, '100%'), []);
+    assert.deepEqual(all({ blastRadius: null }, '100%'), []);
+    assert.deepEqual(all({ select: null, from: 'instance' }, '100%'), []);
   });
 
   it('every finding says what is wrong and what to write', () => {
