@@ -10,6 +10,7 @@ import { setupCommand } from './commands/setup.ts';
 import { statusCommand } from './commands/status.ts';
 import { taskCommand } from './commands/task.ts';
 import { upCommand } from './commands/up.ts';
+import { workflowCommand } from './commands/workflow.ts';
 import { exitCodesHelp, exits } from './outcome.ts';
 import { printError } from './output.ts';
 import { type CliDeps, examples } from './session.ts';
@@ -25,6 +26,7 @@ const commands = [
   agentCommand,
   controlCommand,
   auditCommand,
+  workflowCommand,
   setupCommand,
 ];
 

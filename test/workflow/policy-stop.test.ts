@@ -68,7 +68,7 @@ describe('a policy that is stopped while its repair runs', () => {
   it('hosts that the stop kept from starting fail nothing, and have their turn when it is allowed', async () => {
     const governor = new FakeGovernor();
     const gateway = quickGateway((key, task) =>
-      (key.includes('/restart/1/') ? 'se' : 'ss').slice(0, task.targets.length),
+      key.includes('/restart/1/') ? 'se' : 's'.repeat(task.targets.length),
     );
     gateway.onSubmit = async (key) => {
       if (!key.includes('/restart/1/')) return;
