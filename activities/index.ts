@@ -1,21 +1,31 @@
 import type { CoreActivities } from '../contracts/temporal.ts';
 import { type AdmitDeps, admitBatch } from './admit-batch.ts';
 import { type PlanDeps, planTargets } from './plan-targets.ts';
+import { type HttpProofDeps, probeHttp } from './probe-http.ts';
 import { type ControlCache, publishControl } from './publish-control.ts';
 import { type RecordDeps, recordOutcome } from './record-outcome.ts';
 
 export { translating } from './failure.ts';
 export { type GatewayClient, gatewayActivities } from './gateway-tasks.ts';
+export type { PageAnswer } from './probe-http.ts';
 export { type CurrentPolicy, mailboxActivities, type StartedWith } from './start-remediation.ts';
 export type { TaskSigner } from './task-signer.ts';
 
 /** Activities of queue `fixpoint-activities`. */
 export function coreActivities(
-  deps: PlanDeps & AdmitDeps & RecordDeps & { readonly control: ControlCache },
+  deps: PlanDeps &
+    AdmitDeps &
+    HttpProofDeps &
+    RecordDeps & {
+      readonly control: ControlCache;
+      readonly watchdogHeard: CoreActivities['watchdogHeard'];
+    },
 ): CoreActivities {
   return {
     planTargets: (input) => planTargets(deps, input),
     admitBatch: (input) => admitBatch(deps, input),
+    watchdogHeard: (input) => deps.watchdogHeard(input),
+    probeHttp: (input) => probeHttp(deps, input),
     recordOutcome: (input) => recordOutcome(deps, input),
     publishControl: (state) => publishControl(deps, state),
   };

@@ -1,8 +1,8 @@
+import { egressRefusal } from '../domain/egress.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { sendCallback } from './callback-sender.ts';
-import { egressRefusal } from './egress.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { type Rounds, startRounds } from './rounds.ts';
 import { taskReportOf } from './task-report.ts';

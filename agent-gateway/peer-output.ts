@@ -1,9 +1,9 @@
 import { limits } from '../contracts/limits.ts';
+import { egressRefusal } from '../domain/egress.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { partsOfJobId } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
-import { egressRefusal } from './egress.ts';
 import type { HostOutput, OutputRange } from './output-gets.ts';
 import { peerAuthorization } from './peer-signature.ts';
 

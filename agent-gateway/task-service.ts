@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { limits } from '../contracts/limits.ts';
 import { type TaskReport, type TaskSubmit, taskSubmit } from '../contracts/task.ts';
+import { egressRefusal } from '../domain/egress.ts';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
 import { taskIdOf } from '../domain/ids.ts';
 import { plainReport } from '../domain/job.ts';
@@ -11,7 +12,6 @@ import { contentDigestOf, sha256, sha256Hex } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
 import type { Tasks } from '../redis/tasks.ts';
 import type { Dispatcher } from './dispatch.ts';
-import { egressRefusal } from './egress.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPeers } from './gateway-peers.ts';
 import type { Inventory } from './inventory.ts';

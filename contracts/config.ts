@@ -188,7 +188,8 @@ export const settings = {
   egressAllow: {
     env: 'FIXPOINT_EGRESS_ALLOW',
     schema: list.default(['127.0.0.1', 'localhost', '::1']),
-    about: 'Hosts that gateways may send to: where callbacks go, and the other gateways.',
+    about:
+      'Hosts that may be sent to: where callbacks go, the other gateways, pages that prove a repair. Also `*.lan`, or IPv4 networks as `10.1.0.0/16`.',
   },
   intakeReplicas: {
     env: 'FIXPOINT_INTAKE_REPLICAS',

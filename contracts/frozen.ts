@@ -40,9 +40,24 @@ export type FrozenRunbook = {
   readonly digest: string;
   readonly steps: readonly FrozenStep[];
   readonly verify: {
-    readonly probe: { readonly script: FrozenScript; readonly timeoutMs: number } | null;
+    readonly probe: FrozenProbe | null;
     readonly withinMs: number;
+    /** How long the proof must last; then it is asked once more. Absent: not at all. */
+    readonly soakMs?: number;
   };
+};
+/** What proves a repair on a host: a script that runs there, or a page that is asked for. */
+export type FrozenProbe = FrozenScriptProbe | FrozenHttpProbe;
+export type FrozenScriptProbe = { readonly script: FrozenScript; readonly timeoutMs: number };
+export type FrozenHttpProbe = {
+  readonly http: {
+    /** May hold `${labels.x}`, `${host.hostname}` and `${host.ip}`. */
+    readonly url: string;
+    readonly status: number;
+    /** Text that the beginning of the page must hold. */
+    readonly contains?: string;
+  };
+  readonly timeoutMs: number;
 };
 export type FrozenTargets = {
   readonly from: {
@@ -84,6 +99,8 @@ export type FrozenPolicy = {
   readonly autonomy?: 'observe' | 'approve' | 'auto';
   /** With `approve` only. */
   readonly approval?: FrozenApproval;
+  /** An alert that always fires: while it is heard its source is alive. Absent: nobody asks. */
+  readonly watchdog?: FrozenWatchdog;
 };
 /** Who must approve a repair before it touches a host. */
 export type FrozenApproval = {
@@ -93,4 +110,10 @@ export type FrozenApproval = {
   readonly notBy?: readonly string[];
   /** Only answers through the api count. It is what the sender says: no guard against one who lies. */
   readonly fromTemporal?: false;
+};
+/** `withinMs`: how long after a resolved it may take to be heard again. */
+export type FrozenWatchdog = {
+  readonly source: string;
+  readonly alertname: string;
+  readonly withinMs: number;
 };

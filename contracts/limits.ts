@@ -103,6 +103,14 @@ export const limits = {
   scriptValueBytes: 32 * 1024,
   /** JSON given to a script on stdin. */
   scriptStdinBytes: 256 * 1024,
+  /** What is read of a page that proves a repair: an answer of a health check has a few hundred bytes. */
+  probePageBytes: 64 * 1024,
+  /** One page; 500 hosts that do not answer take `500 / probePagesAtOnce` times as long. */
+  probePageMs: 60_000,
+  /** Pages that one activity asks for at once: no host of a fleet is asked twice, so it is sockets that count. */
+  probePagesAtOnce: 50,
+  /** Hosts whose failure a proof by pages tells in words; each has its letter. */
+  probeWordsMax: 5,
   /** Steps of a runbook. */
   stepsMax: 20,
   /** Attempts of a step, for its failed hosts only. */
@@ -277,6 +285,10 @@ export const defaultClocks = {
   batchGraceMs: 60_000,
   /** First wait between two tries of a probe; it doubles up to a minute. */
   probeRetryMs: 5_000,
+  /** So long after a resolved a silent source may still be heard: Prometheus renews each alert once a minute. */
+  watchdogLagMs: 60_000,
+  /** Between two looks at whether a source was heard. */
+  watchdogLookMs: 15_000,
   /** A mailbox stays at least this long after its last repair (rule R2). */
   lingerMinMs: 900_000,
   /** How long a callback is tried again. */

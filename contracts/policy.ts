@@ -50,6 +50,19 @@ export const guardsSpec = z.strictObject({
   massHosts: massHostsSpec,
 });
 
+/**
+ * What makes a resolved believable: an alert of the same source that always fires, as Prometheus'
+ * `Watchdog`, and how long after the resolved it may take to be heard again.
+ */
+export const verifySourceSpec = z.strictObject({
+  source: z.strictObject({
+    watchdog: z.strictObject({
+      alertname: z.string().min(1).max(limits.labelValueBytes),
+      within: duration.default(300_000),
+    }),
+  }),
+});
+
 /** `kind: Policy` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */
 export const policySpec = z
   .strictObject({
@@ -75,6 +88,7 @@ export const policySpec = z
     approval: approvalSpec.optional(),
     guards: guardsSpec.prefault({}),
     runbook: resourceName,
+    verify: verifySourceSpec.optional(),
     onResolved: z.enum(['drop', 'continue']).default('drop'),
     continue: z.boolean().default(false),
   })

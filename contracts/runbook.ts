@@ -114,10 +114,42 @@ export const stepSpec = z
     error: 'only a step with contract: probe is asked by one',
   });
 
+/**
+ * A page that our own worker asks for, once a host; redirects are not followed. The url may hold
+ * `${labels.x}`, `${host.hostname}` and `${host.ip}`, and its host is one that FIXPOINT_EGRESS_ALLOW names.
+ */
+export const httpProbeSpec = z.strictObject({
+  url: z
+    .string()
+    .max(2_048)
+    .regex(/^https?:\/\/[^/?#@\s]+([/?#]|$)/, {
+      error: 'must begin with http:// or https:// and a host, without a user name',
+    }),
+  status: z.int().min(100).max(599).default(200),
+  /** Text that the first `limits.probePageBytes` of the page hold. */
+  contains: z.string().min(1).max(1_024).optional(),
+});
+
+const proofSpec = z
+  .strictObject({
+    script: scriptSpec.optional(),
+    http: httpProbeSpec.optional(),
+    timeout: duration.pipe(z.int().min(100).max(3_600_000)).default(10_000),
+  })
+  .refine((probe) => (probe.script === undefined) !== (probe.http === undefined), {
+    error: 'needs exactly one of "script" and "http"',
+  })
+  .refine((probe) => probe.http === undefined || probe.timeout <= limits.probePageMs, {
+    path: ['timeout'],
+    error: `a probe by http may take ${limits.probePageMs / 1_000}s at most`,
+  });
+
 export const verifySpec = z.strictObject({
   /** Without a probe the repair counts as done when the sender says resolved (invariant 12). */
-  probe: probeSpec.optional(),
+  probe: proofSpec.optional(),
   within: duration.default(300_000),
+  /** How long the proof must last: then it is asked once more, and no alert may have come back. */
+  soak: duration.default(0),
 });
 
 /** `kind: Runbook` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */

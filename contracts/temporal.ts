@@ -1,6 +1,12 @@
 import type { AdmitAnswer, AdmitInput, PlanDomains } from './admission.ts';
 import type { LabelPair } from './alert.ts';
-import type { FrozenGuards, FrozenPolicy, FrozenRunbook, FrozenTargets } from './frozen.ts';
+import type {
+  FrozenGuards,
+  FrozenHttpProbe,
+  FrozenPolicy,
+  FrozenRunbook,
+  FrozenTargets,
+} from './frozen.ts';
 import type { Damping, GuardRefusal } from './guard-refusal.ts';
 import type { Clocks } from './limits.ts';
 import type { StandingStop, StopScope } from './stop.ts';
@@ -364,6 +370,18 @@ export type ControlUpdate = {
 /** `standing` is the revision in the cache that the state must go past. */
 export type RepublishUpdate = { readonly standing: number };
 
+/** Hosts whose pages are asked for, with the alert labels that the url needs. */
+export type HttpProofInput = {
+  readonly http: FrozenHttpProbe['http'];
+  readonly timeoutMs: number;
+  readonly hosts: readonly { readonly agentId: string; readonly labels: readonly LabelPair[] }[];
+};
+/** A letter a host, in order; and in words why the first of them did not pass, by their places. */
+export type HttpProof = {
+  readonly letters: string;
+  readonly failures: readonly { readonly at: number; readonly detail: string }[];
+};
+
 /** Activities of queue `fixpoint-activities`. All are idempotent; each may be tried again freely. */
 export type CoreActivities = {
   planTargets(input: {
@@ -386,6 +404,16 @@ export type CoreActivities = {
    * tried again, while the holds or the inventory are not whole.
    */
   admitBatch(input: AdmitInput): Promise<AdmitAnswer>;
+  /**
+   * When the alert of that name last came in firing from the source, Unix milliseconds; null if Redis
+   * knows of none.
+   */
+  watchdogHeard(input: {
+    readonly source: string;
+    readonly alertname: string;
+  }): Promise<number | null>;
+  /** Asks the page that proves the repair, once a host. */
+  probeHttp(input: HttpProofInput): Promise<HttpProof>;
   /** Frees what the repair holds, writes its one audit record and tells its mailbox. */
   recordOutcome(input: {
     readonly result: RemediationResult;

@@ -65,7 +65,7 @@ export class BatchLedger {
     }
   }
 
-  /** Nothing was done to these: they wait for their turn again. */
+  /** Nothing was done to these, or it counts no longer: they wait for their turn again. */
   restore(positions: readonly number[]): void {
     for (const position of positions) this.#letters[position] = 'h';
   }

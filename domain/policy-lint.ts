@@ -13,6 +13,7 @@ export type LintRule =
   | 'no_cooldown'
   | 'all_domains_at_once'
   | 'no_probe'
+  | 'no_watchdog'
   | 'no_failure_limit';
 
 /** What is unusual at one key, and what to write instead. `path` is as in YAML. */
@@ -39,6 +40,8 @@ export type LintedPolicy = {
   readonly cooldownMs: number;
   /** `guards.blastRadius`; null where the policy does not say. */
   readonly blastRadius: number | string | null;
+  /** Whether it asks that its source lives before it believes a resolved. */
+  readonly hasWatchdog: boolean;
 };
 /** As much of a runbook as the rules look at. */
 export type LintedRunbook = {
@@ -60,6 +63,7 @@ export function lintPolicies(
       ...boundFindings(policy),
       ...cooldownFindings(policy),
       ...windowFindings(policy, runbooks),
+      ...watchdogFindings(policy, runbooks),
       ...orderFindings(policy, policies.slice(0, at)),
       ...hostFindings(policy, policies.slice(0, at)),
     ]),
@@ -137,6 +141,20 @@ function windowFindings(policy: LintedPolicy, runbooks: readonly LintedRunbook[]
       path: ['guards', 'blastRadius'],
       message: `"${policy.runbook}" may touch every host of every fault domain in the same moment`,
       fix: 'let its batches grow, such as "1 10% +5 *2", or write a blastRadius below 100%',
+    }),
+  ];
+}
+
+/** Alertmanager also sends resolved for the alerts of a source that only went silent (invariant 12). */
+function watchdogFindings(policy: LintedPolicy, runbooks: readonly LintedRunbook[]): LintFinding[] {
+  const runbook = runbooks.find(({ name }) => name === policy.runbook);
+  if (runbook === undefined || runbook.hasProbe || policy.hasWatchdog) return [];
+  return [
+    ofPolicy(policy, {
+      rule: 'no_watchdog',
+      path: ['verify'],
+      message: 'a repair counts as resolved also when its source only went silent',
+      fix: `give "${policy.runbook}" a verify.probe, or name an alert that always fires in verify.source.watchdog`,
     }),
   ];
 }

@@ -43,6 +43,22 @@ export function fillTargets(of: {
   return { kind: 'filled', targets };
 }
 
+/** Values of these alert labels for one host, by their names, or why there are none. */
+export function labelsOfTarget(of: {
+  readonly names: readonly string[];
+  readonly target: PlannedTarget;
+  readonly episodes: readonly Episode[];
+}): FoundValues {
+  const names = of.names.map((name): ValueName => ({ source: 'labels', name }));
+  const found = valuesFor(names, of.target, episodesOf(of.target, of.episodes));
+  if (found.kind === 'refused') return found;
+  const values = of.names.flatMap((name): [string, string][] => {
+    const value = found.values.get(`labels.${name}`);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return { kind: 'values', values: new Map(values) };
+}
+
 const episodesOf = (target: PlannedTarget, episodes: readonly Episode[]): readonly Episode[] =>
   target.episodes === undefined
     ? episodes

@@ -1,8 +1,9 @@
 import type { PlanDomains } from '../contracts/admission.ts';
-import type { FrozenScript, FrozenStep } from '../contracts/frozen.ts';
+import type { FrozenHttpProbe, FrozenScript, FrozenStep } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
 import type { HeldReason, PlannedTarget, RemediationInput } from '../contracts/temporal.ts';
-import { fillTargets } from './script-values.ts';
+import { labelsInUrl } from './probe-url.ts';
+import { fillTargets, labelsOfTarget } from './script-values.ts';
 import { stepBatches } from './step-batches.ts';
 import { actionBytes, jsonBytes, targetBytes } from './submit-size.ts';
 
@@ -40,10 +41,21 @@ const held = (reason: HeldReason, detail: string): StartRefusal => ({
 function unfillable(run: PlannedRepair): StartRefusal | null {
   const { steps, verify } = run.input.runbook;
   const probes = steps.flatMap(({ probe }) => probe ?? []);
-  const scripts = [...steps, ...probes, ...(verify.probe === null ? [] : [verify.probe])];
+  const proof = verify.probe !== null && 'script' in verify.probe ? [verify.probe] : [];
+  const scripts = [...steps, ...probes, ...proof];
   for (const { script } of scripts) {
     const filled = fillTargets({ script, targets: run.targets, episodes: run.input.episodes });
     if (filled.kind === 'refused') return held(filled.reason, filled.detail);
+  }
+  return verify.probe !== null && 'http' in verify.probe ? urlless(run, verify.probe) : null;
+}
+
+/** A host whose alerts do not give the labels that the page's url needs. */
+function urlless(run: PlannedRepair, { http }: FrozenHttpProbe): StartRefusal | null {
+  const names = labelsInUrl(http.url);
+  for (const target of run.targets) {
+    const found = labelsOfTarget({ names, target, episodes: run.input.episodes });
+    if (found.kind === 'refused') return held(found.reason, found.detail);
   }
   return null;
 }

@@ -1,10 +1,11 @@
 import { lstat, readFile, realpath } from 'node:fs/promises';
 import { dirname, relative, resolve, sep } from 'node:path';
-import type { FrozenRunbook, FrozenScript, FrozenStep } from '../contracts/frozen.ts';
+import type { FrozenProbe, FrozenRunbook, FrozenScript, FrozenStep } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
 import type { RunbookSpec, ScriptSpec } from '../contracts/runbook.ts';
 import type { ScriptAction } from '../contracts/task.ts';
 import { parseBatchExpression } from '../domain/batch-expression.ts';
+import { probeUrlFlaw } from '../domain/probe-url.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { contentDigestOf, sha256Hex } from './digest.ts';
 import { flawAt } from './schema-flaws.ts';
@@ -53,21 +54,37 @@ export async function freezeRunbook(
       rollout: frozenRollout(step.rollout),
     });
   }
-  const { probe } = spec.verify;
   const verify = {
-    probe: probe
-      ? {
-          script: await freeze(probe.script, ['verify', 'probe', 'script']),
-          timeoutMs: probe.timeout,
-        }
-      : null,
+    probe: await freezeProof(spec, freeze),
     withinMs: spec.verify.within,
+    ...(spec.verify.soak > 0 ? { soakMs: spec.verify.soak } : {}),
   };
+  flaws.push(...urlFlaws(spec, document));
   flaws.push(...repeatedSteps(spec, document), ...expressionFlaws(spec, document));
   flaws.push(...tooMuchText(steps, document));
   if (flaws.length > 0) return { kind: 'flawed', flaws };
   const runbook = { name: spec.name, steps, verify };
   return { kind: 'frozen', value: { ...runbook, digest: digestOf(runbook) } };
+}
+
+async function freezeProof(
+  { verify: { probe } }: RunbookSpec,
+  freeze: (script: ScriptSpec, path: YamlPath) => Promise<FrozenScript>,
+): Promise<FrozenProbe | null> {
+  if (probe?.script !== undefined) {
+    const script = await freeze(probe.script, ['verify', 'probe', 'script']);
+    return { script, timeoutMs: probe.timeout };
+  }
+  if (probe?.http === undefined) return null;
+  const { url, status, contains } = probe.http;
+  const http = { url, status, ...(contains === undefined ? {} : { contains }) };
+  return { http, timeoutMs: probe.timeout };
+}
+
+/** What of the url of a probe cannot be filled in later. */
+function urlFlaws({ verify }: RunbookSpec, document: YamlDocument): FileFlaw[] {
+  const flaw = verify.probe?.http === undefined ? null : probeUrlFlaw(verify.probe.http.url);
+  return flaw === null ? [] : [flawAt(document, ['verify', 'probe', 'http', 'url'], flaw)];
 }
 
 function frozenRollout(rollout: RunbookSpec['steps'][number]['rollout']): FrozenStep['rollout'] {

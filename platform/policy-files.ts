@@ -12,6 +12,7 @@ import { notSupported, type PolicySpec, policySpec } from '../contracts/policy.t
 import { runbookSpec } from '../contracts/runbook.ts';
 import type { MailboxSettings } from '../contracts/temporal.ts';
 import type { PolicyRule } from '../domain/policy-match.ts';
+import { saysResolved } from '../domain/resolving-sources.ts';
 import type { SuppressionRule } from '../domain/suppression.ts';
 import { digestOf, freezeRunbook } from './frozen-runbook.ts';
 import { dampingOf, suppressionRule } from './policy-guards.ts';
@@ -56,6 +57,7 @@ export async function loadPolicyFiles(of: {
   const runbooks = await loadRunbooks(of.runbookDir, flaws);
   const policies = await loadPolicies(of, flaws);
   for (const { value, document } of policies) {
+    flaws.push(...unprovable(value, document, runbooks.loaded));
     if (runbooks.known.includes(value.spec.runbook)) continue;
     const near = suggestion(value.spec.runbook, runbooks.known);
     flaws.push(flawAt(document, ['runbook'], `no runbook "${value.spec.runbook}"${near}`));
@@ -69,6 +71,18 @@ export async function loadPolicyFiles(of: {
     },
     documents: { policy: documentsByName(policies), runbook: documentsByName(runbooks.loaded) },
   };
+}
+
+/** A repair that would wait for a resolved which its source never sends (rule X13). */
+function unprovable(
+  { source, spec }: LoadedPolicy,
+  document: YamlDocument,
+  runbooks: readonly Placed<FrozenRunbook>[],
+): readonly FileFlaw[] {
+  const runbook = runbooks.find(({ value }) => value.name === spec.runbook)?.value;
+  if (runbook === undefined || runbook.verify.probe !== null || saysResolved(source)) return [];
+  const message = `"${spec.runbook}" has no verify.probe, and ${source} never says that an alert is over; give it one`;
+  return [flawAt(document, ['runbook'], message)];
 }
 
 /** Each policy learns by which labels the others divide the fleet: it counts in their domains too. */
@@ -183,6 +197,7 @@ function loadPolicy(
       onResolved: spec.onResolved,
       autonomy: spec.autonomy,
       ...(spec.autonomy === 'approve' ? { approval: approvalOf(spec, of) } : {}),
+      ...watchdogOf(spec),
     },
     settings: {
       waitMs: spec.group.wait,
@@ -194,6 +209,12 @@ function loadPolicy(
       damping: dampingOf(spec.guards),
     },
   };
+}
+
+function watchdogOf({ match, verify }: PolicySpec): Pick<FrozenPolicy, 'watchdog'> {
+  if (verify === undefined) return {};
+  const { alertname, within } = verify.source.watchdog;
+  return { watchdog: { source: match.source, alertname, withinMs: within } };
 }
 
 /** Documents of one kind from the files of a folder, in order of name and then of position. */

@@ -43,6 +43,7 @@ function lintedPolicy({ name, source, matchers, continues, spec }: LoadedPolicy)
     select: select === undefined ? null : select.flatMap(matcherOf),
     cooldownMs: spec.guards.cooldown,
     blastRadius: spec.guards.blastRadius ?? null,
+    hasWatchdog: spec.verify !== undefined,
   };
 }
 

@@ -4,6 +4,7 @@ import type { DeliveryRecord } from '../contracts/delivery.ts';
 import { limits } from '../contracts/limits.ts';
 import { keys } from './keys.ts';
 import { script } from './script.ts';
+import { type Watchdog, Watchdogs } from './watchdogs.ts';
 
 const ack = script('intake-ack');
 const evidence = script('intake-evidence');
@@ -34,6 +35,8 @@ export type EntryEnd = {
   readonly record: DeliveryRecord | null;
   readonly quarantined: Quarantined | null;
   readonly receivedAtMs: number;
+  /** It shows that its source lives. */
+  readonly heard?: Watchdog;
 };
 
 /**
@@ -44,6 +47,7 @@ export class IntakeEntries {
   readonly #client: Redis;
   readonly #blocking: Redis;
   readonly #consumer: string;
+  readonly #watchdogs: Watchdogs;
   #beforeGroup: () => Promise<void> = async () => {};
 
   constructor(of: {
@@ -54,6 +58,7 @@ export class IntakeEntries {
     readonly consumer: string;
   }) {
     this.#client = of.client;
+    this.#watchdogs = new Watchdogs(of.client);
     this.#blocking = of.blocking;
     this.#consumer = of.consumer;
   }
@@ -167,6 +172,8 @@ export class IntakeEntries {
   /** Ends an entry; a second time changes nothing. Answers whether this call did it. */
   async end(entry: StreamEntry, end: EntryEnd): Promise<boolean> {
     const { intake } = keys;
+    // Before the entry is gone: noting it twice changes nothing.
+    if (end.heard !== undefined) await this.#watchdogs.heard(end.heard, end.receivedAtMs);
     const answer = await ack(
       this.#client,
       [

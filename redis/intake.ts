@@ -4,6 +4,7 @@ import { limits } from '../contracts/limits.ts';
 import { instantOf, sortableInstant } from '../domain/instant.ts';
 import { keys } from './keys.ts';
 import { script } from './script.ts';
+import { watchdogMember } from './watchdogs.ts';
 
 const append = script('intake-append');
 const counts = script('intake-counts');
@@ -55,7 +56,13 @@ export class Intake {
     const [ok, first, second] = numbers(
       await append(
         this.#client,
-        [keys.intake.stream, keys.intake.fates, keys.intake.quarantine, keys.intake.bytes],
+        [
+          keys.intake.stream,
+          keys.intake.fates,
+          keys.intake.quarantine,
+          keys.intake.bytes,
+          keys.intake.watchdogs,
+        ],
         [
           of.source,
           this.#entriesMax,
@@ -67,11 +74,15 @@ export class Intake {
           this.#bytesMax,
           of.alerts.length,
           of.quarantined.length,
+          Date.parse(of.alerts[0]?.receivedAt ?? '') || 0,
           ...of.alerts.flatMap((alert) => [
             alert.deliveryId,
             JSON.stringify(alert),
             alert.fingerprint,
             tombstoneOf(alert),
+            alert.status === 'firing'
+              ? watchdogMember({ source: alert.source, alertname: alert.name })
+              : '',
           ]),
           ...of.quarantined.map((entry) => JSON.stringify(entry)),
         ],

@@ -12,6 +12,8 @@ export const keys = {
     doubt: (fingerprint: string) => `fx:{intake}:doubt:${fingerprint}`,
     /** Bytes of the entries that wait in the stream. */
     bytes: 'fx:{intake}:bytes',
+    /** `source|alertname` of alerts that show that their source lives, by when they last came in firing. */
+    watchdogs: 'fx:{intake}:watchdogs',
     quarantine: 'fx:{intake}:quarantine',
     /** Hosts that alert by the time of their last alert, of `policy:{name}` or `domain:{name}`. */
     alerting: (what: string) => `fx:{intake}:alerting:${what}`,

@@ -40,7 +40,7 @@ export class EntryHandler {
    * How the entry ends, once every mailbox that takes it has it. Rejects only when the lanes were
    * stopped; the entry is then read again.
    */
-  async handle({ entry, alert, verdicts }: Judged): Promise<EntryEnd> {
+  async handle({ entry, alert, verdicts, heard }: Judged): Promise<EntryEnd> {
     if (alert === null) return this.#poisoned(entry);
     const { alertFile, crash, clock } = this.#deps;
     const written = alertFile.append(alert);
@@ -54,6 +54,7 @@ export class EntryHandler {
       record: recordOf(alert, outcomes),
       quarantined: null,
       receivedAtMs: millisecondsOf(alert.receivedAt) ?? clock.now(),
+      ...(heard === undefined ? {} : { heard }),
     };
   }
 

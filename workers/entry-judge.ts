@@ -9,6 +9,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { LoadedPolicy } from '../platform/policy-files.ts';
 import type { EntryEvidence, StreamEntry } from '../redis/intake-entries.ts';
 import type { AlertingHost, MassSense } from '../redis/mass-sense.ts';
+import type { Watchdog } from '../redis/watchdogs.ts';
 import type { FleetView } from './fleet-view.ts';
 import type { PolicyStore } from './policy-store.ts';
 import { alertOf, keptAtMs } from './stream-alert.ts';
@@ -26,6 +27,8 @@ export type Judged = {
   readonly entry: StreamEntry;
   readonly alert: Alert | null;
   readonly verdicts: readonly Verdict[];
+  /** It shows that its source lives. */
+  readonly heard?: Watchdog;
 };
 
 export type JudgeDeps = {
@@ -83,6 +86,7 @@ export class EntryJudge {
       verdicts: [{ kind: 'decided', outcome: { fate, policy: null, mailboxId: null } }],
     });
     if (alert.truncated) return nowhere({ kind: 'held', reason: 'truncated' });
+    if (this.#deps.policies.isWatchdog(alert)) return watchdog(entry, alert);
     const policies = policiesFor(alert, this.#deps.policies.policies);
     if (policies.length === 0) return nowhere({ kind: 'unmatched' });
     const against = fateAgainst(alert, evidence);
@@ -110,6 +114,18 @@ export class EntryJudge {
       atMs: keptAtMs(entry),
     };
   }
+}
+
+/** A watchdog starts nothing, whatever policies would take it. */
+function watchdog(entry: StreamEntry, alert: Alert): Judged {
+  const { source, name: alertname, status } = alert;
+  const isFiring = status === 'firing';
+  const detail = isFiring
+    ? 'a watchdog: it shows that its source lives'
+    : 'a watchdog that ended: its source may be silent';
+  const outcome: Outcome = { fate: { kind: 'recorded' }, policy: null, mailboxId: null, detail };
+  const verdicts: readonly Verdict[] = [{ kind: 'decided', outcome }];
+  return { entry, alert, verdicts, ...(isFiring ? { heard: { source, alertname } } : {}) };
 }
 
 function verdictOf(alert: Alert, policy: LoadedPolicy, nowMs: number): Verdict {

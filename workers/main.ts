@@ -25,6 +25,7 @@ import { keptInventory } from '../redis/inventory.ts';
 import { LockWishes } from '../redis/lock-wishes.ts';
 import { MassSense } from '../redis/mass-sense.ts';
 import { readTombstones } from '../redis/tombstones.ts';
+import { Watchdogs } from '../redis/watchdogs.ts';
 import { activityMetrics } from './activity-metrics.ts';
 import { createActivityWorkers } from './activity-worker.ts';
 import { startDispatcher } from './dispatcher.ts';
@@ -33,6 +34,7 @@ import { FleetView } from './fleet-view.ts';
 import { gatewayClient } from './gateway-client.ts';
 import { HoldsKeeper } from './holds-keeper.ts';
 import { Janitor } from './janitor.ts';
+import { pageAsker } from './page-asker.ts';
 import { PolicyStore } from './policy-store.ts';
 import { remediationStarter } from './remediation-starter.ts';
 import { refusalByStop, standingStops } from './standing-stops.ts';
@@ -155,6 +157,9 @@ async function startActivities(base: Base): Promise<void> {
         return connectedAgents(redis, { agentIds, sinceMs });
       },
       blastRadius: config.guards.blastRadius,
+      askPage: pageAsker(systemClock),
+      watchdogHeard: (watchdog) => new Watchdogs(redis).lastHeard(watchdog),
+      egressAllow: config.egressAllow,
       judged: counted.judged,
       counted: counted.ended,
       control,

@@ -38,6 +38,13 @@ export class PolicyStore {
     return this.#annotations.get(name) ?? new Set();
   }
 
+  /** Whether an alert is there for nothing but to show that its source lives. */
+  isWatchdog({ source, name }: { readonly source: string; readonly name: string }): boolean {
+    return this.#set.policies.some(
+      ({ frozen: { watchdog } }) => watchdog?.source === source && watchdog.alertname === name,
+    );
+  }
+
   /** What the policy's own windows say about starting now; null if none is open. */
   maintenanceAt(name: string, nowMs: number): GuardRefusal | null {
     const policy = this.#set.policies.find((found) => found.name === name);

@@ -47,6 +47,18 @@ export const admitting = (clocks: Clocks, { summary }: Summary) =>
     summary,
   });
 
+/**
+ * Asks for pages, which takes up to `withinMs` a try. Tried again while our own Redis is away, a few
+ * times only: hosts wait for their proof, and are asked again anyhow.
+ */
+export const askingPages = ({ summary, withinMs }: Summary & { readonly withinMs: number }) =>
+  proxyActivities<Pick<CoreActivities, 'probeHttp'>>({
+    taskQueue: taskQueues.activities,
+    startToCloseTimeout: withinMs + 5_000,
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumAttempts: 4 },
+    summary,
+  });
+
 /** Local activities of the mailbox: one call each, tried again until they work. */
 export const local = proxyLocalActivities<MailboxActivities>({
   startToCloseTimeout: '10 s',

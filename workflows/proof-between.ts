@@ -1,7 +1,7 @@
 import { isSuccessLetter } from '../domain/batch-ledger.ts';
 import { provesBetween } from '../domain/start-refusal.ts';
+import { prove } from './proof.ts';
 import type { RunState } from './run-state.ts';
-import { prove } from './verification.ts';
 
 /** `failing`: some host did not pass, or the repair was cancelled meanwhile. */
 export type ProofBetween = 'nothing' | 'proven' | 'failing';

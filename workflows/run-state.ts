@@ -4,6 +4,7 @@ import type { FrozenStep } from '../contracts/frozen.ts';
 import type { StandingStop } from '../contracts/stop.ts';
 import type { TaskReport } from '../contracts/task.ts';
 import type {
+  Episode,
   OperatorUpdate,
   Plan,
   PlannedTarget,
@@ -47,6 +48,9 @@ export type CarriedRun = {
   readonly leftOut?: readonly number[];
 };
 
+/** Failures of a proof that a reason names; the others have their letters. */
+const proofWordsMax = 3;
+
 /** A finished plan. */
 export type Planned = Extract<Plan, { kind: 'planned' }>;
 
@@ -81,12 +85,16 @@ export class RunState {
   readonly #resolved: Set<string>;
   /** Hosts that were gone when the plan was made again: nothing is done to them. */
   #leftOut: ReadonlySet<number>;
+  readonly #returned = new Set<string>();
+  #proofWords: readonly string[] = [];
+  #resolvedAtMs: number;
   readonly #steps: StepState[] = [];
 
   constructor(input: RemediationInput, nowMs: number) {
     const carried = input.carried as CarriedRun | undefined; // Only this workflow writes it.
     this.input = input;
     this.startedAtMs = carried?.startedAtMs ?? nowMs;
+    this.#resolvedAtMs = nowMs;
     this.decisions = new RunDecisions(carried?.decisions);
     this.rollout = new RolloutMemory(carried?.rollout);
     this.probeBatches = carried?.probeBatches ?? 0;
@@ -158,13 +166,40 @@ export class RunState {
     this.#holds = new HoldLedger({ domains, agentIds, ...(carried ? { carried } : {}) });
   }
 
-  resolve(episodes: readonly string[]): void {
+  resolve(episodes: readonly string[], nowMs = Date.now()): void {
+    if (episodes.length > 0) this.#resolvedAtMs = nowMs;
     for (const id of episodes) this.#resolved.add(id);
+  }
+  /** When the sender last said that an alert is over; at the latest when this history began. */
+  get resolvedAtMs(): number {
+    return this.#resolvedAtMs;
   }
 
   /** Their alerts fire again: hosts that have not had their turn are no longer left out. */
   reopen(episodes: readonly string[]): void {
-    for (const id of episodes) this.#resolved.delete(id);
+    for (const id of episodes) {
+      this.#resolved.delete(id);
+      this.#returned.add(id);
+    }
+  }
+
+  /** From now on `hasReturned` counts; what came back before belongs to no proof. */
+  watchReturns(): void {
+    this.#returned.clear();
+  }
+  /** Whether an alert of the host came back since. */
+  hasReturned(position: number): boolean {
+    return this.#episodesOf(position).some(({ id }) => this.#returned.has(id));
+  }
+
+  /** Why hosts did not pass their last proof, in words; none in place of those before. */
+  proofFails(words: readonly string[]): void {
+    this.#proofWords = words.length === 0 ? [] : [...this.#proofWords, ...words];
+  }
+  /** The first of them in brackets, behind a space, or nothing. */
+  get proofWords(): string {
+    const words = this.#proofWords.slice(0, proofWordsMax);
+    return words.length === 0 ? '' : ` (${words.join(', ')})`;
   }
 
   allResolved(): boolean {
@@ -174,10 +209,12 @@ export class RunState {
   /** Whether every alert of this host is over and the policy says to drop it then (rule R4). */
   isDropped(position: number): boolean {
     if (this.input.policy.onResolved === 'continue') return false;
+    return this.#episodesOf(position).every((episode) => this.#resolved.has(episode.id));
+  }
+
+  #episodesOf(position: number): readonly Episode[] {
     const target = this.#targets[position];
-    const episodes =
-      target?.episodes?.flatMap((at) => this.input.episodes[at] ?? []) ?? this.input.episodes;
-    return episodes.every((episode) => this.#resolved.has(episode.id));
+    return target?.episodes?.flatMap((at) => this.input.episodes[at] ?? []) ?? this.input.episodes;
   }
 
   leaveOut(positions: readonly number[]): void {

@@ -56,6 +56,8 @@ describe('what operators and gateways ask of the api', () => {
     const activities: CoreActivities = {
       planTargets: () => planning,
       admitBatch: async ({ hosts }) => allGranted(hosts.length),
+      probeHttp: async ({ hosts }) => ({ letters: 's'.repeat(hosts.length), failures: [] }),
+      watchdogHeard: async () => null,
       recordOutcome: async () => {},
       publishControl: async (state) => {
         published.push(state);

@@ -68,7 +68,7 @@ describe('saved histories', () => {
       }
       for (const [name, from, to] of [
         ['batch-attempts.ts', 'submitTask', 'probe'],
-        ['verification.ts', 'probe', 'submitTask'],
+        ['script-proof.ts', 'probe', 'submitTask'],
       ] as const) {
         const file = join(folder, 'workflows', name);
         const text = await readFile(file, 'utf8');

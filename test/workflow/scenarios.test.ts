@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { FrozenPolicy } from '../../contracts/frozen.ts';
+import { queryNames, type RemediationProgress, signalNames } from '../../contracts/temporal.ts';
+import { anEpisode, aRemediation, aRunbook } from '../support/builders.ts';
 import { wordOn } from '../support/coming-and-going.ts';
 import { eventually } from '../support/eventually.ts';
 import { onHost, slowPolicies } from '../support/flap-story.ts';
+import { quickGateway } from '../support/guarded-repair.ts';
 import { RepairLoop } from '../support/repair-loop.ts';
+import { repairOn } from '../support/scripted-gateway.ts';
 import { timeSkipping, withWorkers } from '../support/workflow-environment.ts';
 
 // Scenarios of public incidents, by their names (safety.md 2.1). Each is told twice: with its guard,
@@ -42,6 +47,39 @@ describe('scenarios', () => {
 
     it('without confirmFor it does', async () => {
       assert.equal(await repairsOfABlip('s08-harm', 'confirmFor: 0s'), 2);
+    });
+  });
+
+  describe('S15 silence-is-not-health', () => {
+    const watchdog = { source: 'alertmanager', alertname: 'Watchdog', withinMs: 300_000 };
+
+    /** The source says resolved because it stops sending; how the repair ends. */
+    async function endOfASilentSource(guard: Pick<FrozenPolicy, 'watchdog'>): Promise<string> {
+      const lastHeardMs = Number(await environment.currentTimeMs());
+      const { result } = await repairOn(environment, {
+        gateway: quickGateway(),
+        input: {
+          runbook: aRunbook({ verify: { probe: null, withinMs: 60_000 } }),
+          policy: { ...aRemediation().policy, ...guard },
+        },
+        activities: { watchdogHeard: async () => lastHeardMs },
+        during: async (handle) => {
+          await eventually(async () => {
+            const { state } = await handle.query<RemediationProgress>(queryNames.progress);
+            assert.equal(state, 'verifying');
+          });
+          await handle.signal(signalNames.episodeChanged, { resolved: [anEpisode().id] });
+        },
+      });
+      return result.state;
+    }
+
+    it('a source that is not heard any more proves no repair', async () => {
+      assert.equal(await endOfASilentSource({ watchdog }), 'failed');
+    });
+
+    it('without a watchdog its last word is believed', async () => {
+      assert.equal(await endOfASilentSource({}), 'resolved');
     });
   });
 });

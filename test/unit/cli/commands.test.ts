@@ -565,15 +565,16 @@ describe('policy check', () => {
     assert.equal(checked.status, 0);
     assert.match(checked.out, /p\.yaml:9:11: warning: guards\.cooldown: .*; write a time/);
     assert.match(checked.out, /r\.yaml:3:1: warning: verify: .*; add verify\.probe/);
-    assert.match(checked.out, /^valid: 1 policies, 1 runbooks, 2 warnings$/m);
+    assert.match(checked.out, /^valid: 1 policies, 1 runbooks, 3 warnings$/m);
     assert.equal(strict.status, 2);
-    assert.match(strict.err, /2 warnings/);
+    assert.match(strict.err, /3 warnings/);
     assert.equal(json.status, 0);
     const rows: { state: string; rule?: string; line?: number }[] = JSON.parse(json.out);
     assert.deepEqual(
       rows.map(({ state, rule, line }) => [state, rule, line]),
       [
         ['valid', undefined, undefined],
+        ['warning', 'no_watchdog', 3],
         ['warning', 'no_cooldown', 9],
         ['warning', 'no_probe', 3],
       ],

@@ -24,6 +24,7 @@ const aPolicy = (name: string, over: Partial<LintedPolicy> = {}): LintedPolicy =
   runbook: 'restart-web',
   cooldownMs: 900_000,
   blastRadius: null,
+  hasWatchdog: false,
   ...over,
 });
 const aRunbook = (over: Partial<LintedRunbook> = {}): LintedRunbook => ({
@@ -137,6 +138,19 @@ describe('what is seldom meant in policies', () => {
   });
 });
 
+describe('a resolved that nothing proves', () => {
+  const rules = (hasProbe: boolean, hasWatchdog: boolean) =>
+    lintPolicies([aPolicy('web', { hasWatchdog })], [aRunbook({ hasProbe })])
+      .filter(({ kind }) => kind === 'policy')
+      .map(({ rule, path }) => [rule, path.join('.')]);
+
+  it('is found where neither a probe nor a watchdog stands behind it', () => {
+    assert.deepEqual(rules(false, false), [['no_watchdog', 'verify']]);
+    assert.deepEqual(rules(true, false), []);
+    assert.deepEqual(rules(false, true), []);
+  });
+});
+
 describe('what is seldom meant in runbooks', () => {
   it('a repair that only its sender judges, and a step that nothing stops, are found', () => {
     const found = lintPolicies(
@@ -174,7 +188,7 @@ describe('what is seldom meant in runbooks', () => {
       [aRunbook({ hasProbe: false })],
     );
 
-    assert.equal(found.length, 5);
+    assert.equal(found.length, 7);
     for (const { message, fix } of found) {
       assert.ok(message.length > 10);
       assert.ok(fix.length > 10);
