@@ -19,6 +19,7 @@ export function taskReportOf({ taskId, key, state, isPartial, jobs }: Task): Tas
   const notThere = where(
     ({ state, exitCode }) => state === 'failed' && exitCode === notThereStatus,
   );
+  const begun = where(({ state, startedAt }) => state === 'cancelled' && startedAt !== null);
   const notNow = where(({ state, reason }) => isRefusedForNow(state, reason));
   return {
     taskId,
@@ -36,6 +37,7 @@ export function taskReportOf({ taskId, key, state, isPartial, jobs }: Task): Tas
       .slice(0, limits.reportFailuresMax),
     ...(notThere.length === 0 ? {} : { notThere }),
     ...(notNow.length === 0 ? {} : { notNow }),
+    ...(begun.length === 0 ? {} : { begun }),
   };
 }
 

@@ -29,6 +29,7 @@ const ended: ReadonlySet<string> = new Set([
   'verified',
   'resolved',
   'failed',
+  'rolled_back',
   'cancelled',
   'superseded',
   'expired',
@@ -60,6 +61,8 @@ export function exitOf(progress: Pick<Progress, 'state' | 'reason' | 'targets'>)
       return progress.reason?.startsWith('inventory_incomplete') ? exits.unreachable : exits.denied;
     case 'expired':
       return exits.denied;
+    case 'rolled_back':
+      return exits.failed;
     case 'failed':
       return exitOfFailure(progress.targets.map((target) => target.letter));
     default:

@@ -12,7 +12,7 @@ import type { Terminal } from './terminal.ts';
 const hostsListedMax = 12;
 
 const good: ReadonlySet<string> = new Set(['verified', 'resolved', 'superseded']);
-const bad: ReadonlySet<string> = new Set(['failed', 'held', 'cancelled', 'expired']);
+const bad: ReadonlySet<string> = new Set(['failed', 'rolled_back', 'held', 'cancelled', 'expired']);
 
 /** The state in the colour of its meaning. */
 export function stateText(terminal: Terminal, state: string): string {

@@ -18,6 +18,8 @@ export type FrozenStep = {
   /** Of a step with contract `probe` only. */
   readonly probe?: { readonly script: FrozenScript; readonly timeoutMs: number };
   readonly expectReboot?: true;
+  /** What takes the step back where it may have run, should the repair fail. */
+  readonly rollback?: FrozenUndo;
   readonly retry: {
     readonly attempts: number;
     readonly backoffMs: number;
@@ -34,6 +36,13 @@ export type FrozenStep = {
     readonly pauseBetweenMs?: number;
     readonly soakMs: number;
   };
+};
+/** Safe on a host where its step ran not at all or only half. */
+export type FrozenUndo = {
+  readonly script: FrozenScript;
+  readonly timeoutMs: number;
+  readonly contract: 'repeatable' | 'once';
+  readonly retry: FrozenStep['retry'];
 };
 export type FrozenRunbook = {
   readonly name: string;

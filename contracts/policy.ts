@@ -117,12 +117,5 @@ export const notSupported: Readonly<Record<'Policy' | 'Runbook', readonly string
     'match.source=gse',
     'match.source=agent',
   ],
-  Runbook: [
-    'when',
-    'steps.*.when',
-    'steps.*.file',
-    'steps.*.rollback',
-    'verify.resolved',
-    'rollback.*',
-  ],
+  Runbook: ['when', 'steps.*.when', 'steps.*.file', 'verify.resolved'],
 };

@@ -73,20 +73,43 @@ const probeSpec = z.strictObject({
   timeout: duration.pipe(z.int().min(100).max(3_600_000)).default(10_000),
 });
 
+const jobTimeout = duration
+  .pipe(
+    z
+      .int()
+      .min(100)
+      .max(7 * 86_400_000),
+  )
+  .default(defaultClocks.jobTimeoutMs);
+
+/**
+ * What takes a step back, should the repair fail: on hosts where the step may have run and whose proof
+ * did not pass, the last step first. Its script must be safe where the step stopped half-way.
+ */
+export const undoSpec = z
+  .strictObject({
+    script: scriptSpec,
+    timeout: jobTimeout,
+    contract: z.enum(['repeatable', 'once']).default('once'),
+    retry: retrySpec.prefault({}),
+  })
+  .refine((undo) => undo.contract !== 'once' || !undo.retry.on.includes('unknown'), {
+    path: ['retry', 'on'],
+    error:
+      'retrying "unknown" needs contract: repeatable, because the script may have run (invariant 2)',
+  });
+
 export const stepSpec = z
   .strictObject({
-    name: resourceName.refine((name) => name !== 'verify', {
-      error: 'must not be "verify": the probe goes by that name in keys and tables',
-    }),
+    name: resourceName
+      .refine((name) => name !== 'verify', {
+        error: 'must not be "verify": the probe goes by that name in keys and tables',
+      })
+      .refine((name) => !name.startsWith('undo-'), {
+        error: 'must not begin with "undo-": what takes a step back goes by that name',
+      }),
     script: scriptSpec,
-    timeout: duration
-      .pipe(
-        z
-          .int()
-          .min(100)
-          .max(7 * 86_400_000),
-      )
-      .default(defaultClocks.jobTimeoutMs),
+    timeout: jobTimeout,
     contract: z.enum(['repeatable', 'once', 'probe']).default('once'),
     /**
      * Asked on hosts whose outcome is unknown. Status 0: the step's effect is there, the host has
@@ -98,6 +121,7 @@ export const stepSpec = z
     expectReboot: z.boolean().default(false),
     retry: retrySpec.prefault({}),
     rollout: rolloutSpec.prefault({}),
+    rollback: undoSpec.optional(),
   })
   .refine((step) => step.contract !== 'once' || !step.retry.on.includes('unknown'), {
     path: ['retry', 'on'],
@@ -159,7 +183,10 @@ export const runbookSpec = z.strictObject({
   name: resourceName,
   steps: z.array(stepSpec).min(1).max(limits.stepsMax),
   verify: verifySpec.prefault({}),
-  /** Undoing is not supported in this version; an empty list may stand. */
-  rollback: z.array(z.unknown()).max(0).optional(),
+  /** An empty list may stand: each step says itself how it is undone. */
+  rollback: z
+    .array(z.unknown())
+    .max(0, { error: 'must be empty: write "rollback" at the step that it undoes' })
+    .optional(),
 });
 export type RunbookSpec = z.infer<typeof runbookSpec>;

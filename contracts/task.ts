@@ -241,6 +241,11 @@ export const taskReport = z.object({
    * 5.4), so that it may be tried again. Left out if there are none, and by older gateways.
    */
   notNow: positions.optional(),
+  /**
+   * Positions in `letters` of all hosts whose job was cancelled after its script had begun, so that
+   * there is something to undo. Left out if there are none, and by older gateways.
+   */
+  begun: positions.optional(),
 });
 export type TaskReport = z.infer<typeof taskReport>;
 

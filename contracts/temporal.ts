@@ -87,11 +87,13 @@ export type RemediationPhase =
   | 'admitting'
   | 'running'
   | 'paused'
-  | 'verifying';
+  | 'verifying'
+  | 'rolling_back';
 export type RemediationEnd =
   | 'verified'
   | 'resolved'
   | 'failed'
+  | 'rolled_back'
   | 'cancelled'
   | 'superseded'
   | 'expired'

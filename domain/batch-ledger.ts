@@ -3,6 +3,9 @@ import type { RetryClass } from './job.ts';
 /** Letters that count as a failed host (rule X10). */
 const failedLetters: ReadonlySet<string> = new Set(['f', 't', 'r', 'e', 'x', 'n', 'u']);
 
+/** Letters after which a script may have run. */
+const ranLetters: ReadonlySet<string> = new Set(['s', 'p', 'f', 't', 'u']);
+
 /** The retry class of a letter; `r` needs its reason, so it is given by the report's failures. */
 const classOfLetter: Readonly<Record<string, RetryClass>> = {
   f: 'failed',
@@ -36,19 +39,39 @@ export function failuresAllowed(maxFailures: number | string, planned: number): 
  */
 export class BatchLedger {
   readonly #letters: string[];
+  /** Positions of hosts where some attempt may have run, whatever a later one ended with. */
+  readonly #began: Set<number>;
 
-  constructor(carried: number | string) {
+  /** `began` is what `begun()` answered. */
+  constructor(carried: number | string, began: readonly number[] = []) {
     this.#letters =
       typeof carried === 'number' ? new Array<string>(carried).fill('h') : [...carried];
+    this.#began = new Set(began);
   }
 
   /** Records an attempt's letters for the hosts at `positions`. Earlier successes of the batch become `p`. */
   record(positions: readonly number[], letters: string): void {
     for (const [at, position] of positions.entries()) {
       const letter = letters.charAt(at);
+      if (letter !== '' && ranLetters.has(letter)) this.#began.add(position);
       if (letter === '' || isSuccessLetter(this.letterAt(position))) continue;
       this.#letters[position] = letter;
     }
+  }
+
+  /** These were cancelled after their script had begun. */
+  began(positions: readonly number[]): void {
+    for (const position of positions) this.#began.add(position);
+  }
+
+  /** Whether some attempt ran on the host, or may have: then there may be something to undo. */
+  mayHaveRun(position: number): boolean {
+    return this.#began.has(position) || ranLetters.has(this.letterAt(position));
+  }
+
+  /** Positions of which that cannot be told by their letters. */
+  begun(): readonly number[] {
+    return [...this.#began].filter((position) => !ranLetters.has(this.letterAt(position)));
   }
 
   /** Marks hosts that succeeded before an attempt that does not include them. */

@@ -42,7 +42,8 @@ function unfillable(run: PlannedRepair): StartRefusal | null {
   const { steps, verify } = run.input.runbook;
   const probes = steps.flatMap(({ probe }) => probe ?? []);
   const proof = verify.probe !== null && 'script' in verify.probe ? [verify.probe] : [];
-  const scripts = [...steps, ...probes, ...proof];
+  const undos = steps.flatMap(({ rollback }) => rollback ?? []);
+  const scripts = [...steps, ...probes, ...proof, ...undos];
   for (const { script } of scripts) {
     const filled = fillTargets({ script, targets: run.targets, episodes: run.input.episodes });
     if (filled.kind === 'refused') return held(filled.reason, filled.detail);

@@ -46,6 +46,7 @@ export async function freezeRunbook(
             },
           }),
       ...(step.expectReboot ? { expectReboot: true as const } : {}),
+      ...(await freezeUndo(step, ['steps', at, 'rollback', 'script'], freeze)),
       retry: {
         attempts: step.retry.attempts,
         backoffMs: step.retry.backoff,
@@ -67,9 +68,28 @@ export async function freezeRunbook(
   return { kind: 'frozen', value: { ...runbook, digest: digestOf(runbook) } };
 }
 
+type Freeze = (script: ScriptSpec, path: YamlPath) => Promise<FrozenScript>;
+
+async function freezeUndo(
+  { rollback }: RunbookSpec['steps'][number],
+  path: YamlPath,
+  freeze: Freeze,
+): Promise<Pick<FrozenStep, 'rollback'>> {
+  if (rollback === undefined) return {};
+  const { timeout, contract, retry } = rollback;
+  return {
+    rollback: {
+      script: await freeze(rollback.script, path),
+      timeoutMs: timeout,
+      contract,
+      retry: { attempts: retry.attempts, backoffMs: retry.backoff, on: retry.on },
+    },
+  };
+}
+
 async function freezeProof(
   { verify: { probe } }: RunbookSpec,
-  freeze: (script: ScriptSpec, path: YamlPath) => Promise<FrozenScript>,
+  freeze: Freeze,
 ): Promise<FrozenProbe | null> {
   if (probe?.script !== undefined) {
     const script = await freeze(probe.script, ['verify', 'probe', 'script']);
@@ -225,7 +245,11 @@ function repeatedSteps(spec: RunbookSpec, document: YamlDocument): FileFlaw[] {
 }
 
 function tooMuchText(steps: FrozenRunbook['steps'], document: YamlDocument): FileFlaw[] {
-  const scripts = steps.flatMap(({ script, probe }) => (probe ? [script, probe.script] : [script]));
+  const scripts = steps.flatMap(({ script, probe, rollback }) => [
+    script,
+    ...(probe === undefined ? [] : [probe.script]),
+    ...(rollback === undefined ? [] : [rollback.script]),
+  ]);
   const bytes = scripts.reduce(
     (sum, script) => sum + new TextEncoder().encode(script.action.content).length,
     0,

@@ -9,7 +9,12 @@ import { type AttemptOutcome, runAttempt } from './batch.ts';
 import { waitUnlessCancelled } from './cancellable-wait.ts';
 import type { RunState } from './run-state.ts';
 
-export type StepPlace = { readonly step: FrozenStep; readonly number: number };
+export type StepPlace = {
+  readonly step: FrozenStep;
+  readonly number: number;
+  /** The name of the step that this one undoes. */
+  readonly undoes?: string;
+};
 /** Counted from 1; `batches` grows when hosts must wait for a later one. */
 export type BatchPlace = StepPlace & { readonly batch: number; readonly batches: number };
 
@@ -23,14 +28,17 @@ export async function runBatch(
   const ledger = run.ledgerOf(step.name);
   let due = positions;
   for (let attempt = 1; attempt <= step.retry.attempts; attempt++) {
-    const dropped = due.filter((position) => run.isDropped(position));
+    // What was done to a host is undone also when its alerts are over.
+    const isDropped = (position: number) => place.undoes === undefined && run.isDropped(position);
+    const dropped = due.filter(isDropped);
     ledger.skip(dropped);
-    due = due.filter((position) => !run.isDropped(position));
+    due = due.filter((position) => !isDropped(position));
     if (due.length === 0) return null;
     const outcome = await attemptAt(run, { place, attempt, positions: due });
     if (outcome.kind === 'held') return outcome;
     ledger.markEarlier(positions);
     ledger.record(due, outcome.letters);
+    ledger.began(outcome.begun.flatMap((at) => due[at] ?? []));
     run.show();
     const undecided = await undecidedAfterProbe(run, { place, attempt, positions: due });
     due = ledger
@@ -76,6 +84,7 @@ async function attemptAt(
     timeoutMs: step.timeoutMs,
     outputBytes: limits.outputBytes,
     ...(step.expectReboot === undefined ? {} : { expectReboot: step.expectReboot }),
+    ...(of.place.undoes === undefined ? {} : { undoes: of.place.undoes }),
     label: `step ${number} ${step.name} · batch ${batch}/${batches} · ${hostsInWords(targets)} · try ${of.attempt}`,
     activity: 'submitTask',
   });
@@ -120,6 +129,7 @@ async function askProbe(run: RunState, of: AttemptAt): Promise<AttemptOutcome> {
     failures: [],
     notThere: new Set<number>(),
     notNow: [],
+    begun: [],
     note: null,
   };
   if (step.probe === undefined) return nothing;

@@ -19,6 +19,11 @@ export type Attempt = {
    * still runs refuses it (rule X4).
    */
   readonly probe?: true;
+  /**
+   * The step that it undoes. It shares that one's slot: an agent on which the step still runs refuses
+   * to undo it.
+   */
+  readonly undoes?: string;
   readonly batch: number;
   readonly attempt: number;
   readonly targets: readonly TaskTarget[];
@@ -39,6 +44,8 @@ export type AttemptOutcome = {
   readonly notThere: ReadonlySet<number>;
   /** Which targets refused for now, by their place among the letters. */
   readonly notNow: readonly number[];
+  /** Which targets' scripts had begun when they were cancelled, by their place among the letters. */
+  readonly begun: readonly number[];
   /** Set when the task as a whole went wrong: why. */
   readonly note: string | null;
 };
@@ -91,7 +98,7 @@ function taskOf(run: RunState, attempt: Attempt, nowMs: number): TaskSubmit {
   const notAfter = nowMs + clocks.notAfterMs;
   return {
     version: 1,
-    slot: `${remediationId}/${attempt.step}`,
+    slot: `${remediationId}/${attempt.undoes ?? attempt.step}`,
     attempt: attempt.attempt,
     action: attempt.action,
     targets: [...attempt.targets],
@@ -244,13 +251,14 @@ const finishedOr = (report: TaskReport | null, other: null): TaskReport | null =
   report?.state === 'finished' ? report : other;
 
 const outcomeOf = (
-  report: Pick<TaskReport, 'letters' | 'failures' | 'notThere' | 'notNow'>,
+  report: Pick<TaskReport, 'letters' | 'failures' | 'notThere' | 'notNow' | 'begun'>,
   note: string | null = null,
 ): AttemptOutcome => ({
   letters: report.letters,
   failures: report.failures,
   notThere: new Set(report.notThere),
   notNow: report.notNow ?? [],
+  begun: report.begun ?? [],
   note,
 });
 

@@ -65,6 +65,7 @@ const ends: Readonly<Record<RemediationEnd, true>> = {
   verified: true,
   resolved: true,
   failed: true,
+  rolled_back: true,
   cancelled: true,
   superseded: true,
   expired: true,
@@ -81,6 +82,9 @@ const startsMore: ReadonlySet<RemediationState> = new Set([
   'paused',
 ]);
 
+/** What can be paused: also the undoing, which nobody can call off. */
+const isPausable = (run: RunState): boolean => isCancellable(run) || run.phase === 'rolling_back';
+
 const operatorActions: readonly OperatorAction[] = [
   ...approvalActions,
   retryFailedAction,
@@ -95,20 +99,20 @@ const operatorActions: readonly OperatorAction[] = [
     name: updateNames.pause,
     refusal(run) {
       const { pause } = run.decisions;
-      if (!isCancellable(run)) return `the remediation is ${run.phase}: no batch is left to pause`;
+      if (!isPausable(run)) return `the remediation is ${run.phase}: no batch is left to pause`;
       return pause === null ? null : `${pause.by} has paused it already: ${pause.reason}`;
     },
     act: (run, update) => void run.decisions.wantPause(update),
   },
   {
     name: updateNames.resume,
-    refusal: (run) => (isCancellable(run) ? notPaused(run) : `the remediation is ${run.phase}`),
+    refusal: (run) => (isPausable(run) ? notPaused(run) : `the remediation is ${run.phase}`),
     act: (run) => void run.decisions.wantResume(),
   },
   {
     name: updateNames.confirmBatch,
     refusal: (run) =>
-      run.phase === 'paused'
+      run.phase === 'paused' || run.phase === 'rolling_back'
         ? notPaused(run)
         : `the remediation is ${run.phase}: only one that is paused waits for a batch to be confirmed`,
     act: (run) => void run.decisions.confirmBatch(),

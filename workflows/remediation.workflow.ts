@@ -19,6 +19,7 @@ import { core, planning } from './activity-proxies.ts';
 import { passApproval } from './approval.ts';
 import { outlookOf } from './outlook.ts';
 import { handleMessages, isCancellable } from './remediation-messages.ts';
+import { rollBack } from './rollback.ts';
 import { neverAdmitted, type RolloutOutcome, rollOut } from './rollout.ts';
 import { type CarriedRun, RunState } from './run-state.ts';
 import { type Verdict, verify } from './verification.ts';
@@ -36,10 +37,36 @@ export async function remediation(input: RemediationInput): Promise<RemediationR
     if (isCancellable(run))
       run.decisions.wantCancel({ by: 'temporal', reason: 'cancelled in Temporal' });
   });
-  return CancellationScope.nonCancellable(async () => end(run, await carryOut(run)));
+  return CancellationScope.nonCancellable(async () => end(run, await undone(run)));
 }
 
 type Ending = { readonly state: RemediationEnd; readonly reason: string | null };
+
+/** A repair that failed is undone as far as its runbook says how (invariant 12). */
+async function undone(run: RunState): Promise<Ending> {
+  const from = (run.input.carried as CarriedRun | undefined)?.rollback ?? null; // Only written here.
+  const ending: Ending =
+    from === null ? await carryOut(run) : { state: 'failed', reason: from.why };
+  if (ending.state === 'cancelled') return calledOff(run, ending);
+  if (ending.state !== 'failed' || run.targets.length === 0) return ending;
+  const why = ending.reason ?? 'the repair failed';
+  const rollback = await rollBack(run, why, from);
+  if (rollback.kind === 'nothing') return ending;
+  return { state: rollback.kind, reason: `${why}; ${rollback.figures}` };
+}
+
+/** Whoever calls a repair off decides what is to become of its hosts: nothing is undone. */
+function calledOff(run: RunState, ending: Ending): Ending {
+  const reason = ending.reason ?? run.cancelRequest?.reason ?? null;
+  const { steps } = run.input.runbook;
+  const ran = steps.some(
+    ({ name, rollback }) =>
+      rollback !== undefined && run.knownLedgerOf(name)?.letters().match(/[^hk]/) != null,
+  );
+  if (!ran) return { state: 'cancelled', reason };
+  const words = 'nothing was undone';
+  return { state: 'cancelled', reason: reason === null ? words : `${reason}; ${words}` };
+}
 
 async function carryOut(run: RunState): Promise<Ending> {
   const { refusal } = run.input;
@@ -136,9 +163,11 @@ async function planRepair(run: RunState, word = 'plan'): Promise<Plan | null> {
 }
 
 const scriptDigestsOf = ({ runbook }: RemediationInput): readonly string[] =>
-  runbook.steps.flatMap(({ script, probe }) =>
-    probe === undefined ? [script.digest] : [script.digest, probe.script.digest],
-  );
+  runbook.steps.flatMap(({ script, probe, rollback }) => [
+    script.digest,
+    ...(probe === undefined ? [] : [probe.script.digest]),
+    ...(rollback === undefined ? [] : [rollback.script.digest]),
+  ]);
 
 /** What an approval signs beside hosts and arguments. */
 const signedOf = (input: RemediationInput) => ({
@@ -173,7 +202,7 @@ function endingOf(outcome: Exclude<RolloutOutcome, { kind: 'done' }>): Ending {
 async function end(run: RunState, ending: Ending): Promise<RemediationResult> {
   const { input } = run;
   const cancelled = ending.state === 'cancelled' ? run.cancelRequest : null;
-  const reason = ending.reason ?? (cancelled === null ? null : cancelled.reason);
+  const { reason } = ending;
   run.enter(ending.state, { reason });
   const result: RemediationResult = {
     remediationId: input.remediationId,

@@ -38,7 +38,12 @@ export type CarriedRun = {
   readonly targets: PackedTargets | readonly PlannedTarget[];
   readonly resolved: readonly string[];
   readonly startedAtMs: number;
-  readonly steps: readonly { readonly name: string; readonly letters: string }[];
+  readonly steps: readonly {
+    readonly name: string;
+    readonly letters: string;
+    /** Positions where it ran, which the letter does not say. */
+    readonly began?: readonly number[];
+  }[];
   readonly next: { readonly step: number; readonly batch: number };
   readonly domains?: PlanDomains;
   readonly holds?: CarriedHolds;
@@ -46,6 +51,8 @@ export type CarriedRun = {
   readonly decisions?: CarriedDecisions;
   readonly probeBatches?: number;
   readonly leftOut?: readonly number[];
+  /** The steps are over, and are undone because of `why`: step and batch, from 1, are next. */
+  readonly rollback?: { readonly why: string; readonly step: number; readonly batch: number };
 };
 
 /** Failures of a proof that a reason names; the others have their letters. */
@@ -108,9 +115,9 @@ export class RunState {
     if (carried === undefined) return;
     const { targets, domains, holds } = carried;
     this.#standOn('ids' in targets ? unpackTargets(targets) : targets, domains, holds);
-    this.#phase = 'running';
-    for (const { name, letters } of carried.steps) {
-      this.#steps.push({ name, ledger: new BatchLedger(letters), attempts: [] });
+    this.#phase = carried.rollback === undefined ? 'running' : 'rolling_back';
+    for (const { name, letters, began } of carried.steps) {
+      this.#steps.push({ name, ledger: new BatchLedger(letters, began), attempts: [] });
     }
   }
 
@@ -285,7 +292,8 @@ export class RunState {
 
   /** With `targetsMax` only so many hosts one by one: a plan may have thousands. */
   progress(targetsMax = this.#targets.length): RemediationProgress {
-    const last = this.#steps.findLast(({ name }) => name !== 'verify') ?? this.#steps.at(-1);
+    const isStep = ({ name }: StepState) => name !== 'verify' && !name.startsWith('undo-');
+    const last = this.#steps.findLast(isStep) ?? this.#steps.at(-1);
     const { made } = this.decisions;
     const approval = this.approval?.view() ?? null;
     return {
@@ -329,7 +337,10 @@ export class RunState {
       targets: packTargets(this.#targets) ?? this.#targets,
       resolved: [...this.#resolved],
       startedAtMs: this.startedAtMs,
-      steps: this.#steps.map(({ name, ledger }) => ({ name, letters: ledger.letters() })),
+      steps: this.#steps.map(({ name, ledger }) => {
+        const began = ledger.begun();
+        return { name, letters: ledger.letters(), ...(began.length === 0 ? {} : { began }) };
+      }),
       next,
       ...(this.#domains === null ? {} : { domains: this.#domains }),
       ...(this.#holds === null ? {} : { holds: this.#holds.carried() }),

@@ -19,6 +19,7 @@ import {
   aRemediation,
   aReport,
   aRunbook,
+  aStep,
   someSettings,
   someTargets,
 } from './builders.ts';
@@ -123,6 +124,40 @@ function guardedAt(
   };
 }
 
+/** A repair whose proof failed, and whose undo is under way. */
+const rollingBack: Phase = {
+  name: 'rolling_back',
+  reach: (environment) => {
+    const submit = async ({ key, task }: Submit) => {
+      const letter = key.includes('/verify/') ? 'f' : key.includes('/undo-') ? '.' : 's';
+      return aReport(key, task, letter.repeat(task.targets.length));
+    };
+    const activities = { ...fakes(() => true), submitTask: submit, probe: submit };
+    return withWorkers(environment, activities, async () => {
+      const remediationId = 'remediation:restart-web:web~00000000:rolling_back-1';
+      const { script, timeoutMs, retry } = aStep();
+      const rollback = { script, timeoutMs, retry, contract: 'once' as const };
+      const probe = { script, timeoutMs };
+      const handle = await environment.client.workflow.start(workflowTypes.remediation, {
+        workflowId: remediationId,
+        taskQueue: taskQueues.workflows,
+        args: [
+          aRemediation({
+            remediationId,
+            runbook: aRunbook({ steps: [aStep({ rollback })], verify: { probe, withinMs: 1 } }),
+          }),
+        ],
+      });
+      await eventually(async () => {
+        const { state, steps } = await handle.query<RemediationProgress>(queryNames.progress);
+        assert.deepEqual([state, steps.at(-1)?.name], ['rolling_back', 'undo-restart']);
+      });
+      await resting(handle, endsWithTimer);
+      return handle;
+    });
+  },
+};
+
 const threeHosts = async () => guardedPlan({ hosts: 3, zones: 2, cap: 1 });
 const refused: AdmitAnswer = {
   letters: 'b',
@@ -190,4 +225,5 @@ export const phases: readonly Phase[] = [
     submitTask: async ({ key, task }) => aReport(key, task, 'f'.repeat(task.targets.length)),
   }),
   remediationAt('verifying', (key) => !key.includes('/verify/')),
+  rollingBack,
 ];

@@ -73,6 +73,22 @@ describe('task report', () => {
     assert.ok(taskReport.safeParse(report).success);
   });
 
+  it('tells of every job that was cancelled after it had begun, and of no other', () => {
+    const cancelled = plainReport('cancelled', 'operator');
+    const jobs = [
+      { ...cancelled, startedAt: 1 },
+      cancelled,
+      { ...plainReport('failed', 'exit_code'), startedAt: 1 },
+    ].map((report, at) => ({ agentId: String(at).padStart(12, '0'), report }));
+
+    const report = taskReportOf({ ...taskOf([]), jobs });
+    const without = taskReportOf({ ...taskOf([]), jobs: jobs.slice(1) });
+
+    assert.deepEqual(report.begun, [0]);
+    assert.equal('begun' in without, false);
+    assert.ok(taskReport.safeParse(report).success);
+  });
+
   it('pages of one state give every such job once', () => {
     const task = taskOf(['failed', 'succeeded', 'failed', 'failed', 'succeeded', 'failed']);
     const found: string[] = [];

@@ -166,7 +166,7 @@ describe('policies and runbooks from files', () => {
     const runbook = `${aRunbookText()}\nrollback: [{ x: 1 }]`;
     assert.match(
       await textsOf(aPolicyText('web'), runbook),
-      /^rollback.*not supported in this version/m,
+      /^rollback.*write "rollback" at the step that it undoes/m,
     );
   });
 

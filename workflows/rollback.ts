@@ -1,0 +1,128 @@
+import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import type { FrozenStep, FrozenUndo } from '../contracts/frozen.ts';
+import { limits } from '../contracts/limits.ts';
+import { batchesOf } from '../domain/batch-ledger.ts';
+import { fillTargets } from '../domain/script-values.ts';
+import { submitsOf } from '../domain/submit-size.ts';
+import { dueForUndo, type UndoneStep, undoFigures } from '../domain/undo-plan.ts';
+import { runBatch } from './batch-attempts.ts';
+import type { remediation } from './remediation.workflow.ts';
+import type { CarriedRun, RunState } from './run-state.ts';
+
+/** How undoing went; `nothing`: there was nothing that could be undone, and nothing was touched. */
+export type Rollback =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'rolled_back' | 'failed'; readonly figures: string };
+
+type Undoable = { readonly step: FrozenStep; readonly undo: FrozenUndo; readonly number: number };
+
+/** The name of a step's undo in progress, keys and tables; no step may be named so. */
+const undoName = ({ name }: FrozenStep): string => `undo-${name}`;
+
+/**
+ * Undoes the steps of a repair that failed, the last one first, on hosts where they may have run and
+ * whose proof did not pass. Those hosts are still held, so nobody is asked for them again; a pause and
+ * the kill switch hold it up as they do a step. It goes on over hosts that fail, and counts them.
+ */
+export async function rollBack(
+  run: RunState,
+  why: string,
+  from: NonNullable<CarriedRun['rollback']> | null,
+): Promise<Rollback> {
+  const undoables = undoablesOf(run);
+  if (undoFigures(positionOf(run, undoables)).due === 0) return { kind: 'nothing' };
+  run.enter('rolling_back', { reason: why });
+  for (const index of [...undoables.keys()].reverse()) {
+    const undoable = undoables[index];
+    if (undoable === undefined || (from !== null && undoable.number > from.step)) continue;
+    const due = dueForUndo({ ...positionOf(run, undoables), index });
+    const firstBatch = from?.step === undoable.number ? from.batch : 1;
+    await undoStep(run, undoable, { due, firstBatch, why });
+  }
+  const { due, undone } = undoFigures(positionOf(run, undoables));
+  return due === undone
+    ? { kind: 'rolled_back', figures: `undone on ${undone} hosts` }
+    : {
+        kind: 'failed',
+        figures: `undone on ${undone} of ${due} hosts; the others are as the repair and its undo left them`,
+      };
+}
+
+function undoablesOf(run: RunState): readonly Undoable[] {
+  return run.input.runbook.steps.flatMap((step, at) =>
+    step.rollback === undefined ? [] : [{ step, undo: step.rollback, number: at + 1 }],
+  );
+}
+
+function positionOf(run: RunState, undoables: readonly Undoable[]) {
+  const steps = undoables.map(
+    ({ step }): UndoneStep => ({
+      ledger: run.knownLedgerOf(step.name),
+      undo: run.knownLedgerOf(undoName(step)),
+    }),
+  );
+  return { hosts: run.targets.length, steps, proofs: run.knownLedgerOf('verify') };
+}
+
+async function undoStep(
+  run: RunState,
+  { step, undo, number }: Undoable,
+  of: { readonly due: readonly number[]; readonly firstBatch: number; readonly why: string },
+): Promise<void> {
+  const { due, firstBatch, why } = of;
+  const batches = batchesOfUndo(run, undo, due);
+  const place = { step: stepOf(step, undo), number, undoes: step.name };
+  for (const [index, positions] of batches.entries()) {
+    await passPause(run, why);
+    run.decisions.started();
+    const batch = firstBatch + index;
+    const last = firstBatch + batches.length - 1;
+    const held = await runBatch(run, { ...place, batch, batches: last }, positions);
+    // It was filled in when all began; if it cannot be now, nothing ran.
+    if (held !== null)
+      run.ledgerOf(place.step.name).record(positions, 'r'.repeat(positions.length));
+    await handOverIfLong(run, { why, step: number, batch: batch + 1 });
+  }
+}
+
+/** As large as a submit can be: these hosts are held together already. */
+function batchesOfUndo(
+  run: RunState,
+  undo: FrozenUndo,
+  due: readonly number[],
+): readonly (readonly number[])[] {
+  const targets = due.flatMap((position) => run.targets[position] ?? []);
+  const filled = fillTargets({ script: undo.script, targets, episodes: run.input.episodes });
+  const batches =
+    filled.kind === 'refused'
+      ? batchesOf(due.length, limits.batchHostsDefault)
+      : submitsOf({ action: undo.script.action, targets: filled.targets });
+  return batches.map((at) => at.flatMap((each) => due[each] ?? []));
+}
+
+const stepOf = (step: FrozenStep, { script, timeoutMs, contract, retry }: FrozenUndo) => ({
+  name: undoName(step),
+  ...{ script, timeoutMs, contract, retry, rollout: step.rollout },
+});
+
+async function passPause(run: RunState, why: string): Promise<void> {
+  const { pause } = run.decisions;
+  if (pause === null || run.decisions.mayStart) return;
+  run.enter('rolling_back', {
+    reason: `paused: ${pause.reason} (${pause.by}); it waits for resume or confirmBatch`,
+  });
+  await condition(() => run.decisions.mayStart);
+  run.enter('rolling_back', { reason: why });
+}
+
+/** A long rollback goes on in a fresh history; then this never returns. */
+async function handOverIfLong(
+  run: RunState,
+  rollback: NonNullable<CarriedRun['rollback']>,
+): Promise<void> {
+  const isLong =
+    rollback.batch % limits.remediationBatchesMax === 0 || workflowInfo().continueAsNewSuggested;
+  if (!isLong) return;
+  const carried = { ...run.carried({ step: 0, batch: 0 }), rollback };
+  await continueAsNew<typeof remediation>({ ...run.input, carried });
+}
