@@ -4,10 +4,12 @@ import { type PlanDeps, planTargets } from './plan-targets.ts';
 import { type HttpProofDeps, probeHttp } from './probe-http.ts';
 import { type ControlCache, publishControl } from './publish-control.ts';
 import { type RecordDeps, recordOutcome } from './record-outcome.ts';
+import { type EscalationDeps, recordEscalation, sendEscalation } from './send-escalation.ts';
 
 export { translating } from './failure.ts';
 export { type GatewayClient, gatewayActivities } from './gateway-tasks.ts';
 export type { PageAnswer } from './probe-http.ts';
+export type { Posted } from './send-escalation.ts';
 export { type CurrentPolicy, mailboxActivities, type StartedWith } from './start-remediation.ts';
 export type { TaskSigner } from './task-signer.ts';
 
@@ -16,7 +18,8 @@ export function coreActivities(
   deps: PlanDeps &
     AdmitDeps &
     HttpProofDeps &
-    RecordDeps & {
+    RecordDeps &
+    EscalationDeps & {
       readonly control: ControlCache;
       readonly watchdogHeard: CoreActivities['watchdogHeard'];
     },
@@ -27,6 +30,8 @@ export function coreActivities(
     watchdogHeard: (input) => deps.watchdogHeard(input),
     probeHttp: (input) => probeHttp(deps, input),
     recordOutcome: (input) => recordOutcome(deps, input),
+    sendEscalation: (input) => sendEscalation(deps, input),
+    recordEscalation: (input) => recordEscalation(deps, input),
     publishControl: (state) => publishControl(deps, state),
   };
 }

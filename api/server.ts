@@ -14,6 +14,7 @@ import type { Intake } from '../redis/intake.ts';
 import { alertRoutes } from './alert-routes.ts';
 import { callbackRoutes } from './callback-routes.ts';
 import { type ControlDeps, controlRoutes } from './control-routes.ts';
+import { escalationRoutes } from './escalation-routes.ts';
 import { type Check, healthRoutes } from './health-routes.ts';
 import { manualRunRoutes } from './manual-run-routes.ts';
 import { identify } from './operator-identity.ts';
@@ -91,6 +92,7 @@ function createApi(deps: ApiDeps): FastifyInstance {
     remediationRoutes(operators, deps);
     manualRunRoutes(operators, deps);
     retryRoutes(operators, deps);
+    escalationRoutes(operators, deps);
     controlRoutes(operators, deps);
   });
   return app;

@@ -3,6 +3,7 @@ import { agentCommand } from './commands/agent.ts';
 import { alertCommand } from './commands/alert.ts';
 import { auditCommand } from './commands/audit.ts';
 import { controlCommand } from './commands/control.ts';
+import { escalationCommand } from './commands/escalation.ts';
 import { policyCommand } from './commands/policy.ts';
 import { remediationCommand } from './commands/remediation.ts';
 import { runCommand } from './commands/run.ts';
@@ -22,6 +23,7 @@ const commands = [
   policyCommand,
   remediationCommand,
   runCommand,
+  escalationCommand,
   taskCommand,
   agentCommand,
   controlCommand,

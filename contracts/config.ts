@@ -162,6 +162,18 @@ export const settings = {
     about:
       'Key of callback signatures (Standard Webhooks). Two, separated by a comma, while one is replaced; the first signs.',
   },
+  escalationSecret: {
+    env: 'FIXPOINT_ESCALATION_SECRET',
+    schema: z.string().startsWith('whsec_').optional(),
+    secret: true,
+    about:
+      'Activities only: key of the signatures of escalations (Standard Webhooks), whose receivers have it too.',
+  },
+  temporalUiUrl: {
+    env: 'FIXPOINT_TEMPORAL_UI_URL',
+    schema: z.url().optional(),
+    about: 'Where people reach Temporal UI; escalations link there. Unset: no link.',
+  },
   signingKey: {
     env: 'FIXPOINT_SIGNING_KEY',
     schema: z.string().optional(),
@@ -189,7 +201,7 @@ export const settings = {
     env: 'FIXPOINT_EGRESS_ALLOW',
     schema: list.default(['127.0.0.1', 'localhost', '::1']),
     about:
-      'Hosts that may be sent to: where callbacks go, the other gateways, pages that prove a repair. Also `*.lan`, or IPv4 networks as `10.1.0.0/16`.',
+      'Hosts that may be sent to: where callbacks and escalations go, the other gateways, pages that prove a repair. Also `*.lan`, or IPv4 networks as `10.1.0.0/16`.',
   },
   intakeReplicas: {
     env: 'FIXPOINT_INTAKE_REPLICAS',

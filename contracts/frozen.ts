@@ -1,6 +1,7 @@
 // What a repair carries with it from its start, so that a reload of policies and runbooks changes no
 // running one. A field that a later version adds is optional here: a run begun before it has none.
 
+import type { FrozenEscalation } from './escalation.ts';
 import type { ScriptAction } from './task.ts';
 
 /** A runbook as frozen into a repair: scripts by value, so that a reload changes nothing. */
@@ -110,6 +111,8 @@ export type FrozenPolicy = {
   readonly approval?: FrozenApproval;
   /** An alert that always fires: while it is heard its source is alive. Absent: nobody asks. */
   readonly watchdog?: FrozenWatchdog;
+  /** Who is told when a repair ends so. Absent: nobody. */
+  readonly escalation?: FrozenEscalation;
 };
 /** Who must approve a repair before it touches a host. */
 export type FrozenApproval = {

@@ -114,6 +114,19 @@ export const remediationRow = z.object({
 });
 export type RemediationRow = z.infer<typeof remediationRow>;
 
+/** A line of `GET /v1/escalations`. */
+export const escalationRow = z.object({
+  id: z.string(),
+  state: z.string(),
+  remediationId: z.string(),
+  policy: z.string(),
+  /** Why nobody took it. */
+  reason: z.string().nullable(),
+  startedAt: z.string(),
+  endedAt: z.string().nullable(),
+});
+export type EscalationRow = z.infer<typeof escalationRow>;
+
 /** `GuardStanding` of guard-standing.ts, which stays free of zod. */
 export const guardStanding = z.object({
   guard: z.string(),

@@ -293,6 +293,8 @@ export const defaultClocks = {
   lingerMinMs: 900_000,
   /** How long a callback is tried again. */
   callbackRetryMs: 86_400_000,
+  /** How long an escalation is tried again. */
+  escalationRetryMs: 86_400_000,
   /** A stream entry another dispatcher left unacknowledged is claimed after this (rule R2). */
   intakeClaimMs: 60_000,
   /** How long an agent is waited for that was asked for output. */

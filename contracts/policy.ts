@@ -63,6 +63,15 @@ export const verifySourceSpec = z.strictObject({
   }),
 });
 
+/** Who is told when a repair ends so, by a webhook that is signed as Standard Webhooks says. */
+export const escalationSpec = z.strictObject({
+  url: z.url({ protocol: /^https?$/, error: 'must be a url of http or https' }).max(2_048),
+  on: z
+    .array(z.enum(['failed', 'rolled_back', 'expired', 'held']))
+    .min(1)
+    .default(['failed', 'rolled_back', 'expired']),
+});
+
 /** `kind: Policy` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */
 export const policySpec = z
   .strictObject({
@@ -89,6 +98,7 @@ export const policySpec = z
     guards: guardsSpec.prefault({}),
     runbook: resourceName,
     verify: verifySourceSpec.optional(),
+    escalation: escalationSpec.optional(),
     onResolved: z.enum(['drop', 'continue']).default('drop'),
     continue: z.boolean().default(false),
   })
@@ -107,7 +117,6 @@ export const notSupported: Readonly<Record<'Policy' | 'Runbook', readonly string
   Policy: [
     'when',
     'domainBy',
-    'escalation',
     'notify',
     'match.source=grafana',
     'match.source=pagerduty',

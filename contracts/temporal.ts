@@ -1,5 +1,6 @@
 import type { AdmitAnswer, AdmitInput, PlanDomains } from './admission.ts';
 import type { LabelPair } from './alert.ts';
+import type { EscalationBody, EscalationEnd } from './escalation.ts';
 import type {
   FrozenGuards,
   FrozenHttpProbe,
@@ -22,6 +23,8 @@ export const taskQueues = {
 export const workflowTypes = {
   mailbox: 'mailbox',
   remediation: 'remediation',
+  /** Tells a person of a repair that ended in a way that needs one. */
+  escalation: 'escalation',
   control: 'control',
 } as const;
 
@@ -33,6 +36,7 @@ export const workflowIds = {
   /** `ulid` may be a name that its caller gives: the same one is the same run. */
   manual: (of: { runbook: string; ulid: string }): string =>
     `remediation:manual:${of.runbook}:${of.ulid}`,
+  escalation: (remediationId: string): string => `escalation:${remediationId}`,
   control: 'control:fixpoint',
 } as const;
 
@@ -431,6 +435,16 @@ export type CoreActivities = {
     readonly endedAtMs: number;
     readonly cancelledBy: string | null;
   }): Promise<void>;
+  /** Posts it once; fails, to be tried again, until a receiver takes it. */
+  sendEscalation(input: {
+    /** The remediation's. */
+    readonly id: string;
+    readonly url: string;
+    readonly body: EscalationBody;
+  }): Promise<void>;
+  recordEscalation(
+    input: { readonly remediationId: string; readonly policy: string } & EscalationEnd,
+  ): Promise<void>;
   /** Returns the revision that stands in the cache now; a higher one than the state's kept it out. */
   publishControl(state: ControlState): Promise<number>;
 };

@@ -198,6 +198,7 @@ function loadPolicy(
       autonomy: spec.autonomy,
       ...(spec.autonomy === 'approve' ? { approval: approvalOf(spec, of) } : {}),
       ...watchdogOf(spec),
+      ...(spec.escalation === undefined ? {} : { escalation: spec.escalation }),
     },
     settings: {
       waitMs: spec.group.wait,

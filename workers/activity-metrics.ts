@@ -5,6 +5,7 @@ import type { HoldsKeeperDeps } from './holds-keeper.ts';
 export function activityMetrics(metrics: Metrics): {
   readonly ended: (of: { policy: string; state: string; seconds: number }) => void;
   readonly judged: (result: string, hosts: number) => void;
+  readonly escalated: (result: 'delivered' | 'failed' | 'dead') => void;
   readonly holdsSeen: HoldsKeeperDeps['seen'];
 } {
   const ended = metrics.counter('fixpoint_remediations_total', 'Repairs that ended.', [
@@ -15,6 +16,11 @@ export function activityMetrics(metrics: Metrics): {
   const judged = metrics.counter(
     'fixpoint_admissions_total',
     'Hosts that were asked for, by how they were judged; a host that waits is judged again.',
+    ['result'],
+  );
+  const escalated = metrics.counter(
+    'fixpoint_escalations_total',
+    'Tries to tell a person of a repair by how they went, and `dead` for each that nobody took.',
     ['result'],
   );
   const held = metrics.gauge(
@@ -32,6 +38,7 @@ export function activityMetrics(metrics: Metrics): {
       took.observe(seconds);
     },
     judged: (result, hosts) => judged.inc({ result }, hosts),
+    escalated: (result) => escalated.inc({ result }),
     holdsSeen(now) {
       fenced.set(now.kind === 'fenced' ? 1 : 0);
       held.reset();

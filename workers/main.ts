@@ -27,9 +27,10 @@ import { MassSense } from '../redis/mass-sense.ts';
 import { readTombstones } from '../redis/tombstones.ts';
 import { Watchdogs } from '../redis/watchdogs.ts';
 import { activityMetrics } from './activity-metrics.ts';
-import { createActivityWorkers } from './activity-worker.ts';
+import { type ActivityWorkerDeps, createActivityWorkers } from './activity-worker.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { ed25519Signer } from './ed25519-signer.ts';
+import { escalationPost } from './escalation-post.ts';
 import { FleetView } from './fleet-view.ts';
 import { gatewayClient } from './gateway-client.ts';
 import { HoldsKeeper } from './holds-keeper.ts';
@@ -161,6 +162,8 @@ async function startActivities(base: Base): Promise<void> {
       watchdogHeard: (watchdog) => new Watchdogs(redis).lastHeard(watchdog),
       egressAllow: config.egressAllow,
       judged: counted.judged,
+      ...escalationDeps(config),
+      escalated: counted.escalated,
       counted: counted.ended,
       control,
       crash,
@@ -194,6 +197,20 @@ async function startActivities(base: Base): Promise<void> {
     stopping.abort();
     await Promise.all([janitor, keeper, teller]);
   });
+}
+
+function escalationDeps(
+  config: Config,
+): Pick<ActivityWorkerDeps['core'], 'postEscalation' | 'pageOf'> {
+  const { escalationSecret: secret, temporalUiUrl, temporalNamespace } = config;
+  return {
+    postEscalation:
+      secret === undefined ? undefined : escalationPost({ secret, clock: systemClock }),
+    pageOf: (id) =>
+      temporalUiUrl === undefined
+        ? null
+        : `${temporalUiUrl.replace(/\/+$/, '')}/namespaces/${temporalNamespace}/workflows/${encodeURIComponent(id)}`,
+  };
 }
 
 async function startDispatching(base: Base): Promise<void> {

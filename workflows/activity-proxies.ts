@@ -47,6 +47,16 @@ export const admitting = (clocks: Clocks, { summary }: Summary) =>
     summary,
   });
 
+/** Tells a person, tried again for `retryMs`: each try is short, and the pauses grow to a quarter of an hour. */
+export const escalating = ({ summary, retryMs }: Summary & { readonly retryMs: number }) =>
+  proxyActivities<Pick<CoreActivities, 'sendEscalation'>>({
+    taskQueue: taskQueues.activities,
+    startToCloseTimeout: '15 s',
+    scheduleToCloseTimeout: retryMs,
+    retry: { initialInterval: '2 s', backoffCoefficient: 2, maximumInterval: '15 min' },
+    summary,
+  });
+
 /**
  * Asks for pages, which takes up to `withinMs` a try. Tried again while our own Redis is away, a few
  * times only: hosts wait for their proof, and are asked again anyhow.

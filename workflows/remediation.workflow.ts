@@ -17,6 +17,7 @@ import { whyNothingStarts } from '../domain/start-refusal.ts';
 import { namesUsed } from '../domain/value-names.ts';
 import { core, planning } from './activity-proxies.ts';
 import { passApproval } from './approval.ts';
+import { escalate } from './escalate.ts';
 import { outlookOf } from './outlook.ts';
 import { handleMessages, isCancellable } from './remediation-messages.ts';
 import { rollBack } from './rollback.ts';
@@ -228,5 +229,6 @@ async function end(run: RunState, ending: Ending): Promise<RemediationResult> {
       cancelledBy: cancelled?.by ?? null,
     },
   ]);
+  await escalate(run, ending);
   return result;
 }

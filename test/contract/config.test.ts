@@ -21,6 +21,8 @@ const cases: Partial<Record<SettingName, { good: string[]; bad: string[] }>> = {
   approvalsFromTemporal: { good: ['true', 'false'], bad: ['', 'no'] },
   gatewayToken: { good: ['t'.repeat(16)], bad: ['short'] },
   webhookSecret: { good: [`${'t'.repeat(16)},${'u'.repeat(16)}`], bad: ['short'] },
+  escalationSecret: { good: ['whsec_abc'], bad: ['abc'] },
+  temporalUiUrl: { good: ['http://127.0.0.1:8233'], bad: ['here'] },
   callbackSecret: { good: ['whsec_abc'], bad: ['abc'] },
   gatewayId: { good: ['g-1'], bad: ['x'.repeat(129)] },
   gatewayUrl: { good: ['https://gateway.example:8452'], bad: ['gateway'] },

@@ -59,6 +59,8 @@ describe('what operators and gateways ask of the api', () => {
       probeHttp: async ({ hosts }) => ({ letters: 's'.repeat(hosts.length), failures: [] }),
       watchdogHeard: async () => null,
       recordOutcome: async () => {},
+      sendEscalation: async () => {},
+      recordEscalation: async () => {},
       publishControl: async (state) => {
         published.push(state);
         return controlCache(cache).write(state);

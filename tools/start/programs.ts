@@ -31,6 +31,7 @@ const passedToPrograms = [
   'FIXPOINT_OPERATOR_TOKENS',
   'FIXPOINT_OPERATOR_TOKENS_FILE',
   'FIXPOINT_APPROVALS_FROM_TEMPORAL',
+  'FIXPOINT_EGRESS_ALLOW',
   'FIXPOINT_CRASH_POINT',
 ];
 const passedForTemporal = [
@@ -68,7 +69,7 @@ export function programParts(context: ProgramContext): {
   readonly gateway: PartSpec;
   readonly programs: readonly PartSpec[];
 } {
-  const { ports, secrets } = context;
+  const { env, ports, secrets } = context;
   const operator = { FIXPOINT_TOKEN_FILE: secrets.operatorTokenFile };
   const gateway = {
     FIXPOINT_GATEWAY_TOKEN_FILE: secrets.gatewayTokenFile,
@@ -118,6 +119,10 @@ export function programParts(context: ProgramContext): {
       worker('activities', {
         ...gateway,
         FIXPOINT_SIGNING_KEY_FILE: secrets.signingKeyFile,
+        FIXPOINT_ESCALATION_SECRET_FILE: secrets.escalationSecretFile,
+        ...(env['TEMPORAL_ADDRESS']
+          ? only(env, ['FIXPOINT_TEMPORAL_UI_URL'])
+          : { FIXPOINT_TEMPORAL_UI_URL: `http://127.0.0.1:${ports.temporalUi}` }),
         ...sdkMetrics(ports.temporalMetrics.activities),
       }),
       worker('dispatcher', {}),

@@ -11,6 +11,7 @@ export type Secrets = {
   readonly gatewayToken: string;
   readonly webhookSecretFile: string;
   readonly callbackSecretFile: string;
+  readonly escalationSecretFile: string;
   readonly signingKeyFile: string;
 };
 
@@ -20,8 +21,9 @@ export function provideSecrets(directory: string): Secrets {
   const operator = secret(join(directory, 'token'), token);
   const gateway = secret(join(directory, 'gateway-token'), token);
   const webhook = secret(join(directory, 'webhook-alertmanager'), token);
-  const callbackKey = () => `whsec_${randomBytes(32).toString('base64')}`;
-  const callback = secret(join(directory, 'callback'), callbackKey);
+  const webhookKey = () => `whsec_${randomBytes(32).toString('base64')}`;
+  const callback = secret(join(directory, 'callback'), webhookKey);
+  const escalation = secret(join(directory, 'escalation'), webhookKey);
   const signing = secret(join(directory, 'signing-key'), newSigningKey);
   return {
     operatorTokenFile: operator.path,
@@ -30,6 +32,7 @@ export function provideSecrets(directory: string): Secrets {
     gatewayToken: gateway.value,
     webhookSecretFile: webhook.path,
     callbackSecretFile: callback.path,
+    escalationSecretFile: escalation.path,
     signingKeyFile: signing.path,
   };
 }

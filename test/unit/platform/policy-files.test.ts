@@ -157,9 +157,9 @@ describe('policies and runbooks from files', () => {
 
   it('what this version does not have is refused by name', async () => {
     const refused = await textsOf(
-      aPolicyText('web', 'when: x', 'escalation: { url: x }', 'match: { source: gse }'),
+      aPolicyText('web', 'when: x', 'notify: { url: x }', 'match: { source: gse }'),
     );
-    for (const path of ['when', 'escalation', 'match.source']) {
+    for (const path of ['when', 'notify', 'match.source']) {
       assert.match(refused, new RegExp(`^${path}: .*not supported in this version`, 'm'));
     }
     assert.equal(refused.split('\n').length, 3);
