@@ -19,8 +19,8 @@ export async function sourceLiveness(run: RunState, watchdog: FrozenWatchdog): P
   const { source, alertname } = watchdog;
   const aliveFromMs = run.resolvedAtMs + watchdogLagMs;
   const endMs = aliveFromMs + watchdog.withinMs;
-  // Twenty looks at most, so that a history does not grow with `within`.
-  const lookMs = Math.max(watchdogLookMs, watchdog.withinMs / 20);
+  // Some ten looks at most, so that a history does not grow with `within`.
+  const lookMs = Math.max(watchdogLookMs, watchdog.withinMs / 10);
   for (let waitMs = aliveFromMs - Date.now(); ; waitMs = lookMs) {
     const isBack = await condition(() => !run.allResolved(), Math.max(1, waitMs), {
       summary: `watchdog ${alertname.slice(0, 40)} is awaited from ${source}`,

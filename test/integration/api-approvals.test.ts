@@ -64,6 +64,10 @@ describe('approvals by named operators', () => {
       planTargets: async () => askedPlan([0, 1]),
       // Whoever is admitted waits until the tests are over: what matters here is before that.
       admitBatch: () => over.promise,
+      watchdogHeard: async () => null,
+      probeHttp: async ({ hosts }) => ({ letters: 's'.repeat(hosts.length), failures: [] }),
+      sendEscalation: async () => {},
+      recordEscalation: async () => {},
       recordOutcome: async () => {},
       publishControl: async (state) => state.revision,
     };

@@ -71,6 +71,7 @@ async function resting(handle: WorkflowHandle, has: (types: readonly number[]) =
   });
 }
 
+const activityCompleted = 12;
 const timerStarted = 17;
 const signaled = 26;
 const localActivityMarker = 25;
@@ -124,6 +125,10 @@ function guardedAt(
   };
 }
 
+/** Its newest wait came after its newest activity: nothing is under way but a task on hosts. */
+const awaitsAnswer = (types: readonly number[]) =>
+  types.lastIndexOf(timerStarted) > types.lastIndexOf(activityCompleted);
+
 /** A repair whose proof failed, and whose undo is under way. */
 const rollingBack: Phase = {
   name: 'rolling_back',
@@ -152,7 +157,7 @@ const rollingBack: Phase = {
         const { state, steps } = await handle.query<RemediationProgress>(queryNames.progress);
         assert.deepEqual([state, steps.at(-1)?.name], ['rolling_back', 'undo-restart']);
       });
-      await resting(handle, endsWithTimer);
+      await resting(handle, awaitsAnswer);
       return handle;
     });
   },
