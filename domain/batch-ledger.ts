@@ -16,6 +16,8 @@ const classOfLetter: Readonly<Record<string, RetryClass>> = {
 };
 
 export const isFailedLetter = (letter: string): boolean => failedLetters.has(letter);
+/** Expired and unreachable jobs were never written to a host (design 5.4). */
+export const isNeverStarted = (letter: string): boolean => letter === 'e' || letter === 'x';
 export const isSuccessLetter = (letter: string): boolean => letter === 's' || letter === 'p';
 
 /** `[0, size), [size, 2·size), …` over `count` hosts: positions of each batch, in plan order. */

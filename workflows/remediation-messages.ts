@@ -83,7 +83,8 @@ const startsMore: ReadonlySet<RemediationState> = new Set([
 ]);
 
 /** What can be paused: also the undoing, which nobody can call off. */
-const isPausable = (run: RunState): boolean => isCancellable(run) || run.phase === 'rolling_back';
+const isPausable = (run: RunState): boolean =>
+  isCancellable(run) || (run.pausedIn ?? run.phase) === 'rolling_back';
 
 const operatorActions: readonly OperatorAction[] = [
   ...approvalActions,

@@ -50,6 +50,8 @@ async function undone(run: RunState): Promise<Ending> {
     from === null ? await carryOut(run) : { state: 'failed', reason: from.why };
   if (ending.state === 'cancelled') return calledOff(run, ending);
   if (ending.state !== 'failed' || run.targets.length === 0) return ending;
+  // Called off while the last proof ran: whoever did decides.
+  if (run.cancelRequest !== null) return ending;
   const why = ending.reason ?? 'the repair failed';
   const rollback = await rollBack(run, why, from);
   if (rollback.kind === 'nothing') return ending;

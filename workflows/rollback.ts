@@ -1,7 +1,7 @@
 import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { FrozenStep, FrozenUndo } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
-import { batchesOf } from '../domain/batch-ledger.ts';
+import { batchesOf, isNeverStarted } from '../domain/batch-ledger.ts';
 import { fillTargets } from '../domain/script-values.ts';
 import { submitsOf } from '../domain/submit-size.ts';
 import { dueForUndo, type UndoneStep, undoFigures } from '../domain/undo-plan.ts';
@@ -35,9 +35,9 @@ export async function rollBack(
   for (const index of [...undoables.keys()].reverse()) {
     const undoable = undoables[index];
     if (undoable === undefined || (from !== null && undoable.number > from.step)) continue;
-    const due = dueForUndo({ ...positionOf(run, undoables), index });
+    const dueNow = () => dueForUndo({ ...positionOf(run, undoables), index });
     const firstBatch = from?.step === undoable.number ? from.batch : 1;
-    await undoStep(run, undoable, { due, firstBatch, why });
+    await undoStep(run, undoable, { dueNow, firstBatch, why });
   }
   const { due, undone } = undoFigures(positionOf(run, undoables));
   return due === undone
@@ -66,23 +66,49 @@ function positionOf(run: RunState, undoables: readonly Undoable[]) {
 
 async function undoStep(
   run: RunState,
-  { step, undo, number }: Undoable,
-  of: { readonly due: readonly number[]; readonly firstBatch: number; readonly why: string },
+  undoable: Undoable,
+  of: {
+    readonly dueNow: () => readonly number[];
+    readonly firstBatch: number;
+    readonly why: string;
+  },
 ): Promise<void> {
-  const { due, firstBatch, why } = of;
-  const batches = batchesOfUndo(run, undo, due);
-  const place = { step: stepOf(step, undo), number, undoes: step.name };
-  for (const [index, positions] of batches.entries()) {
-    await passPause(run, why);
-    run.decisions.started();
-    const batch = firstBatch + index;
-    const last = firstBatch + batches.length - 1;
-    const held = await runBatch(run, { ...place, batch, batches: last }, positions);
-    // It was filled in when all began; if it cannot be now, nothing ran.
-    if (held !== null)
-      run.ledgerOf(place.step.name).record(positions, 'r'.repeat(positions.length));
-    await handOverIfLong(run, { why, step: number, batch: batch + 1 });
+  let batch = of.firstBatch;
+  // Hosts that a stop kept from starting are due once more.
+  for (let due = of.dueNow(); due.length > 0; due = of.dueNow()) {
+    const batches = batchesOfUndo(run, undoable.undo, due);
+    const last = batch + batches.length - 1;
+    for (const positions of batches) {
+      await passPause(run, of.why);
+      await undoBatch(run, undoable, { positions, batch, batches: last });
+      batch += 1;
+      await handOverIfLong(run, { why: of.why, step: undoable.number, batch });
+    }
   }
+}
+
+async function undoBatch(
+  run: RunState,
+  { step, undo, number }: Undoable,
+  of: {
+    readonly positions: readonly number[];
+    readonly batch: number;
+    readonly batches: number;
+  },
+): Promise<void> {
+  const { positions, ...place } = of;
+  run.decisions.started();
+  run.takeWasStopped();
+  const held = await runBatch(
+    run,
+    { step: stepOf(step, undo), number, undoes: step.name, ...place },
+    positions,
+  );
+  const ledger = run.ledgerOf(undoName(step));
+  // It was filled in when all began; if it cannot be now, nothing ran.
+  if (held !== null) ledger.record(positions, 'r'.repeat(positions.length));
+  if (!run.takeWasStopped()) return;
+  ledger.restore(positions.filter((position) => isNeverStarted(ledger.letterAt(position))));
 }
 
 /** As large as a submit can be: these hosts are held together already. */

@@ -1,6 +1,11 @@
 import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
 import { limits } from '../contracts/limits.ts';
-import { failuresAllowed, isFailedLetter, isSuccessLetter } from '../domain/batch-ledger.ts';
+import {
+  failuresAllowed,
+  isFailedLetter,
+  isNeverStarted,
+  isSuccessLetter,
+} from '../domain/batch-ledger.ts';
 import { HostQueue } from '../domain/host-queue.ts';
 import { stepBatches } from '../domain/step-batches.ts';
 import { admit } from './admission.ts';
@@ -17,9 +22,6 @@ export type StepStop =
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'held'; readonly reason: string }
   | { readonly kind: 'cancelled' };
-
-/** Expired and unreachable jobs were never written to a host (design 5.4). */
-const neverStarted: ReadonlySet<string> = new Set(['e', 'x']);
 
 /**
  * One step over its batches, each begun only when what came before allows it: admitted, not paused,
@@ -136,7 +138,7 @@ export class StepRollout {
   #putBack(positions: readonly number[]): void {
     const run = this.#run;
     const ledger = run.ledgerOf(this.#place.step.name);
-    const kept = positions.filter((position) => neverStarted.has(ledger.letterAt(position)));
+    const kept = positions.filter((position) => isNeverStarted(ledger.letterAt(position)));
     ledger.restore(kept);
     run.holds?.free(kept);
     this.#queue.toEnd(kept);

@@ -269,6 +269,31 @@ describe('rollback', () => {
     assert.deepEqual(hostsOf(gateway, '/undo-drain/'), [[0, 1]]);
   });
 
+  it('a policy that is stopped holds it up; hosts that the stop kept from starting are undone after it', async () => {
+    const stop = { scope: { policy: 'restart-web' }, reason: 'wait', by: 'ada', at: 1 };
+    const gateway = quickGateway((key, task) => {
+      if (key.includes('/verify/')) return 'ff';
+      return (key.includes('/undo-restart/1/') ? 'se' : 'ss').slice(0, task.targets.length);
+    });
+    gateway.onSubmit = async (key) => {
+      if (!key.includes('/undo-restart/1/')) return;
+      const handle = environment.client.workflow.getHandle(key.split('/')[0] ?? '');
+      await handle.signal(signalNames.stopChanged, { stop });
+    };
+
+    const { result } = await repair(gateway, {
+      during: async (handle) => {
+        await until(handle, ({ state }) => assert.equal(state, 'paused'));
+        await assert.rejects(act(handle, updateNames.cancel));
+        await handle.signal(signalNames.stopChanged, { stop: null });
+      },
+    });
+
+    assert.equal(result.state, 'rolled_back');
+    assert.deepEqual(hostsOf(gateway, '/undo-restart/'), [[0, 1], [1]]);
+    assert.equal(result.letters['undo-restart'], 'ss');
+  });
+
   it('a long one goes on in a fresh history where it was', async () => {
     const hosts = 4;
     const gateway = lettersOf({ verify: 'ffff', 'undo-restart': 'sfss' });
