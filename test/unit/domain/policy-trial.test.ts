@@ -28,7 +28,7 @@ const sets = 50;
 const policiesOfSet = 2;
 const bodiesOfSet = 5;
 const agents = Array.from({ length: 24 }, (_, at) => ({
-  agentId: `agent${at}`.padEnd(12, '0'),
+  agentId: `agent${String(at).padStart(7, '0')}`,
   journalId: `${at}`.padStart(26, '0'),
   labels: new Map([
     ['name', `agent-${at}`],
