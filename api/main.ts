@@ -23,6 +23,7 @@ import { durabilityFlaws } from '../redis/durability.ts';
 import { Governor } from '../redis/governor.ts';
 import { Intake } from '../redis/intake.ts';
 import { keptInventory } from '../redis/inventory.ts';
+import { MassSense } from '../redis/mass-sense.ts';
 import { secretsOf } from './auth.ts';
 import type { Check } from './health-routes.ts';
 import { ApiMetrics } from './intake-metrics.ts';
@@ -80,6 +81,8 @@ function apiDeps(config: Config, redis: Redis, made: Made): ApiDeps {
       return connectedAgents(redis, { agentIds, sinceMs });
     },
     blastRadius: config.guards.blastRadius,
+    stormOf: (policy) =>
+      new MassSense({ client: redis, windowMs: config.clocks.massWindowMs }).stormOf(policy),
     audit: new AuditLog({ directory: join(config.stateDir, 'audit'), writer: 'api', clock }),
     operators: operatorsOf(config),
     webhookSecrets: secretsOf(config.webhookSecret),

@@ -2,10 +2,12 @@ import type { Alert } from '../contracts/alert.ts';
 import type { GuardStanding } from '../contracts/guard-standing.ts';
 import type { PolicyPlan, PolicyTestAnswer } from '../contracts/http.ts';
 import { defaultClocks, limits } from '../contracts/limits.ts';
+import type { Storm } from '../contracts/storm.ts';
 import { workflowIds } from '../contracts/temporal.ts';
+import { alertingHost } from '../domain/alerting-host.ts';
 import { durationText } from '../domain/duration-text.ts';
 import { mailboxGuards, noFacts } from '../domain/mailbox-standing.ts';
-import { type FleetFacts, planGuards } from '../domain/plan-standing.ts';
+import { type FleetFacts, massGuard, planGuards } from '../domain/plan-standing.ts';
 import { type GroupPlan, judgeAlert, plansFor, type Trial } from '../domain/policy-trial.ts';
 import { stopsOf } from '../domain/stop-scope.ts';
 import { hostValue } from '../domain/target-selection.ts';
@@ -23,6 +25,8 @@ export type TrialDeps = ScopeDeps &
     readonly held: () => Promise<ReadonlyMap<string, number>>;
     /** Those of the agents that were heard lately. */
     readonly connected: (agentIds: readonly string[]) => Promise<ReadonlySet<string>>;
+    /** The storm that a policy is in now. */
+    readonly stormOf: (policy: string) => Promise<Storm | null>;
     /** The configuration's, which holds for every policy. */
     readonly blastRadius: Trial<LoadedPolicy>['blastRadius'];
   };
@@ -89,7 +93,13 @@ async function viewOf(
           ...{ policy: policy.name, plan, fleet },
           guards: policy.frozen.guards ?? { domainBy: [] },
         });
-  const guards = [...standingRules(policy), ...mailbox, ...own, ...askedPeople(policy)];
+  const mass = massGuard({
+    massHosts: policy.spec.guards.massHosts,
+    enrolled: fleet.agents.length,
+    alerting: new Set(episodes.map((episode) => alertingHost(episode, policy.frozen.targets))).size,
+    storm: await deps.stormOf(policy.name).catch(() => null),
+  });
+  const guards = [...standingRules(policy), mass, ...mailbox, ...own, ...askedPeople(policy)];
   const held = plan.kind === 'held' ? plan : refusal;
   const holding = guards.filter(({ holds }) => holds).map(({ guard }) => guard);
   const word = held !== null ? `${held.reason}: ${held.detail}` : holding.join(', ') || null;

@@ -35,6 +35,7 @@ export type ApiDeps = {
   readonly held: TrialDeps['held'];
   readonly connected: TrialDeps['connected'];
   readonly blastRadius: TrialDeps['blastRadius'];
+  readonly stormOf: TrialDeps['stormOf'];
   readonly audit: AuditLog;
   readonly metrics: Metrics;
   readonly checks: readonly Check[];

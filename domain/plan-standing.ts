@@ -1,8 +1,10 @@
 import type { PlanDomains } from '../contracts/admission.ts';
-import type { FrozenGuards } from '../contracts/frozen.ts';
+import type { FrozenGuards, Share } from '../contracts/frozen.ts';
 import type { GuardStanding } from '../contracts/guard-standing.ts';
 import type { StandingStop } from '../contracts/stop.ts';
+import type { Storm } from '../contracts/storm.ts';
 import type { Plan } from '../contracts/temporal.ts';
+import { massLimit } from './mass-limit.ts';
 import { keptShareOf, shareOf } from './share.ts';
 import { allowCommand, scopeText, stopOfHost, stopOfPolicy, stopText } from './stop-scope.ts';
 import type { InventoryAgent } from './target-selection.ts';
@@ -52,6 +54,27 @@ function stopGuards(policy: string, plan: Planned, fleet: FleetFacts): readonly 
     slack: 'none',
     ...{ holds: true, untilMs: null, remedy: allowCommand(stop.scope) },
   }));
+}
+
+/** Whether so many hosts alert that nothing is repaired (rule R14); `alerting` are those of these alerts. */
+export function massGuard(of: {
+  readonly massHosts: Share | 'off' | undefined;
+  readonly enrolled: number;
+  readonly alerting: number;
+  readonly storm: Storm | null;
+}): GuardStanding {
+  const { hosts, text } = massLimit(of.massHosts, of.enrolled);
+  const alerting = of.storm?.hosts ?? of.alerting;
+  const isOff = of.massHosts === 'off';
+  return {
+    guard: 'guards.massHosts',
+    limit: isOff ? 'off' : `${hosts} hosts alert at once (${text})`,
+    use: `${alerting} ${of.storm === null ? 'by these alerts' : 'alert now'}`,
+    slack: isOff ? null : left(hosts, alerting),
+    holds: of.storm !== null || alerting > hosts,
+    untilMs: of.storm?.untilMs ?? null,
+    remedy: 'look for what so many hosts share; or raise guards.massHosts',
+  };
 }
 
 function maxTargets(

@@ -277,7 +277,9 @@ describe('what operators and gateways ask of the api', () => {
       ['web', 'starts', 2, ['agent-0', 'agent-2']],
     );
     assert.equal(plan?.targets[0]?.because, 'instance="web1" is hostname web1');
-    assert.ok(plan?.guards.some(({ guard }) => guard === 'guards.blastRadius zone=a'));
+    const guards = new Map(plan?.guards.map(({ guard, slack }) => [guard, slack]));
+    assert.equal(guards.get('guards.blastRadius zone=a'), '2 of 2');
+    assert.equal(guards.get('guards.massHosts'), '18 of 20');
     assert.deepEqual(
       answer.alerts?.map(({ verdicts }) => verdicts.map(({ verdict }) => verdict)),
       [

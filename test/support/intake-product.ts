@@ -62,6 +62,7 @@ export async function startTestApi(of: {
       inventory: keptInventory(redis),
       held: async () => new Map(),
       connected: async () => new Set(),
+      stormOf: async () => null,
       blastRadius: undefined,
       audit: new AuditLog({ directory: join(stateDir, 'audit'), writer: 'api', clock }),
       metrics: new ApiMetrics({ intake, clock }),
