@@ -10,7 +10,12 @@ export { translating } from './failure.ts';
 export { type GatewayClient, gatewayActivities } from './gateway-tasks.ts';
 export type { PageAnswer } from './probe-http.ts';
 export type { Posted } from './send-escalation.ts';
-export { type CurrentPolicy, mailboxActivities, type StartedWith } from './start-remediation.ts';
+export {
+  type CurrentPolicy,
+  type GuardAnswer,
+  mailboxActivities,
+  type StartedWith,
+} from './start-remediation.ts';
 export type { TaskSigner } from './task-signer.ts';
 
 /** Activities of queue `fixpoint-activities`. */

@@ -1,4 +1,6 @@
+import type { RepairEndedSignal } from '../contracts/breaker.ts';
 import type { CoreActivities, RemediationEndedSignal } from '../contracts/temporal.ts';
+import { hasFailed } from '../domain/breaker.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 
 /** One decision for the audit log, which chains and keeps it. */
@@ -14,6 +16,8 @@ export type RecordDeps = {
   /** Frees all that a remediation holds. May do nothing: the janitor frees what a closed one has left. */
   readonly governor: { releaseAll(remediationId: string): Promise<unknown> };
   readonly audit: { append(entry: AuditEntry): Promise<unknown> };
+  /** Tells the breaker of its policy; told again it changes nothing. */
+  readonly tellBreaker: (signal: RepairEndedSignal) => Promise<void>;
   /** Signals a mailbox; one that is closed is no error. */
   readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
   readonly counted: (of: { policy: string; state: string; seconds: number }) => void;
@@ -29,6 +33,12 @@ export async function recordOutcome(deps: RecordDeps, input: OutcomeInput): Prom
   const { result } = input;
   // First, because Redis may be away: a try that fails here has not written a record yet.
   await deps.governor.releaseAll(result.remediationId);
+  const { breaker, canaryOnly, policy } = input;
+  const { remediationId, state } = result;
+  if (canaryOnly || (breaker !== undefined && hasFailed(state))) {
+    const told = { policy, remediationId, state };
+    await deps.tellBreaker(breaker === undefined ? told : { ...told, breaker });
+  }
   deps.crash('before-audit');
   await deps.audit.append({
     kind: 'remediation.ended',

@@ -20,10 +20,16 @@ export type StartedWith = {
   readonly refusal: GuardRefusal | null;
 };
 
+/** `canary`: only to try on one host, whose outcome decides about others. */
+export type GuardAnswer = GuardRefusal | 'go' | 'canary';
+
 export type StartDeps = {
   readonly findPolicy: (name: string) => CurrentPolicy | undefined;
-  /** What keeps every repair of the policy from starting now; null if nothing does. */
-  readonly refusalOf: (policy: string) => Promise<GuardRefusal | null>;
+  /** What the guards say of starting this repair now; asked again for it they say the same. */
+  readonly guards: (of: {
+    readonly policy: string;
+    readonly remediationId: string;
+  }) => Promise<GuardAnswer>;
   /** A remediation of that id that exists already, closed or not, is no error. */
   readonly start: (input: RemediationInput) => Promise<StartedWith>;
   /** Null if there is no remediation of that id. */
@@ -36,14 +42,16 @@ export type StartDeps = {
 /** The mailbox's local activities. Both may be repeated. A start that a guard refuses is told by a remediation. */
 export function mailboxActivities(deps: StartDeps): MailboxActivities {
   return {
-    async startRemediation({ policy, refusal: own, ...of }) {
+    async startRemediation({ policy, refusal: own, told, ...of }) {
       const current = deps.findPolicy(policy);
       if (current === undefined) return { kind: 'policy_gone' };
       const { settings, runbook } = current;
-      const refusal = own ?? (await deps.refusalOf(policy));
+      const { remediationId } = of;
+      const answer = own ?? (await deps.guards({ policy, remediationId }));
+      const refusal = typeof answer === 'string' ? null : answer;
       // Made again after a crash, the first making decides: the guards may say otherwise by now.
-      if (refusal?.isTold) {
-        const first = await deps.startedWith(of.remediationId);
+      if (refusal !== null && isTold(refusal, told)) {
+        const first = await deps.startedWith(remediationId);
         return first === null ? { kind: 'refused', settings, refusal } : answerOf(first, settings);
       }
       const started = await deps.start({
@@ -54,6 +62,7 @@ export function mailboxActivities(deps: StartDeps): MailboxActivities {
         clocks: deps.clocks,
         callbackUrl: deps.callbackUrl,
         ...(refusal === null ? {} : { refusal }),
+        ...(answer === 'canary' ? { canaryOnly: true } : {}),
       });
       return answerOf(started, settings);
     },
@@ -67,3 +76,7 @@ const answerOf = ({ episodes, refusal }: StartedWith, settings: MailboxSettings)
   refusal === null
     ? { kind: 'started', settings, episodes }
     : { kind: 'refused', settings, refusal };
+
+/** Whether people can read of it already, so that no further remediation needs to say so. */
+const isTold = (refusal: GuardRefusal, told: GuardRefusal | undefined): boolean =>
+  refusal.isTold === true || told?.reason === refusal.reason;

@@ -27,4 +27,7 @@ export const controlState = z.object({
   locked: z
     .array(z.object({ agentId: z.string(), reason: z.string(), by: z.string(), at: z.int() }))
     .default([]),
+  breakers: z
+    .array(z.object({ policy: z.string(), reason: z.string(), by: z.string(), untilMs: z.int() }))
+    .default([]),
 });

@@ -1,6 +1,7 @@
 // What a repair carries with it from its start, so that a reload of policies and runbooks changes no
 // running one. A field that a later version adds is optional here: a run begun before it has none.
 
+import type { BreakerSpec } from './breaker.ts';
 import type { FrozenEscalation } from './escalation.ts';
 import type { ScriptAction } from './task.ts';
 
@@ -105,6 +106,8 @@ export type FrozenPolicy = {
   readonly targets: FrozenTargets;
   readonly onResolved: 'drop' | 'continue';
   readonly guards?: FrozenGuards;
+  /** Absent: its failures count nowhere. */
+  readonly breaker?: BreakerSpec;
   /** Absent: `auto`. */
   readonly autonomy?: 'observe' | 'approve' | 'auto';
   /** With `approve` only. */

@@ -1,6 +1,6 @@
 /** Why a repair that was due is not started. It ends up in the remediation that says so, which is audited. */
 export type GuardRefusal = {
-  readonly reason: 'flapping' | 'maintenance' | 'mass' | 'stopped';
+  readonly reason: 'flapping' | 'maintenance' | 'mass' | 'stopped' | 'breaker';
   /** The limit, its use and what to do, for people. */
   readonly detail: string;
   /** How long this holds, Unix milliseconds, as far as is known now. */

@@ -61,3 +61,14 @@ export const confirmForSpec = duration
  * agents, before nobody acts (rule R14). Without a word it is a tenth, at least 20.
  */
 export const massHostsSpec = z.union([off, share]).optional();
+
+/** Repairs that end failed or rolled back within a window, after which the policy starts none for a while. */
+export const breakerSpec = z
+  .union(
+    [
+      off,
+      z.strictObject({ failures: z.int().min(1).max(100), window: duration, openFor: duration }),
+    ],
+    { error: 'must be { failures, window, openFor } or off' },
+  )
+  .default({ failures: 3, window: 3_600_000, openFor: 1_800_000 });

@@ -199,6 +199,10 @@ export const limits = {
   certificateBackdatedMs: 86_400_000,
   /** A host's clock that is further off is told to operators (rule R10). */
   clockOffsetMs: 5_000,
+  /** Breakers open at once: they travel in the control state too. */
+  breakersMax: 1_000,
+  /** How long one that is opened by hand keeps everything from starting, where nobody says. */
+  breakerOpenMs: 1_800_000,
   /** Agents locked at once: all travel in the control state, which gateways read twice a second. */
   lockedAgentsMax: 1_000,
   /** Policies and fault domains stopped at once: who stops more than these means everything. */

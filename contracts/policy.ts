@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { approvalSpec } from './approval.ts';
 import { duration } from './duration.ts';
-import { confirmForSpec, flapSpec, maintenanceSpec, massHostsSpec, shieldSpec } from './guards.ts';
+import {
+  breakerSpec,
+  confirmForSpec,
+  flapSpec,
+  maintenanceSpec,
+  massHostsSpec,
+  shieldSpec,
+} from './guards.ts';
 import { limits } from './limits.ts';
 import { resourceName } from './runbook.ts';
 import { cap, share } from './share.ts';
@@ -48,6 +55,7 @@ export const guardsSpec = z.strictObject({
   flap: flapSpec,
   confirmFor: confirmForSpec,
   massHosts: massHostsSpec,
+  breaker: breakerSpec,
 });
 
 /**

@@ -1,5 +1,6 @@
 import type { AdmitAnswer, AdmitInput, PlanDomains } from './admission.ts';
 import type { LabelPair } from './alert.ts';
+import type { Breaker, BreakerSpec, FailureMemory } from './breaker.ts';
 import type { EscalationBody, EscalationEnd } from './escalation.ts';
 import type {
   FrozenGuards,
@@ -46,6 +47,8 @@ export const signalNames = {
   episodeChanged: 'episodeChanged',
   taskFinished: 'taskFinished',
   stopChanged: 'stopChanged',
+  /** To the control workflow. */
+  repairEnded: 'repairEnded',
 } as const;
 export const updateNames = {
   approve: 'approve',
@@ -59,6 +62,9 @@ export const updateNames = {
   allow: 'allow',
   lockAgent: 'lockAgent',
   unlockAgent: 'unlockAgent',
+  openBreaker: 'openBreaker',
+  closeBreaker: 'closeBreaker',
+  tryBreaker: 'tryBreaker',
   /** The control workflow's state goes to the cache once more, past whatever stands there. */
   republish: 'republish',
 } as const;
@@ -178,6 +184,8 @@ export type RemediationInput = {
   readonly startedBy?: string;
   /** It does nothing but end held with this. */
   readonly refusal?: GuardRefusal;
+  /** It tries for a breaker that is open: one host, whose outcome decides. */
+  readonly canaryOnly?: true;
   readonly carried?: unknown;
 };
 
@@ -352,6 +360,8 @@ export type ControlState = {
   readonly locked?: readonly LockedAgent[];
   /** Oldest first, at most `limits.stopsMax`. Absent in a state from before there were any. */
   readonly stops?: readonly StandingStop[];
+  /** Policies of which nothing starts, or one repair tries. Absent where none was ever open. */
+  readonly breakers?: readonly Breaker[];
 };
 export type ControlInput = {
   readonly state: ControlState;
@@ -360,6 +370,7 @@ export type ControlInput = {
    * `limits.controlUpdatesKept`. Absent in an input from before they were kept.
    */
   readonly done?: readonly string[];
+  readonly failures?: FailureMemory;
 };
 /** `reason` is for the operator; a lock that stands keeps its first one. */
 export type LockUpdate = {
@@ -434,6 +445,9 @@ export type CoreActivities = {
     readonly startedAtMs: number;
     readonly endedAtMs: number;
     readonly cancelledBy: string | null;
+    /** Of a policy with a breaker. */
+    readonly breaker?: BreakerSpec;
+    readonly canaryOnly?: true;
   }): Promise<void>;
   /** Posts it once; fails, to be tried again, until a receiver takes it. */
   sendEscalation(input: {
@@ -485,6 +499,8 @@ export type MailboxActivities = {
     readonly episodes: readonly Episode[];
     /** The mailbox's own: nothing is started but a remediation that ends held with it. */
     readonly refusal?: GuardRefusal;
+    /** What a remediation of this mailbox said last, if that holds still: it is not said again. */
+    readonly told?: GuardRefusal;
   }): Promise<
     | {
         readonly kind: 'started';

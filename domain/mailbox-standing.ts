@@ -101,12 +101,15 @@ const refusers: Readonly<Record<GuardRefusal['reason'], string>> = {
   maintenance: 'guards.maintenance',
   mass: 'guards.massHosts',
   stopped: 'control stop',
+  breaker: 'guards.breaker',
 };
 
 const remedies: Readonly<Record<GuardRefusal['reason'], string>> = {
   flapping: 'damp the alert where it comes from, or raise guards.flap.changes',
   maintenance: 'an alert that fires after that is repaired; or take the window out of the policy',
   mass: 'look for what so many hosts share; an alert that fires after that is repaired',
+  breaker:
+    'see why its repairs fail; `fixpoint control breaker close` lets them start again before that',
   stopped: 'see `fixpoint control show`; an alert that fires after it is allowed is repaired',
 };
 

@@ -132,6 +132,12 @@ export class MailboxState {
     this.#useUp(of.episodes, of.nowMs);
   }
 
+  /** What kept the last repair from starting, as long as that holds as far as is known; else null. */
+  toldRefusal(nowMs: number): GuardRefusal | null {
+    const { refused } = this.#memory;
+    return refused === undefined || nowMs >= refused.untilMs ? null : refused;
+  }
+
   /** A remediation says now that the group is held for flapping; one for each time it is. */
   flappingTold(): void {
     this.#update({ isFlappingTold: true });
@@ -180,7 +186,7 @@ export class MailboxState {
       const inCooldown = readyAtMs === this.#cooldownUntil();
       return { kind: 'wait', untilMs: readyAtMs, why: inCooldown ? 'cooldown' : 'collecting' };
     }
-    if (this.#isRefused(nowMs) || this.#runsUsed(nowMs) >= this.#settings.maxRuns.count) {
+    if (this.#runsUsed(nowMs) >= this.#settings.maxRuns.count) {
       this.#useUp(due, nowMs);
       return this.#linger(nowMs);
     }
@@ -190,15 +196,10 @@ export class MailboxState {
   /** One Markdown line for Temporal UI. */
   describe(nowMs: number): string {
     const open = this.#book.open().length;
-    const { running, last, repairs, refused } = this.#memory;
+    const { running, last, repairs } = this.#memory;
     const now = running === null ? 'no repair running' : `running ${running.remediationId}`;
     const flapping = this.#flapping(nowMs);
-    const held =
-      flapping !== null
-        ? this.#flappingRefusal(flapping)
-        : this.#isRefused(nowMs) && refused !== undefined
-          ? refused
-          : null;
+    const held = flapping !== null ? this.#flappingRefusal(flapping) : this.toldRefusal(nowMs);
     const parts = [`${open} open episodes`, `${repairs} repairs`, now];
     if (last !== null) parts.push(`last: ${last.text}`);
     if (held !== null) parts.push(`**held(${held.reason})**: ${held.detail}`);
@@ -207,7 +208,7 @@ export class MailboxState {
 
   /** Where its guards stand, for who asks why nothing starts. Changes nothing: a query asks. */
   guards(nowMs: number): readonly GuardStanding[] {
-    const { running, last, startsMs, refused } = this.#memory;
+    const { running, last, startsMs } = this.#memory;
     const flap = this.#settings.damping?.flap ?? null;
     return mailboxGuards(
       {
@@ -217,7 +218,7 @@ export class MailboxState {
         startsMs,
         changes: this.#changes.mostChanges(nowMs - (flap?.windowMs ?? 0)),
         flappingUntilMs: this.#changes.flappingAt(flap, nowMs)?.untilMs ?? null,
-        refused: this.#isRefused(nowMs) ? (refused ?? null) : null,
+        refused: this.toldRefusal(nowMs),
       },
       nowMs,
     );
@@ -304,14 +305,19 @@ export class MailboxState {
     return flappingRefusal(flapping, { flap, name });
   }
 
-  #isRefused(nowMs: number): boolean {
-    return nowMs < (this.#memory.refused?.untilMs ?? 0);
-  }
-
-  /** A further repair of these needs a firing after `nowMs`, so that none starts on old evidence. */
+  /**
+   * A further repair of these needs a firing after `nowMs`, so that none starts on old evidence, and
+   * after their own last ones: by the clock of who took those in, which may be ahead, they may be later.
+   */
   #useUp(due: readonly Episode[], nowMs: number): void {
+    const ids = new Set(due.map(({ id }) => id));
+    const firings = this.#book
+      .open()
+      .flatMap(({ episode, firingReceivedAtMs }) =>
+        ids.has(episode.id) ? firingReceivedAtMs : [],
+      );
     this.#update({
-      usedUpToMs: nowMs,
+      usedUpToMs: Math.max(nowMs, ...firings),
       collectingSinceMs: null,
       handled: this.#withHandled(due.map((episode) => episode.id)),
     });

@@ -22,7 +22,15 @@ export type OperatorAct =
  */
 const acts: Readonly<Record<OperatorRole, ReadonlySet<OperatorAct> | 'all'>> = {
   viewer: new Set<OperatorAct>(['plan']),
-  approver: new Set<OperatorAct>(['plan', 'approve', 'reject', 'pause', 'cancel', 'stop']),
+  approver: new Set<OperatorAct>([
+    'plan',
+    'approve',
+    'reject',
+    'pause',
+    'cancel',
+    'stop',
+    'openBreaker',
+  ]),
   operator: new Set<OperatorAct>([
     ...(['plan', 'start', 'reject', 'pause', 'resume', 'confirmBatch', 'retryFailed'] as const),
     ...(['cancel', 'stop', 'allow', 'lockAgent', 'unlockAgent'] as const),

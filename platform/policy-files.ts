@@ -15,7 +15,7 @@ import type { PolicyRule } from '../domain/policy-match.ts';
 import { saysResolved } from '../domain/resolving-sources.ts';
 import type { SuppressionRule } from '../domain/suppression.ts';
 import { digestOf, freezeRunbook } from './frozen-runbook.ts';
-import { dampingOf, suppressionRule } from './policy-guards.ts';
+import { breakerOf, dampingOf, suppressionRule } from './policy-guards.ts';
 import { parseMatchers } from './policy-matchers.ts';
 import { checkDocument, flawAt, suggestion } from './schema-flaws.ts';
 import { type FileFlaw, parseYaml, type YamlDocument } from './yaml-document.ts';
@@ -183,6 +183,7 @@ function loadPolicy(
   const matchers = parseMatchers(spec.match.matchers, ['match', 'matchers'], of);
   parseMatchers(spec.targets.select ?? [], ['targets', 'select'], of);
   const { from, select, onMissing } = spec.targets;
+  const breaker = breakerOf(spec.guards);
   return {
     name: spec.name,
     spec,
@@ -199,6 +200,7 @@ function loadPolicy(
       ...(spec.autonomy === 'approve' ? { approval: approvalOf(spec, of) } : {}),
       ...watchdogOf(spec),
       ...(spec.escalation === undefined ? {} : { escalation: spec.escalation }),
+      ...(breaker === undefined ? {} : { breaker }),
     },
     settings: {
       waitMs: spec.group.wait,

@@ -1,3 +1,4 @@
+import type { BreakerSpec } from '../contracts/breaker.ts';
 import type { Damping } from '../contracts/guard-refusal.ts';
 import type { PolicySpec } from '../contracts/policy.ts';
 import { durationText } from '../domain/duration-text.ts';
@@ -23,6 +24,12 @@ export const dampingOf = ({ flap, confirmFor }: PolicySpec['guards']): Damping =
   confirmForMs: confirmFor,
   flap: flap === 'off' ? null : { changes: flap.changes, windowMs: flap.window },
 });
+
+/** The breaker of a policy, as its repairs freeze it; undefined where it has none. */
+export const breakerOf = ({ breaker }: PolicySpec['guards']): BreakerSpec | undefined =>
+  breaker === 'off'
+    ? undefined
+    : { failures: breaker.failures, windowMs: breaker.window, openForMs: breaker.openFor };
 
 type WindowSpec = PolicySpec['guards']['maintenance'][number];
 

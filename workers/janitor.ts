@@ -1,4 +1,5 @@
 import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import type { RepairEndedSignal } from '../contracts/breaker.ts';
 import {
   type ControlInput,
   type ControlState,
@@ -41,6 +42,7 @@ export type JanitorDeps = {
     remove(agentId: string): Promise<void>;
   };
   readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
+  readonly tellBreaker: (signal: RepairEndedSignal) => Promise<void>;
   readonly crash: CrashPoints<'activities'>;
   readonly janitorMs: number;
   readonly controlRefreshMs: number;
@@ -197,23 +199,24 @@ export class Janitor {
   }
 
   /**
-   * Says "failed" for repairs that Temporal ended from outside. The first look goes back as far as
+   * Says "failed" for repairs that Temporal ended from outside, to breakers too that one tried for. The first look goes back as far as
    * Temporal remembers, because a mailbox that is never told never repairs again.
    */
   async tellMailboxes(): Promise<void> {
-    const { client, clock, janitorMs, tellMailbox } = this.#deps;
+    const { client, clock, janitorMs, tellMailbox, tellBreaker, control } = this.#deps;
     const lookMs = clock.now();
     const sinceMs = this.#seenUpToMs === null ? 0 : this.#seenUpToMs - lagRounds * janitorMs;
     const since = new Date(sinceMs).toISOString();
+    const breakers = (await control.read())?.breakers ?? [];
+    const tries = new Set(breakers.map(({ canary }) => canary?.remediationId));
     const query = `WorkflowType = "${workflowTypes.remediation}" AND ExecutionStatus IN ("Terminated", "Failed", "TimedOut") AND CloseTime > "${since}"`;
     for await (const { workflowId, runId, closeTime } of client.workflow.list({ query })) {
       if (this.#told.has(runId)) continue;
       const [, policy, groupId] = workflowId.split(':');
       if (policy === undefined || groupId === undefined) continue;
-      await tellMailbox(workflowIds.mailbox(policy, groupId), {
-        remediationId: workflowId,
-        state: 'failed',
-      });
+      const ended = { remediationId: workflowId, state: 'failed' } as const;
+      await tellMailbox(workflowIds.mailbox(policy, groupId), ended);
+      if (tries.has(workflowId)) await tellBreaker({ policy, ...ended });
       this.#told.set(runId, closeTime?.getTime() ?? lookMs);
     }
     for (const [runId, endedMs] of this.#told) if (endedMs < sinceMs) this.#told.delete(runId);

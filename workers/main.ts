@@ -28,6 +28,7 @@ import { readTombstones } from '../redis/tombstones.ts';
 import { Watchdogs } from '../redis/watchdogs.ts';
 import { activityMetrics } from './activity-metrics.ts';
 import { type ActivityWorkerDeps, createActivityWorkers } from './activity-worker.ts';
+import { breakerCalls } from './breaker-calls.ts';
 import { startDispatcher } from './dispatcher.ts';
 import { ed25519Signer } from './ed25519-signer.ts';
 import { escalationPost } from './escalation-post.ts';
@@ -93,6 +94,7 @@ async function startWorkflows(base: Base): Promise<void> {
   const policies = await policyStore(base.config);
   const crashPoints = armedCrashPoints(base.config.crashPoint, 'workflows');
   const starter = remediationStarter({ client: base.client, crashPoints });
+  const breakers = breakerCalls({ client: base.client, clock: systemClock });
   const { massWindowMs } = base.config.clocks;
   const redis = redisClient(base, 'background');
   const sense = new MassSense({ client: redis, windowMs: massWindowMs });
@@ -103,12 +105,12 @@ async function startWorkflows(base: Base): Promise<void> {
     log: base.log,
     mailbox: {
       findPolicy: (name) => policies.find(name),
-      refusalOf: startGate({
-        policies,
+      guards: startGate({
+        ...{ policies, massWindowMs, clock: systemClock },
         stopOf: (policy) => refusalByStop(control, policy, systemClock.now()),
         stormOf: (policy) => sense.stormOf(policy),
-        massWindowMs,
-        clock: systemClock,
+        control,
+        tryBreaker: (of) => breakers.try(of),
       }),
       start: (input) => starter.start(input),
       startedWith: (id) => starter.startedWith(id),
@@ -136,6 +138,7 @@ async function startActivities(base: Base): Promise<void> {
   const governor = new Governor({ redis, clock: systemClock });
   const counted = activityMetrics(base.metrics);
   const tellMailbox = starter.tellMailbox;
+  const breakers = breakerCalls({ client, clock: systemClock });
   const workers = await createActivityWorkers({
     connection: await nativeConnection(base),
     namespace: config.temporalNamespace,
@@ -151,6 +154,7 @@ async function startActivities(base: Base): Promise<void> {
         clock: systemClock,
       }),
       tellMailbox,
+      tellBreaker: (signal) => breakers.tell(signal),
       governor,
       stops: standingStops(control),
       connected: (agentIds) => {
@@ -186,6 +190,7 @@ async function startActivities(base: Base): Promise<void> {
     control,
     lockWishes: new LockWishes(redis),
     tellMailbox,
+    tellBreaker: (signal) => breakers.tell(signal),
     crash,
     janitorMs,
     controlRefreshMs,

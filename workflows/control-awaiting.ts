@@ -9,7 +9,9 @@ import {
 } from '@temporalio/workflow';
 import { limits } from '../contracts/limits.ts';
 import type { ControlInput, ControlState } from '../contracts/temporal.ts';
+import { FailureBook } from '../domain/failure-book.ts';
 import { core } from './activity-proxies.ts';
+import { handleBreakers } from './control-breakers.ts';
 import { detailsOf } from './control-locks.ts';
 import { handleMessages } from './control-messages.ts';
 
@@ -59,7 +61,12 @@ export async function controlAwaiting(input: ControlInput): Promise<never> {
       `gateways may not know of it: ${publishesMax} times somebody else wrote the control state in Redis meanwhile`,
     );
   };
+  const failures = new FailureBook(input.failures);
+  const heard = () => {
+    updates += 1;
+  };
   handleMessages(() => state, change);
+  handleBreakers({ state: () => state, change, failures, heard });
   setCurrentDetails(detailsOf(state));
   // A fresh installation has no cache yet, and missing means stopped (invariant 4). What cannot be
   // published now the janitor finds and asks for again.
@@ -67,5 +74,6 @@ export async function controlAwaiting(input: ControlInput): Promise<never> {
   await condition(() => updates >= updatesMax || workflowInfo().continueAsNewSuggested);
   await condition(allHandlersFinished);
   const kept = [...before, ...done].slice(-limits.controlUpdatesKept);
-  return continueAsNew<typeof controlAwaiting>({ state, done: kept });
+  const carried = { done: kept, failures: failures.carried() };
+  return continueAsNew<typeof controlAwaiting>({ state, ...carried });
 }

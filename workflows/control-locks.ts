@@ -21,7 +21,7 @@ export function refuseTooMany(state: ControlState, { agentId }: LockUpdate): voi
   throw new Error(`${limits.lockedAgentsMax} agents are locked; unlock some, or stop everything`);
 }
 
-/** What Temporal UI shows of the switch: Markdown, a line each for the switch and every lock. */
+/** What Temporal UI shows of the switch: Markdown, a line each for it, every lock and every breaker. */
 export function detailsOf(state: ControlState): string {
   const locks = (state.locked ?? []).map(
     ({ agentId, by, reason }) => `- **locked** ${agentId} by ${by}: ${reason || 'no reason given'}`,
@@ -30,5 +30,9 @@ export function detailsOf(state: ControlState): string {
   const line = state.stopped
     ? `**stopped** by ${state.by || 'nobody'}: ${state.reason || 'no reason given'}`
     : `allowed: agents may start jobs${stops.length === 0 ? '' : ', but of these'}`;
-  return [line, ...stopsTable(stops), ...locks].join('\n');
+  const breakers = (state.breakers ?? []).map(
+    ({ policy, by, reason, untilMs }) =>
+      `- **breaker** of ${policy} open until ${new Date(untilMs).toISOString()} by ${by}: ${reason}`,
+  );
+  return [line, ...stopsTable(stops), ...locks, ...breakers].join('\n');
 }

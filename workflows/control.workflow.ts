@@ -8,16 +8,18 @@ import {
 } from '@temporalio/workflow';
 import { limits } from '../contracts/limits.ts';
 import type { ControlInput, ControlState } from '../contracts/temporal.ts';
+import { FailureBook } from '../domain/failure-book.ts';
 import { publishing } from './activity-proxies.ts';
 import { controlAwaiting } from './control-awaiting.ts';
+import { handleBreakers } from './control-breakers.ts';
 import { detailsOf } from './control-locks.ts';
-import { handleMessages } from './control-messages.ts';
+import { type Change, handleMessages } from './control-messages.ts';
 
 /** Updates after which this run hands over to a fresh one: far below every limit of a run. */
 const updatesMax = limits.controlUpdatesKept;
 
 /**
- * The kill switch and the agent locks, durable: their truth is here, Redis holds a cache (design
+ * The kill switch, the agent locks and the breakers of policies, durable: their truth is here, Redis holds a cache (design
  * 3). An update changes the truth and returns at once; it is published beside that, and the cache
  * keeps the newest. Who must know that gateways know waits for the cache to say so
  * (`platform/control-switch.ts`), and asks for `republish` if something newer keeps it out.
@@ -37,26 +39,29 @@ export async function control(input: ControlInput): Promise<never> {
   let updates = 0;
   const before = new Set(input.done);
   const done: string[] = [];
-  handleMessages(
-    () => state,
-    (next, summary, past = 0) => {
-      const id = currentUpdateInfo()?.id;
-      if (id !== undefined && before.has(id)) return state;
-      updates += 1;
-      if (id !== undefined) done.push(id);
-      // Past every revision of a run before that Temporal may have lost: the cache keeps the newer.
-      const revision = Math.max(state.revision + 1, past + 1, Date.now());
-      state = { ...state, ...next, revision };
-      publish(state, summary);
-      return state;
-    },
-  );
+  const failures = new FailureBook(input.failures);
+  const change: Change = (next, summary, past = 0) => {
+    const id = currentUpdateInfo()?.id;
+    if (id !== undefined && before.has(id)) return state;
+    updates += 1;
+    if (id !== undefined) done.push(id);
+    // Past every revision of a run before that Temporal may have lost: the cache keeps the newer.
+    const revision = Math.max(state.revision + 1, past + 1, Date.now());
+    state = { ...state, ...next, revision };
+    publish(state, summary);
+    return state;
+  };
+  const heard = () => {
+    updates += 1;
+  };
+  handleMessages(() => state, change);
+  handleBreakers({ state: () => state, change, failures, heard });
   // A fresh installation has no cache yet, and missing means stopped (invariant 4). A publication
   // that the run before left behind is made up for here.
   publish(state, 'begin');
   await condition(() => updates >= updatesMax || workflowInfo().continueAsNewSuggested);
   const kept = [...before, ...done].slice(-limits.controlUpdatesKept);
-  return continueAsNew<typeof control>({ state, done: kept });
+  return continueAsNew<typeof control>({ state, done: kept, failures: failures.carried() });
 }
 
 /** Begins to publish `state`; nobody waits for it here. What fails for good the janitor finds. */

@@ -137,7 +137,11 @@ async function drain(of: {
   if (words !== null) await local.tellRemediation(words);
 }
 
-type Due = { readonly episodes: readonly Episode[]; readonly refusal?: GuardRefusal };
+type Due = {
+  readonly episodes: readonly Episode[];
+  readonly refusal?: GuardRefusal;
+  readonly told?: GuardRefusal;
+};
 
 async function startRepair(
   input: MailboxInput,
@@ -146,7 +150,9 @@ async function startRepair(
 ): Promise<void> {
   const remediationId = nextRepair(input, state);
   state.repairStarts({ remediationId, nowMs: Date.now() });
-  const outcome = await start(input, remediationId, { episodes });
+  const told = state.toldRefusal(Date.now());
+  const due: Due = { episodes, ...(told === null ? {} : { told }) };
+  const outcome = await start(input, remediationId, due);
   if (outcome.kind === 'policy_gone') {
     state.repairEnded({ remediationId, state: 'held' }, Date.now());
     return;

@@ -229,6 +229,8 @@ async function end(run: RunState, ending: Ending): Promise<RemediationResult> {
       startedAtMs: run.startedAtMs,
       endedAtMs: Date.now(),
       cancelledBy: cancelled?.by ?? null,
+      ...(input.policy.breaker === undefined ? {} : { breaker: input.policy.breaker }),
+      ...(input.canaryOnly ? { canaryOnly: true } : {}),
     },
   ]);
   await escalate(run, ending);

@@ -111,6 +111,7 @@ function print({ terminal }: CliDeps, format: string, state: State): void {
         'locked',
         state.locked.map(({ agentId, reason }) => `${agentId} (${reason})`).join(', ') || null,
       ],
+      ['breakers', state.breakers.map(breakerText).join('; ') || null],
       ['revision', String(state.revision)],
     ]),
   );
@@ -124,3 +125,8 @@ function print({ terminal }: CliDeps, format: string, state: State): void {
 }
 
 const timeOf = (at: number): string | null => (at === 0 ? null : new Date(at).toISOString());
+
+type ShownBreaker = z.infer<typeof controlState>['breakers'][number];
+
+const breakerText = ({ policy, by, reason, untilMs }: ShownBreaker): string =>
+  `${policy} until ${new Date(untilMs).toISOString()}, opened by ${by} (${reason})`;

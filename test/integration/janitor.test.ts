@@ -105,6 +105,7 @@ describe('janitor', () => {
       control,
       lockWishes: around.lockWishes,
       tellMailbox: around.tellMailbox,
+      tellBreaker: async () => {},
       clock: systemClock,
       log: createLog({ program: 'test', level: 'error' }),
       crash: noCrashPoints,

@@ -16,7 +16,7 @@ describe('mass sense in Redis', () => {
   let sense: MassSense;
   before(async () => {
     server = await startRedis();
-    client = connectRedis({ url: server.url, profile: 'request', onError: () => {} });
+    client = connectRedis({ url: server.url, profile: 'background', onError: () => {} });
     sense = new MassSense({ client, windowMs });
     await eventually(() => client.ping());
   });

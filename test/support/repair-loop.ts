@@ -1,24 +1,30 @@
-import type { Client } from '@temporalio/client';
+import assert from 'node:assert/strict';
+import { type Client, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
 import { planTargets } from '../../activities/plan-targets.ts';
 import { recordOutcome } from '../../activities/record-outcome.ts';
 import { mailboxActivities } from '../../activities/start-remediation.ts';
-import type { GuardRefusal } from '../../contracts/guard-refusal.ts';
 import { defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
 import {
   type AlertRef,
+  type ControlInput,
+  type ControlState,
   type EpisodeChangedSignal,
   type RemediationInput,
   type RemediationResult,
+  taskQueues,
   workflowIds,
+  workflowTypes,
 } from '../../contracts/temporal.ts';
 import { selectAgents } from '../../platform/agent-matchers.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import type { PolicySet } from '../../platform/policy-files.ts';
+import { breakerCalls } from '../../workers/breaker-calls.ts';
 import { temporalMailboxes } from '../../workers/mailbox-signals.ts';
 import { PolicyStore } from '../../workers/policy-store.ts';
 import { remediationStarter } from '../../workers/remediation-starter.ts';
+import { type StartGateDeps, startGate } from '../../workers/start-gate.ts';
 import { aReport } from './builders.ts';
 import { FakeGovernor } from './fake-governor.ts';
 import type { FakeActivities } from './workflow-environment.ts';
@@ -27,10 +33,13 @@ export type LoopOptions = {
   readonly client: Client;
   readonly policies: PolicySet;
   readonly hosts: readonly string[];
-  readonly refusalOf?: (policy: string) => Promise<GuardRefusal | null>;
+  /** The storm that a policy is in. */
+  readonly stormOf?: StartGateDeps['stormOf'];
   /** The letters with which a task ends, or null if it has not ended. All succeed if absent. */
   readonly outcome?: (of: TaskSubmit & { readonly key: string }) => string | null;
   readonly ended?: (result: RemediationResult) => Promise<void>;
+  /** The time of the workflows, where it may be skipped. */
+  readonly nowMs?: () => Promise<number>;
 };
 
 /**
@@ -44,6 +53,9 @@ export class RepairLoop {
   /** What running repairs were told by their mailboxes. */
   readonly told: ({ remediationId: string } & EpisodeChangedSignal)[] = [];
   readonly submitted: TaskSubmit[] = [];
+  /** What workers read of the control workflow. */
+  control: ControlState = { revision: 0, stopped: false, reason: '', by: '', at: 0 };
+  readonly #workflowIds = new Set<string>();
   readonly #of: LoopOptions;
 
   constructor(of: LoopOptions) {
@@ -52,10 +64,23 @@ export class RepairLoop {
     const starter = remediationStarter({ client, crashPoints: noCrashPoints });
     const governor = new FakeGovernor();
     const store = new PolicyStore(of.policies);
+    const breakers = breakerCalls({ client, clock: systemClock });
+    let nowMs = 0;
+    const gate = startGate({
+      ...{ policies: store, massWindowMs: defaultClocks.massWindowMs },
+      stormOf: of.stormOf ?? (async () => null),
+      stopOf: async () => null,
+      control: { read: async () => this.control },
+      tryBreaker: (update) => breakers.try(update),
+      clock: { ...systemClock, now: () => nowMs },
+    });
     this.activities = {
       ...mailboxActivities({
         findPolicy: (name) => store.find(name),
-        refusalOf: of.refusalOf ?? (async () => null),
+        guards: async (asked) => {
+          nowMs = (await of.nowMs?.()) ?? Date.now();
+          return gate(asked);
+        },
         start: (input) => {
           this.started.push(input);
           return starter.start(input);
@@ -72,17 +97,22 @@ export class RepairLoop {
       planTargets: (input) => planTargets(planDeps(of.hosts), input),
       recordOutcome: async (input) => {
         this.ended.push(input.result);
-        await of.ended?.(input.result);
         await recordOutcome(
           {
             governor: { releaseAll: async (id) => governor.free(id) },
             audit: { append: async () => {} },
+            tellBreaker: (signal) => breakers.tell(signal),
             tellMailbox: (id, signal) => starter.tellMailbox(id, signal),
             counted: () => {},
             crash: noCrashPoints,
           },
           input,
         );
+        await of.ended?.(input.result);
+      },
+      publishControl: async (state) => {
+        if (state.revision > this.control.revision) this.control = state;
+        return this.control.revision;
       },
       ...this.#gateway(),
     };
@@ -91,12 +121,38 @@ export class RepairLoop {
   /** Hands alerts to the mailbox of a group; a resolved alone opens none. */
   async alert(policy: string, groupId: string, alerts: readonly AlertRef[]): Promise<void> {
     const found = this.#of.policies.policies.find(({ name }) => name === policy);
+    this.#workflowIds.add(workflowIds.mailbox(policy, groupId));
     if (found === undefined) throw new Error(`no policy ${policy}`);
     await temporalMailboxes({ client: this.#of.client, clock: systemClock }).signal({
       address: { policy, groupId, group: [], settings: found.settings },
       alerts,
       withStart: alerts.some(({ status }) => status === 'firing'),
     });
+  }
+
+  /** Starts the control workflow, which breakers need; it never ends by itself. */
+  startControl(): Promise<WorkflowHandle> {
+    this.#workflowIds.add(workflowIds.control);
+    const input: ControlInput = { state: this.control };
+    return this.#of.client.workflow.start(workflowTypes.control, {
+      workflowId: workflowIds.control,
+      taskQueue: taskQueues.workflows,
+      args: [input],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+  }
+
+  /**
+   * Ends what lingers. Else its timer is due in another story of the environment, whose server then
+   * waits with the time for workers that are gone.
+   */
+  async endAll(): Promise<void> {
+    for (const id of this.#workflowIds) {
+      await this.#of.client.workflow
+        .getHandle(id)
+        .terminate('seen')
+        .catch((error: unknown) => assert.ok(error instanceof WorkflowNotFoundError));
+    }
   }
 
   mailbox(policy: string, groupId: string) {

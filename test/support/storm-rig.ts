@@ -3,8 +3,6 @@ import { defaultClocks } from '../../contracts/limits.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { MassSense } from '../../redis/mass-sense.ts';
-import { PolicyStore } from '../../workers/policy-store.ts';
-import { startGate } from '../../workers/start-gate.ts';
 import { aBody, anEntry, postOk } from './alertmanager-posts.ts';
 import { startTestApi, startTestDispatcher, temporalClient } from './intake-product.ts';
 import { policySet } from './policy-set.ts';
@@ -35,12 +33,7 @@ export async function startStormRig(of: {
   const sense = new MassSense({ client: cache, windowMs: massWindowMs });
   const loop = new RepairLoop({
     ...{ client: client.client, policies, hosts: of.hosts },
-    refusalOf: startGate({
-      stopOf: async () => null,
-      policies: new PolicyStore(policies),
-      stormOf: (policy) => sense.stormOf(policy),
-      ...{ massWindowMs, clock: systemClock },
-    }),
+    stormOf: (policy) => sense.stormOf(policy),
   });
   return {
     ...{ nativeConnection, client: client.client, url: api.url, loop },

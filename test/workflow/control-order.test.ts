@@ -4,10 +4,16 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import proto, { type coresdk } from '@temporalio/proto';
 import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
 import { VMWorkflowCreator } from '@temporalio/worker/lib/workflow/vm.js';
-import { type ControlState, updateNames, workflowTypes } from '../../contracts/temporal.ts';
+import {
+  type ControlState,
+  signalNames,
+  updateNames,
+  workflowTypes,
+} from '../../contracts/temporal.ts';
 import { workflowBundle } from '../support/workflow-environment.ts';
 
-type Jobs = readonly coresdk.workflow_activation.IWorkflowActivationJob[];
+type Job = coresdk.workflow_activation.IWorkflowActivationJob;
+type Jobs = readonly Job[];
 
 const runId = '01234567-89ab-cdef-0123-456789abcdef';
 const startedAt = { seconds: 1_800_000_000, nanos: 0 };
@@ -23,17 +29,15 @@ const begin: Jobs = [
     },
   },
 ];
-const stop = (id: string): coresdk.workflow_activation.IWorkflowActivationJob => ({
+const update = (name: string, id: string, input: unknown): Job => ({
   doUpdate: {
-    id,
-    protocolInstanceId: id,
-    name: updateNames.stop,
-    input: [payload({ by: 'anna', reason: id })],
+    ...{ id, protocolInstanceId: id, name, input: [payload(input)] },
     meta: { updateId: id },
     runValidator: true,
   },
 });
-const published = (seq: number): coresdk.workflow_activation.IWorkflowActivationJob => ({
+const stop = (id: string): Job => update(updateNames.stop, id, { by: 'anna', reason: id });
+const published = (seq: number): Job => ({
   resolveActivity: { seq, result: { completed: { result: payload(1) } } },
 });
 
@@ -98,6 +102,29 @@ describe('the control workflow', () => {
       { apart: [[published(2)], [stop('third')]], together: [stop('third'), published(2)] },
       { apart: [[published(3)], [stop('third')]], together: [stop('third'), published(3)] },
     );
+  });
+
+  it('the same for what is told of breakers: by a repair that ended, by hand, by one that would try', async () => {
+    const spec = { failures: 1, windowMs: 60_000, openForMs: 60_000 };
+    const ended: Job = {
+      signalWorkflow: {
+        signalName: signalNames.repairEnded,
+        input: [payload({ policy: 'web', remediationId: 'r-1', state: 'failed', breaker: spec })],
+      },
+    };
+    const by = { policy: 'web', by: 'anna', reason: 'it makes things worse' };
+    const words: readonly Job[] = [
+      ended,
+      update(updateNames.openBreaker, 'third', by),
+      update(updateNames.closeBreaker, 'third', by),
+      update(updateNames.tryBreaker, 'third', { policy: 'web', remediationId: 'r-2' }),
+    ];
+
+    for (const word of words) {
+      const apart = await commandsOf([...before, [ended], [published(2)], [word]]);
+      const together = await commandsOf([...before, [ended], [word, published(2)]]);
+      assert.deepEqual(together, apart);
+    }
   });
 
   it('publishes a stop at once, also while an older publication is not over', async () => {

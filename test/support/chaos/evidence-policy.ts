@@ -40,7 +40,7 @@ match: { source: alertmanager, matchers: ['alertname="Chaos"'] }
 group: { by: [case], wait: 0s }
 targets: { from: { label: instance, strip: port, by: hostname } }
 autonomy: auto
-guards: { cooldown: 1s, maxRuns: { count: 100, window: 1m }, blastRadius: "100%" }
+guards: { cooldown: 1s, maxRuns: { count: 100, window: 1m }, breaker: off, blastRadius: "100%" }
 runbook: evidence
 `;
 

@@ -25,7 +25,7 @@ function starts(over: Partial<StartDeps> = {}) {
       settings: someSettings(),
       runbook: aRunbook(),
     }),
-    refusalOf: async () => null,
+    guards: async () => 'go',
     start: async (input) => {
       const first = inputs.find(({ remediationId }) => remediationId === input.remediationId);
       if (first === undefined) inputs.push(input);
@@ -58,7 +58,7 @@ describe('starting a remediation', () => {
   });
 
   it('one that a guard keeps is told by a remediation that does nothing', async () => {
-    const { inputs, activities } = starts({ refusalOf: async () => closed });
+    const { inputs, activities } = starts({ guards: async () => closed });
 
     const outcome = await activities.startRemediation(due);
 
@@ -69,7 +69,7 @@ describe('starting a remediation', () => {
 
   it('what the mailbox refuses itself no guard is asked about', async () => {
     const { inputs, activities } = starts({
-      refusalOf: () => Promise.reject(new Error('it was asked')),
+      guards: () => Promise.reject(new Error('it was asked')),
     });
 
     const outcome = await activities.startRemediation({ ...due, refusal: flapping });
@@ -80,7 +80,7 @@ describe('starting a remediation', () => {
 
   it('made again after a crash, the first making decides, whatever the guards say by now', async () => {
     let refusal: GuardRefusal | null = null;
-    const { activities } = starts({ refusalOf: async () => refusal });
+    const { activities } = starts({ guards: async () => refusal ?? 'go' });
     const other = { ...due, remediationId: `${due.remediationId}1` };
 
     await activities.startRemediation(due);
@@ -98,7 +98,7 @@ describe('starting a remediation', () => {
   it('what is told already starts no second remediation, unless the first making had begun a repair', async () => {
     const storm: GuardRefusal = { reason: 'mass', detail: 'many', untilMs: 9_000, isTold: true };
     let refusal: GuardRefusal | null = storm;
-    const { inputs, activities } = starts({ refusalOf: async () => refusal });
+    const { inputs, activities } = starts({ guards: async () => refusal ?? 'go' });
 
     const refused = await activities.startRemediation(due);
     assert.deepEqual(inputs, []);
@@ -108,6 +108,28 @@ describe('starting a remediation', () => {
     const started = await activities.startRemediation(due);
 
     assert.deepEqual([refused.kind, started.kind], ['refused', 'started']);
+  });
+
+  it('what this mailbox was told already is not told again, another reason is', async () => {
+    let refusal: GuardRefusal = { ...closed, untilMs: closed.untilMs + 1 };
+    const { inputs, activities } = starts({ guards: async () => refusal });
+
+    const again = await activities.startRemediation({ ...due, told: closed });
+    refusal = { ...refusal, reason: 'breaker' };
+    await activities.startRemediation({ ...due, told: closed });
+
+    assert.equal(again.kind, 'refused');
+    assert.deepEqual(
+      inputs.map((input) => input.refusal?.reason),
+      ['breaker'],
+    );
+  });
+
+  it('one that may only try is started so', async () => {
+    const { inputs, activities } = starts({ guards: async () => 'canary' });
+
+    assert.equal((await activities.startRemediation(due)).kind, 'started');
+    assert.equal(inputs[0]?.canaryOnly, true);
   });
 
   it('a policy that is gone starts nothing', async () => {

@@ -142,7 +142,7 @@ describe('a mailbox whose alerts come and go', () => {
     assert.equal(state.decide(60_000 + minute).kind, 'start');
   });
 
-  it('a refused start takes back its run and waits for a firing after its end', () => {
+  it('a refused start takes back its run, and only a further firing asks again', () => {
     const state = aMailbox({ damping, cooldownMs: 0, maxRuns: { count: 1, windowMs: minute } });
     const refusal = { reason: 'maintenance', detail: 'd', untilMs: 10 * minute } as const;
     state.take([anAlert()], 0);
@@ -154,10 +154,21 @@ describe('a mailbox whose alerts come and go', () => {
     assert.equal(state.decide(2_000).kind, 'wait');
     assert.match(state.describe(2_000), /\*\*held\(maintenance\)\*\*: d/);
     state.take([anAlert({ receivedAtMs: 5 * minute })], 5 * minute);
-    assert.equal(state.decide(5 * minute).kind, 'wait');
-    assert.equal(state.decide(10 * minute).kind, 'wait', 'that firing was of the time before');
-    state.take([anAlert({ receivedAtMs: 11 * minute })], 11 * minute);
-    assert.equal(state.decide(11 * minute).kind, 'start');
+    assert.equal(state.decide(5 * minute).kind, 'start', 'the guards are asked again');
+    assert.deepEqual(state.toldRefusal(5 * minute), refusal);
+    assert.equal(state.toldRefusal(10 * minute), null);
+  });
+
+  it('a refused firing that was taken in by a clock that is ahead is not asked about again and again', () => {
+    const state = aMailbox({ waitMs: 0, cooldownMs: 0 });
+    const refusal = { reason: 'breaker', detail: 'd', untilMs: 10 * minute } as const;
+    state.take([anAlert({ receivedAtMs: 1_000 + minute })], 0);
+    const due = state.decide(1_000);
+    assert.ok(due.kind === 'start');
+    state.repairStarts({ remediationId: 'r-1', nowMs: 1_000 });
+    state.startRefused({ refusal, episodes: due.episodes, nowMs: 1_000 });
+
+    assert.equal(state.decide(1_001).kind, 'wait');
   });
 
   it('it stays for as long as its changes and refusals must be remembered', () => {

@@ -5,6 +5,7 @@ import type { GuardRefusal } from '../../../contracts/guard-refusal.ts';
 import { defaultClocks, limits } from '../../../contracts/limits.ts';
 import type { Storm } from '../../../contracts/storm.ts';
 import type { HeldReason, Plan } from '../../../contracts/temporal.ts';
+import { breakerRefusal } from '../../../domain/breaker-refusal.ts';
 import { flappingRefusal } from '../../../domain/flapping-refusal.ts';
 import { planFailureText } from '../../../domain/plan-failure.ts';
 import { refusalsInWords, remedyFor } from '../../../domain/refusal-words.ts';
@@ -82,6 +83,14 @@ const texts: Readonly<
     stormRefusal(
       { hosts: 30, limit: 20, limitText: '20', domain: null, untilMs: 1 } as Storm,
       60_000,
+    ).detail,
+  breaker: () =>
+    breakerRefusal(
+      {
+        ...{ policy: 'web', by: 'fixpoint', at: 0, untilMs: 2, openForMs: 2, canary: null },
+        reason: '3 repairs failed within 1h, guards.breaker opens at 3',
+      },
+      1,
     ).detail,
   flapping: () =>
     flappingRefusal(

@@ -23,6 +23,7 @@ describe('janitor', () => {
       control: { read: async () => null, write: async () => 0 },
       lockWishes: { all: async () => wishes, remove: async () => {} },
       tellMailbox: async () => {},
+      tellBreaker: async () => {},
       ...{ clock: new ManualClock(), log: silentLog, crash: noCrashPoints },
       ...{ janitorMs: 1, controlRefreshMs: 1 },
     });
