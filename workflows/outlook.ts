@@ -1,5 +1,6 @@
 import type { PlanOutlook } from '../contracts/temporal.ts';
 import { stepBatches } from '../domain/step-batches.ts';
+import { isTrial } from './breaker-trial.ts';
 import type { RunState } from './run-state.ts';
 
 /** What the plan of a repair would do if every step succeeded on every host. It starts nothing. */
@@ -9,7 +10,8 @@ export function outlookOf(run: RunState): PlanOutlook {
     steps: run.input.runbook.steps.map((step) => {
       const plan = stepBatches(run, step, positions);
       const batches = plan.kind === 'planned' ? plan.batches : [];
-      return { name: step.name, batches: batches.map(({ length }) => length) };
+      const sizes = isTrial(run) ? [1] : batches.map(({ length }) => length);
+      return { name: step.name, batches: sizes };
     }),
     domains: domainsOf(run),
   };

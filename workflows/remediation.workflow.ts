@@ -17,6 +17,7 @@ import { whyNothingStarts } from '../domain/start-refusal.ts';
 import { namesUsed } from '../domain/value-names.ts';
 import { core, planning } from './activity-proxies.ts';
 import { passApproval } from './approval.ts';
+import { leftUntried } from './breaker-trial.ts';
 import { escalate } from './escalate.ts';
 import { outlookOf } from './outlook.ts';
 import { handleMessages, isCancellable } from './remediation-messages.ts';
@@ -105,12 +106,9 @@ async function carryOut(run: RunState): Promise<Ending> {
 /** A step that went on with too many failures is no success, whatever the hosts that came through prove. */
 function proven(run: RunState, verdict: Verdict): Ending {
   const { overruns } = run.rollout;
-  const shortfall = neverAdmitted(run);
-  const why = [
-    ...overruns,
-    ...(verdict.kind === 'failed' ? [verdict.reason] : []),
-    ...(shortfall === null ? [] : [shortfall]),
-  ];
+  const verdictReason = verdict.kind === 'failed' ? verdict.reason : null;
+  const shortfalls = [verdictReason, neverAdmitted(run), leftUntried(run)];
+  const why = [...overruns, ...shortfalls.filter((reason) => reason !== null)];
   const state = overruns.length > 0 ? 'failed' : verdict.kind;
   return { state, reason: why.length === 0 ? null : why.join('; ') };
 }

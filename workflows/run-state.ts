@@ -215,7 +215,11 @@ export class RunState {
 
   /** Whether every alert of this host is over and the policy says to drop it then (rule R4). */
   isDropped(position: number): boolean {
-    if (this.input.policy.onResolved === 'continue') return false;
+    return this.input.policy.onResolved !== 'continue' && this.isResolved(position);
+  }
+
+  /** Whether every alert of this host is over, whatever the policy makes of that. */
+  isResolved(position: number): boolean {
     return this.#episodesOf(position).every((episode) => this.#resolved.has(episode.id));
   }
 

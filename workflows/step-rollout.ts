@@ -10,6 +10,7 @@ import { HostQueue } from '../domain/host-queue.ts';
 import { stepBatches } from '../domain/step-batches.ts';
 import { admit } from './admission.ts';
 import { runBatch, type StepPlace } from './batch-attempts.ts';
+import { isTrial, isTried, trialBatches } from './breaker-trial.ts';
 import { waitUnlessCancelled } from './cancellable-wait.ts';
 import { proveTouched } from './proof-between.ts';
 import type { remediation } from './remediation.workflow.ts';
@@ -50,7 +51,8 @@ export class StepRollout {
   /** Null if it came to its end: then every host has its letter, or waited too long to be admitted. */
   async from(firstBatch: number): Promise<StepStop | null> {
     const { step } = this.#place;
-    const plan = stepBatches(this.#run, step, this.#planned);
+    const cut = stepBatches(this.#run, step, this.#planned);
+    const plan = isTrial(this.#run) ? trialBatches(cut) : cut;
     if (plan.kind === 'too_many_batches') {
       const reason = `step ${step.name}: ${plan.hostsLeft} hosts would have no batch`;
       return { kind: 'failed', reason };
@@ -62,6 +64,7 @@ export class StepRollout {
       const stopped = await this.#runBatch(batch);
       if (stopped !== null) return stopped;
       if (this.#run.rollout.givenUp !== null || this.#queue.length === 0) return null;
+      if (isTried(this.#run, step.name)) return null;
       const stoppedBetween = await this.#passBetween();
       if (stoppedBetween !== null) return stoppedBetween;
       // After the waits, because the fresh history begins with the batch.
@@ -73,7 +76,8 @@ export class StepRollout {
   async #runBatch(batch: number): Promise<StepStop | null> {
     const run = this.#run;
     const queue = this.#queue;
-    const place = { ...this.#place, batch: batch + 1, batches: queue.batchesFrom(batch) };
+    const batches = isTrial(run) ? batch + 1 : queue.batchesFrom(batch);
+    const place = { ...this.#place, batch: batch + 1, batches };
     for (;;) {
       const stopped = this.#judge();
       if (stopped !== null) return stopped;
@@ -173,7 +177,9 @@ export class StepRollout {
     const mode = step.rollout.mode ?? 'stop';
     if (mode === 'stop') return { kind: 'failed', reason };
     rollout.overran(step.name, reason);
-    const isMoreToCome = this.#queue.length > 0 || this.#index + 1 < input.runbook.steps.length;
+    const isMoreToCome =
+      !isTrial(this.#run) &&
+      (this.#queue.length > 0 || this.#index + 1 < input.runbook.steps.length);
     if (mode === 'pause' && isMoreToCome) decisions.wantPause({ by: 'fixpoint', reason });
     return null;
   }

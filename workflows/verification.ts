@@ -1,5 +1,6 @@
 import { condition } from '@temporalio/workflow';
 import { isSuccessLetter } from '../domain/batch-ledger.ts';
+import { areAlertsOver, isTrial } from './breaker-trial.ts';
 import { prove } from './proof.ts';
 import { soakOver } from './proof-soak.ts';
 import type { RunState } from './run-state.ts';
@@ -17,7 +18,7 @@ export type Verdict =
  * is no proof.
  */
 export async function verify(run: RunState, positions: readonly number[]): Promise<Verdict> {
-  if (run.input.runbook.verify.probe === null) return waitForResolved(run);
+  if (run.input.runbook.verify.probe === null) return waitForResolved(run, positions);
   const proofs = run.ledgerOf('verify');
   const due = positions.filter((position) => !isSuccessLetter(proofs.letterAt(position)));
   const failing = due.length === 0 ? [] : await prove(run, due);
@@ -35,12 +36,12 @@ function reasonOf(run: RunState, failing: readonly number[]): string {
   return `verification: ${why.join('; ')}`;
 }
 
-async function waitForResolved(run: RunState): Promise<Verdict> {
+async function waitForResolved(run: RunState, positions: readonly number[]): Promise<Verdict> {
   const { withinMs, soakMs = 0 } = run.input.runbook.verify;
   const { watchdog } = run.input.policy;
   const endMs = Date.now() + withinMs;
   for (let leftMs = withinMs; ; leftMs = Math.max(1, endMs - Date.now())) {
-    const isOver = await condition(() => run.allResolved(), leftMs, {
+    const isOver = await condition(() => areAlertsOver(run, positions), leftMs, {
       summary: `waiting for resolved · ${Math.ceil(leftMs / 1_000)} s`,
     });
     if (!isOver) return failed('the alert did not resolve in time');
@@ -50,8 +51,8 @@ async function waitForResolved(run: RunState): Promise<Verdict> {
     if (liveness.kind === 'alive') break;
   }
   if (soakMs === 0) return { kind: 'resolved' };
-  const everyone = run.targets.map((_, position) => position);
-  const returned = await soakOver(run, everyone, soakMs);
+  const proven = isTrial(run) ? positions : run.targets.map((_, position) => position);
+  const returned = await soakOver(run, proven, soakMs);
   return returned.length === 0
     ? { kind: 'resolved' }
     : failed('an alert came back within the soak');
