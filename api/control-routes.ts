@@ -130,3 +130,5 @@ async function seed(control: ControlDeps['control']): Promise<ControlState> {
     return { ...allowed, stopped: true, reason: 'the control state before could not be read' };
   }
 }
+
+export { update as updateControl };

@@ -12,6 +12,7 @@ import type { PolicySet } from '../platform/policy-files.ts';
 import type { Deliveries } from '../redis/deliveries.ts';
 import type { Intake } from '../redis/intake.ts';
 import { alertRoutes } from './alert-routes.ts';
+import { breakerRoutes } from './breaker-routes.ts';
 import { callbackRoutes } from './callback-routes.ts';
 import { type ControlDeps, controlRoutes } from './control-routes.ts';
 import { escalationRoutes } from './escalation-routes.ts';
@@ -95,6 +96,7 @@ function createApi(deps: ApiDeps): FastifyInstance {
     retryRoutes(operators, deps);
     escalationRoutes(operators, deps);
     controlRoutes(operators, deps);
+    breakerRoutes(operators, deps);
   });
   return app;
 }

@@ -28,6 +28,12 @@ export const controlState = z.object({
     .array(z.object({ agentId: z.string(), reason: z.string(), by: z.string(), at: z.int() }))
     .default([]),
   breakers: z
-    .array(z.object({ policy: z.string(), reason: z.string(), by: z.string(), untilMs: z.int() }))
+    .array(
+      z.object({
+        ...{ policy: z.string(), reason: z.string(), by: z.string() },
+        ...{ at: z.int(), untilMs: z.int() },
+        canary: z.object({ remediationId: z.string(), at: z.int() }).nullable(),
+      }),
+    )
     .default([]),
 });

@@ -203,6 +203,8 @@ export const limits = {
   breakersMax: 1_000,
   /** How long one that is opened by hand keeps everything from starting, where nobody says. */
   breakerOpenMs: 1_800_000,
+  /** The longest that may be asked for: a year; what is to stay is stopped, or its policy removed. */
+  breakerOpenMsMax: 365 * 86_400_000,
   /** Agents locked at once: all travel in the control state, which gateways read twice a second. */
   lockedAgentsMax: 1_000,
   /** Policies and fault domains stopped at once: who stops more than these means everything. */

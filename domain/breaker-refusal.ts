@@ -1,5 +1,6 @@
 import type { Breaker } from '../contracts/breaker.ts';
 import type { GuardRefusal } from '../contracts/guard-refusal.ts';
+import { breakerPhase } from './breaker.ts';
 
 /** While another repair tries, how soon it is worth asking again. */
 const tryingMs = 60_000;
@@ -8,7 +9,7 @@ const tryingMs = 60_000;
 export function breakerRefusal(breaker: Breaker, nowMs: number): GuardRefusal {
   const { by, reason, untilMs, canary } = breaker;
   const until = new Date(untilMs).toISOString();
-  const isTrying = canary !== null && nowMs >= untilMs;
+  const isTrying = canary !== null && breakerPhase(breaker, nowMs) === 'trying';
   return {
     reason: 'breaker',
     untilMs: isTrying ? nowMs + tryingMs : untilMs,
@@ -17,7 +18,7 @@ export function breakerRefusal(breaker: Breaker, nowMs: number): GuardRefusal {
       isTrying
         ? `${canary.remediationId} tries on one host now, and its outcome decides`
         : `nothing starts before ${until}; then one repair of one host may try`,
-      'see why its repairs fail; `closeBreaker` of control:fixpoint closes it by hand',
+      `see why its repairs fail; \`fixpoint control breaker close ${breaker.policy} --reason …\` closes it by hand`,
     ].join('; '),
   };
 }

@@ -15,6 +15,21 @@ type Open = readonly Breaker[];
 /** A repair that tries and says nothing for this long, terminated say, keeps no other from trying. */
 const canaryMs = 86_400_000;
 
+/** `trying`: a repair tries on one host, and what becomes of it decides. */
+export type BreakerPhase = 'open' | 'half_open' | 'trying';
+
+/** What an open breaker lets start now: nothing, one that tries, or nothing while one does. */
+export function breakerPhase(
+  { untilMs, canary }: Pick<Breaker, 'untilMs' | 'canary'>,
+  nowMs: number,
+): BreakerPhase {
+  if (nowMs < untilMs) return 'open';
+  return isTaken(canary, nowMs) ? 'trying' : 'half_open';
+}
+
+const isTaken = (canary: Breaker['canary'], nowMs: number): boolean =>
+  canary !== null && nowMs < canary.at + canaryMs;
+
 const without = (open: Open, policy: string): Open =>
   open.filter((breaker) => breaker.policy !== policy);
 const of = (open: Open, policy: string): Breaker | undefined =>
@@ -103,10 +118,10 @@ export function tried(
 ): { readonly open: Open; readonly answer: TryAnswer } {
   const breaker = of(open, policy);
   if (breaker === undefined) return { open, answer: { kind: 'closed' } };
-  const { canary, untilMs } = breaker;
-  if (canary?.remediationId === remediationId) return { open, answer: { kind: 'canary' } };
-  const isTaken = canary !== null && nowMs < canary.at + canaryMs;
-  if (nowMs < untilMs || isTaken) return { open, answer: { kind: 'open', breaker } };
+  if (breaker.canary?.remediationId === remediationId) return { open, answer: { kind: 'canary' } };
+  if (breakerPhase(breaker, nowMs) !== 'half_open') {
+    return { open, answer: { kind: 'open', breaker } };
+  }
   const taken: Breaker = { ...breaker, canary: { remediationId, at: nowMs } };
   return { open: [...without(open, policy), taken], answer: { kind: 'canary' } };
 }

@@ -14,7 +14,9 @@ export type OperatorAct =
   | 'stop'
   | 'allow'
   | 'lockAgent'
-  | 'unlockAgent';
+  | 'unlockAgent'
+  | 'openBreaker'
+  | 'closeBreaker';
 
 /**
  * Who may do what. Whoever may act at all may also keep things from being done: reject, pause, cancel,
@@ -33,7 +35,15 @@ const acts: Readonly<Record<OperatorRole, ReadonlySet<OperatorAct> | 'all'>> = {
   ]),
   operator: new Set<OperatorAct>([
     ...(['plan', 'start', 'reject', 'pause', 'resume', 'confirmBatch', 'retryFailed'] as const),
-    ...(['cancel', 'stop', 'allow', 'lockAgent', 'unlockAgent'] as const),
+    ...([
+      'cancel',
+      'stop',
+      'allow',
+      'lockAgent',
+      'unlockAgent',
+      'openBreaker',
+      'closeBreaker',
+    ] as const),
   ]),
   admin: 'all',
 };

@@ -1,3 +1,4 @@
+import type { ControlState } from '../contracts/temporal.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { HoldsKeeperDeps } from './holds-keeper.ts';
 
@@ -7,6 +8,7 @@ export function activityMetrics(metrics: Metrics): {
   readonly judged: (result: string, hosts: number) => void;
   readonly escalated: (result: 'delivered' | 'failed' | 'dead') => void;
   readonly holdsSeen: HoldsKeeperDeps['seen'];
+  readonly controlSeen: (state: ControlState) => void;
 } {
   const ended = metrics.counter('fixpoint_remediations_total', 'Repairs that ended.', [
     'policy',
@@ -32,7 +34,12 @@ export function activityMetrics(metrics: Metrics): {
     'fixpoint_governor_fenced',
     '1 while nobody is admitted, because Redis may have lost which hosts are held.',
   );
+  const breakers = metrics.gauge(
+    'fixpoint_breakers_open',
+    'Policies that start no repair, or only one that tries, because theirs failed or a person said so.',
+  );
   return {
+    controlSeen: (state) => breakers.set(state.breakers?.length ?? 0),
     ended({ policy, state, seconds }) {
       ended.inc({ policy, state });
       took.observe(seconds);

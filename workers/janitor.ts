@@ -43,6 +43,8 @@ export type JanitorDeps = {
   };
   readonly tellMailbox: (mailboxId: string, signal: RemediationEndedSignal) => Promise<void>;
   readonly tellBreaker: (signal: RepairEndedSignal) => Promise<void>;
+  /** What the cache says at each look. */
+  readonly controlSeen: (state: ControlState) => void;
   readonly crash: CrashPoints<'activities'>;
   readonly janitorMs: number;
   readonly controlRefreshMs: number;
@@ -84,8 +86,9 @@ export class Janitor {
 
   /** Starts the control workflow if nobody has, and gives Redis its state when it is missing or old. */
   async refreshControl(round: number): Promise<void> {
-    const { client, control, log } = this.#deps;
+    const { client, control, controlSeen, log } = this.#deps;
     const cached = await control.read();
+    if (cached !== null) controlSeen(cached);
     if (cached !== null && round % compareEvery !== 0) return;
     // A Temporal that lost the switch is told by the cache: what was stopped stays so.
     const state = cached ?? { revision: 0, stopped: false, reason: '', by: '', at: 0 };

@@ -191,6 +191,7 @@ async function startActivities(base: Base): Promise<void> {
     lockWishes: new LockWishes(redis),
     tellMailbox,
     tellBreaker: (signal) => breakers.tell(signal),
+    controlSeen: counted.controlSeen,
     crash,
     janitorMs,
     controlRefreshMs,

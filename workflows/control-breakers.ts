@@ -13,7 +13,6 @@ import { afterRepair, closedByHand, openedByHand, tried } from '../domain/breake
 import type { FailureBook } from '../domain/failure-book.ts';
 import type { Change } from './control-messages.ts';
 
-const openForMsMax = 365 * 86_400_000;
 const none: readonly Breaker[] = [];
 
 const repairEndedSignal = defineSignal<[RepairEndedSignal]>(signalNames.repairEnded);
@@ -57,20 +56,32 @@ export function handleBreakers(of: {
       ),
     { validator: (update) => refuseUnusable(open(), update) },
   );
-  setHandler(closeUpdate, (update) =>
-    change(
-      { breakers: closedByHand(open(), failures, update) },
-      `close breaker · ${update.policy} · ${update.by}`,
-    ),
+  setHandler(
+    closeUpdate,
+    (update) =>
+      change(
+        { breakers: closedByHand(open(), failures, update) },
+        `close breaker · ${update.policy} · ${update.by}`,
+      ),
+    { validator: refuseIncomplete },
   );
 }
 
 /** Throws for what a person may mistype in Temporal UI, and for one too many. */
 function refuseUnusable(open: readonly Breaker[], update: OpenBreakerUpdate): void {
-  const { policy, openForMs = limits.breakerOpenMs } = update;
-  if (typeof policy !== 'string' || policy === '') throw new Error('policy must name a policy');
-  if (!(openForMs > 0 && openForMs <= openForMsMax)) {
+  const { openForMs = limits.breakerOpenMs } = update;
+  refuseIncomplete(update);
+  if (!(openForMs > 0 && openForMs <= limits.breakerOpenMsMax)) {
     throw new Error('openForMs must be milliseconds, from 1 to those of 365 days');
   }
   if (open.length >= limits.breakersMax) throw new Error(`${limits.breakersMax} breakers are open`);
+}
+
+/** Whoever opens or closes one says which, who they are and why: others must be able to judge it. */
+function refuseIncomplete(update: CloseBreakerUpdate): void {
+  for (const field of ['policy', 'by', 'reason'] as const) {
+    const value: unknown = update[field];
+    if (typeof value === 'string' && value.trim() !== '') continue;
+    throw new Error(`${field} is missing; give {"policy": "…", "by": "…", "reason": "…"}`);
+  }
 }

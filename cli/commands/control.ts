@@ -6,6 +6,7 @@ import { controlState } from '../answers.ts';
 import { fieldsOf, tableOf } from '../output.ts';
 import { plainJson } from '../plain-text.ts';
 import { type CliDeps, examples, outputOption, serversOf } from '../session.ts';
+import { controlBreakerCommand } from './control-breaker.ts';
 
 /** `fixpoint control …`: the kill switch. Running jobs end by themselves; nothing new starts within 10 s. */
 export function controlCommand(deps: CliDeps): Command {
@@ -36,6 +37,7 @@ export function controlCommand(deps: CliDeps): Command {
     .description('let repairs start again: everything, or what was stopped by itself')
     .addHelpText('after', examples('fixpoint control allow --policy restart-web --reason fixed'))
     .action((options, command: Command) => change({ deps, command, stopped: false, options }));
+  control.addCommand(controlBreakerCommand(deps));
   return control;
 }
 

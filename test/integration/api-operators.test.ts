@@ -183,6 +183,42 @@ describe('what operators and gateways ask of the api', () => {
     );
   });
 
+  it('a breaker is opened and closed in the workflow and in the audit log, for a policy there is', async () => {
+    const put = (policy: string, body: object) =>
+      operate(api.url, `/v1/control/breakers/${policy}`, { method: 'PUT', body });
+    const by = { reason: 'it makes things worse', operator_name: 'ada' };
+
+    const opened = (await (
+      await put('web', { ...by, open: true, openForMs: 60_000 })
+    ).json()) as ControlState;
+    const closed = (await (await put('web', { ...by, open: false })).json()) as ControlState;
+    const unknown = await put('wbe', { ...by, open: true });
+    const mute = await put('web', { open: true, reason: ' ' });
+
+    const [breaker] = opened.breakers ?? [];
+    assert.deepEqual(
+      [breaker?.policy, breaker?.reason, breaker?.by],
+      ['web', 'it makes things worse', 'ada'],
+    );
+    assert.equal((breaker?.untilMs ?? 0) - (breaker?.at ?? 0), 60_000);
+    assert.deepEqual(closed.breakers, []);
+    assert.equal(unknown.status, 404);
+    assert.match(await unknown.text(), /there is no policy wbe.*policies here: web, rest/);
+    assert.equal(mute.status, 400);
+    const records = await readAudit(`${api.stateDir}/audit`);
+    assert.deepEqual(
+      records
+        .slice(-2)
+        .map(({ kind, object, detail }) => [
+          ...[kind, object, detail['reason'], detail['claimedBy'], detail['outcome']],
+        ]),
+      [
+        ['breaker.open', 'web', 'it makes things worse', 'ada', 'done'],
+        ['breaker.close', 'web', 'it makes things worse', 'ada', 'done'],
+      ],
+    );
+  });
+
   it('a lock releases no stop, and a stop no lock, where Temporal has lost the switch', async () => {
     const put = async (path: string, body: object) => {
       const answer = await operate(api.url, path, { method: 'PUT', body });

@@ -106,6 +106,7 @@ describe('janitor', () => {
       lockWishes: around.lockWishes,
       tellMailbox: around.tellMailbox,
       tellBreaker: async () => {},
+      controlSeen: () => {},
       clock: systemClock,
       log: createLog({ program: 'test', level: 'error' }),
       crash: noCrashPoints,

@@ -60,7 +60,7 @@ describe('a breaker on the outcomes of repairs', () => {
 
       assert.match(
         await repair(3),
-        /^held breaker: .*opened by fixpoint .*3 repairs failed within 1h.*nothing starts before .*closeBreaker/,
+        /^held breaker: .*opened by fixpoint .*3 repairs failed within 1h.*nothing starts before .*breaker close web/,
       );
       await environment.sleep('31 min');
       repairsEnd('s');

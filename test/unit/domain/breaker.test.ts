@@ -155,7 +155,7 @@ describe('the breaker of a policy', () => {
 
     assert.match(
       refusal(3).detail,
-      /opened by fixpoint at 1970-01-01T00:02:00.000Z: 3 repairs failed .*before 1970-01-01T00:32:00.000Z.*closeBreaker/,
+      /opened by fixpoint at 1970-01-01T00:02:00.000Z: 3 repairs failed .*before 1970-01-01T00:32:00.000Z.*fixpoint control breaker close web --reason/,
     );
     assert.equal(refusal(3).untilMs, 32 * minute);
     breaker.tries('r-4', 32);

@@ -24,6 +24,7 @@ describe('janitor', () => {
       lockWishes: { all: async () => wishes, remove: async () => {} },
       tellMailbox: async () => {},
       tellBreaker: async () => {},
+      controlSeen: () => {},
       ...{ clock: new ManualClock(), log: silentLog, crash: noCrashPoints },
       ...{ janitorMs: 1, controlRefreshMs: 1 },
     });
