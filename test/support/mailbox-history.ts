@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import type proto from '@temporalio/proto';
 import type { AlertRef, AlertsSignal, MailboxInput } from '../../contracts/temporal.ts';
 
 /** A mailbox as its history tells it; no worker is needed. */
@@ -26,9 +27,9 @@ export async function mailboxesOf(client: Client, part: string): Promise<Mailbox
 }
 
 async function storyOf(client: Client, workflowId: string): Promise<MailboxStory> {
-  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
-  const first = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
-  const signals = (events ?? []).flatMap((event) => {
+  const events = await eventsOf(client, workflowId);
+  const first = events[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
+  const signals = events.flatMap((event) => {
     const payload = event.workflowExecutionSignaledEventAttributes?.input?.payloads?.[0];
     return payload ? [defaultPayloadConverter.fromPayload<AlertsSignal>(payload)] : [];
   });
@@ -39,4 +40,19 @@ async function storyOf(client: Client, workflowId: string): Promise<MailboxStory
     signals,
     alerts: signals.flatMap(({ alerts }) => alerts),
   };
+}
+
+/** By small pages: a signal may have 64 KB, and an answer 4 MB. */
+async function eventsOf(client: Client, workflowId: string) {
+  const events: proto.temporal.api.history.v1.IHistoryEvent[] = [];
+  let nextPageToken: Uint8Array | null | undefined;
+  do {
+    const page = await client.workflowService.getWorkflowExecutionHistory({
+      ...{ namespace: 'default', execution: { workflowId }, maximumPageSize: 32 },
+      ...(nextPageToken ? { nextPageToken } : {}),
+    });
+    events.push(...(page.history?.events ?? []));
+    ({ nextPageToken } = page);
+  } while (nextPageToken && nextPageToken.length > 0);
+  return events;
 }
