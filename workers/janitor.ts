@@ -15,6 +15,7 @@ import type { Clock } from '../platform/clock.ts';
 import { republish, untilCached } from '../platform/control-switch.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
+import { settleTrials } from './breaker-trials.ts';
 import type { OpenTask } from './gateway-client.ts';
 
 type LockWish = { readonly agentId: string; readonly reason: string; readonly at: number };
@@ -81,6 +82,7 @@ export class Janitor {
       this.#repeat(stopped, janitorMs, () => this.cancelOrphans()),
       this.#repeat(stopped, janitorMs, () => this.freeHolds()),
       this.#repeat(stopped, janitorMs, () => this.tellMailboxes()),
+      this.#repeat(stopped, janitorMs, () => this.settleTrials()),
     ]);
   }
 
@@ -202,28 +204,34 @@ export class Janitor {
   }
 
   /**
-   * Says "failed" for repairs that Temporal ended from outside, to breakers too that one tried for. The first look goes back as far as
+   * Says "failed" for repairs that Temporal ended from outside. The first look goes back as far as
    * Temporal remembers, because a mailbox that is never told never repairs again.
    */
   async tellMailboxes(): Promise<void> {
-    const { client, clock, janitorMs, tellMailbox, tellBreaker, control } = this.#deps;
+    const { client, clock, janitorMs, tellMailbox } = this.#deps;
     const lookMs = clock.now();
     const sinceMs = this.#seenUpToMs === null ? 0 : this.#seenUpToMs - lagRounds * janitorMs;
     const since = new Date(sinceMs).toISOString();
-    const breakers = (await control.read())?.breakers ?? [];
-    const tries = new Set(breakers.map(({ canary }) => canary?.remediationId));
     const query = `WorkflowType = "${workflowTypes.remediation}" AND ExecutionStatus IN ("Terminated", "Failed", "TimedOut") AND CloseTime > "${since}"`;
     for await (const { workflowId, runId, closeTime } of client.workflow.list({ query })) {
       if (this.#told.has(runId)) continue;
       const [, policy, groupId] = workflowId.split(':');
       if (policy === undefined || groupId === undefined) continue;
-      const ended = { remediationId: workflowId, state: 'failed' } as const;
-      await tellMailbox(workflowIds.mailbox(policy, groupId), ended);
-      if (tries.has(workflowId)) await tellBreaker({ policy, ...ended });
+      await tellMailbox(workflowIds.mailbox(policy, groupId), {
+        remediationId: workflowId,
+        state: 'failed',
+      });
       this.#told.set(runId, closeTime?.getTime() ?? lookMs);
     }
     for (const [runId, endedMs] of this.#told) if (endedMs < sinceMs) this.#told.delete(runId);
     this.#seenUpToMs = lookMs;
+  }
+
+  /** Says how trials of breakers ended that cannot say so themselves. */
+  async settleTrials(): Promise<void> {
+    const { client, clock, control, tellBreaker } = this.#deps;
+    const { breakers = [] } = (await control.read()) ?? {};
+    await settleTrials({ client, breakers, nowMs: clock.now(), tellBreaker });
   }
 
   async #repeat(

@@ -76,6 +76,8 @@ describe('S04 off-stays-off', () => {
       governor: { holders: async () => [], releaseAll: async () => {} },
       control: controlCache(redis),
       lockWishes: { all: async () => [], remove: async () => {} },
+      tellBreaker: async () => {},
+      controlSeen: () => {},
       tellMailbox: async () => {},
       ...{ janitorMs: 1, controlRefreshMs: 1 },
     });

@@ -27,7 +27,7 @@ match: { source: alertmanager, matchers: ['alertname="${name}"'] }
 group: { by: [case], wait: 0s }
 targets: { select: ['service="demo"'] }
 autonomy: auto
-guards: { cooldown: 10m, maxRuns: { count: 100, window: 10m }, blastRadius: 50% }
+guards: { cooldown: 10m, maxRuns: { count: 100, window: 10m }, breaker: off, blastRadius: 50% }
 runbook: touch
 `;
 const runbookOf = (log: string) => `
