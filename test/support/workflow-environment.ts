@@ -6,6 +6,7 @@ import type {
   MailboxActivities,
 } from '../../contracts/temporal.ts';
 import { searchAttributes, taskQueues } from '../../contracts/temporal.ts';
+import { eventually } from './eventually.ts';
 import { serverPath } from './server-path.ts';
 
 /** `temporal.api.enums.v1.IndexedValueType` of the types that we use. */
@@ -32,9 +33,14 @@ export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
     workerHeartbeatInterval: null,
     telemetryOptions: { logging: { filter: 'ERROR' } },
   });
-  const environment = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path: serverPath('testServer') } },
-  });
+  // The SDK gives the server 5 s to start, which may be too short on a box that is busy.
+  const environment = await eventually(
+    () =>
+      TestWorkflowEnvironment.createTimeSkipping({
+        server: { executable: { type: 'existing-path', path: serverPath('testServer') } },
+      }),
+    { withinMs: 30_000 },
+  );
   await environment.connection.operatorService.addSearchAttributes({
     namespace: 'default',
     searchAttributes: Object.fromEntries(
