@@ -7,7 +7,7 @@ export const approvalSpec = z.strictObject({
   /** Persons; one who approves twice counts once. */
   approvers: z.int().min(1).max(limits.approversMax).default(1),
   expires: duration
-    .refine((ms) => ms >= 60_000 && ms <= limits.approvalExpiresMax, {
+    .refine((ms) => ms >= 60_000 && ms <= limits.approvalLongestMs, {
       error: 'must be from 1m to 30d',
     })
     .default(limits.approvalExpiresMs),

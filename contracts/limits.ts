@@ -62,7 +62,7 @@ export const limits = {
   remediationBatchesMax: 100,
   /** How long people are asked to approve a repair (design 5.10), and the longest a policy may say. */
   approvalExpiresMs: 86_400_000,
-  approvalExpiresMax: 30 * 86_400_000,
+  approvalLongestMs: 30 * 86_400_000,
   /** Approvers that a policy may want: more than a team has awake at night. */
   approversMax: 5,
   /** An operator's name, in characters. */

@@ -35,6 +35,11 @@ describe('the exit status of a remediation', () => {
     assert.equal(exitFor('failed', 'ss'), 1);
   });
 
+  it('is 5 when nobody approved it in time, and 0 when it was only to observe', () => {
+    assert.equal(exitFor('expired'), 5);
+    assert.equal(exitFor('held', 'hh', 'observed: would run restart-web on 2 hosts'), 0);
+  });
+
   it('is 5 for held, 4 where the inventory is incomplete, 1 for cancelled', () => {
     assert.equal(exitFor('held', '', 'no_target: agent-9'), 5);
     assert.equal(exitFor('held', '', 'inventory_incomplete: no mark'), 4);
