@@ -23,7 +23,8 @@ export function waitsForInWords(view: ApprovalView, nowMs: number): string {
   const { approvers, given, untilMs, added, hosts, notBy } = view;
   const left = approvers - given.length;
   const more = given.length === 0 ? '' : ' more';
-  const who = notBy.length === 0 ? '' : `, not by ${notBy.join(' or ')}`;
+  const comma = untilMs === null ? '' : ',';
+  const who = notBy.length === 0 ? '' : `, not by ${notBy.join(' or ')}${comma}`;
   const about =
     added === undefined
       ? ''
@@ -48,7 +49,7 @@ export function answersInMarkdown(remediationId: string, view: ApprovalView): re
   return [
     `**How to answer** (plan \`${shortDigest(view.digest)}\`)`,
     '',
-    `- here: *More actions* → *Send an Update*, name \`approve\`, data \`${argument}\`; or name \`reject\`, data \`${rejection}\``,
+    `- here: *More Actions* → *Send an Update*, name \`approve\`, data \`${argument}\`; or name \`reject\`, data \`${rejection}\``,
     `- \`fixpoint remediation approve '${remediationId}'\`, or \`reject … --reason why\``,
     `- \`temporal workflow update execute --workflow-id '${remediationId}' --name approve --input '${argument}'\``,
   ];

@@ -27,7 +27,10 @@ export const letterWords: Readonly<Record<string, string>> = {
 
 /** A remediation as Markdown for Temporal UI: what it is about, then a table of hosts and states. */
 export function detailsOf(progress: RemediationProgress): string {
-  const head = `**${progress.state}**${progress.reason ? ` · ${cell(progress.reason)}` : ''} · policy ${progress.policy} · runbook ${progress.runbook} · ${progress.hosts} hosts, ${progress.hostsFailed} failed`;
+  // What it waits for stands below, whole.
+  const isAsking = progress.state === 'awaiting_approval' && progress.approval !== undefined;
+  const reason = progress.reason && !isAsking ? ` · ${cell(progress.reason)}` : '';
+  const head = `**${progress.state}**${reason} · policy ${progress.policy} · runbook ${progress.runbook} · ${progress.hosts} hosts, ${progress.hostsFailed} failed`;
   const alerts = progress.episodes
     .slice(0, 10)
     .map(({ id, name, open }) => `- ${cell(name)} \`${cell(id)}\` ${open ? 'firing' : 'resolved'}`);
@@ -52,6 +55,8 @@ export function detailsOf(progress: RemediationProgress): string {
     ...approvalLines(progress),
     ...outlookLines(progress),
     ...decisionsOf(progress),
+    // Temporal UI makes one list of two that follow one another.
+    ...(progress.outlook === undefined ? [] : ['**Alerts**', '']),
     ...alerts,
     '',
     ...batches,
@@ -72,6 +77,8 @@ function approvalLines({ state, reason, approval, remediationId }: RemediationPr
 function outlookLines({ outlook }: RemediationProgress): readonly string[] {
   if (outlook === undefined) return [];
   return [
+    '**What it would do**',
+    '',
     ...outlook.steps.map(({ name, batches }) => `- ${name}: ${batchesInWords(batches)}`),
     ...outlook.domains.slice(0, 20).map((domain) => `- ${cell(domainInWords(domain))}`),
     '',

@@ -156,7 +156,7 @@ describe('a repair that asks before it acts', () => {
       input: { startedBy: 'anna' },
       during: async (handle) => {
         const { reason } = await progressOf(handle);
-        assert.match(reason ?? '', /^waits for 1 approval, not by anna or carl until/);
+        assert.match(reason ?? '', /^waits for 1 approval, not by anna or carl, until/);
         refusals.push(await refusalOf(answer(handle, 'approve', anna)));
         refusals.push(await refusalOf(answer(handle, 'approve', { by: 'ANNA' })));
         refusals.push(await refusalOf(answer(handle, 'approve', { by: 'carl' })));

@@ -8,6 +8,7 @@ import {
 } from '../../../domain/approval-digest.ts';
 import { dayAndTime, waitsForInWords } from '../../../domain/approval-words.ts';
 import { planDifference } from '../../../domain/plan-difference.ts';
+import { detailsOf } from '../../../domain/remediation-details.ts';
 import { sha256Hex } from '../../../platform/digest.ts';
 
 const host = (at: number, episodes?: readonly number[]) => ({
@@ -102,7 +103,7 @@ describe('an open question, in words', () => {
     assert.equal(waitsForInWords(view, now), 'waits for 2 approvals until Tue 15:00 UTC');
     assert.equal(
       waitsForInWords({ ...view, given: ['anna'], notBy: ['bob'] }, now),
-      'waits for 1 more approval, not by bob until Tue 15:00 UTC; approved by anna',
+      'waits for 1 more approval, not by bob, until Tue 15:00 UTC; approved by anna',
     );
     assert.equal(
       waitsForInWords({ ...view, untilMs: null }, now),
@@ -115,6 +116,31 @@ describe('an open question, in words', () => {
     assert.equal(
       waitsForInWords({ ...view, approvers: 1, hosts: 6, added }, now),
       'waits for 1 approval of 6 hosts that are new since it was approved: a, b, c, d, e and 1 more until Tue 15:00 UTC',
+    );
+  });
+});
+
+describe('a repair that waits for approval, in Temporal UI', () => {
+  it('says once whom it waits for, then how to answer, what it would do, and its alerts', () => {
+    const reason = 'waits for 1 approval until Tue 15:00 UTC';
+    const lines = detailsOf({
+      ...{ remediationId: 'remediation:web:a:1-1', policy: 'web', runbook: 'restart-web' },
+      ...{ state: 'awaiting_approval', reason, hosts: 1, hostsFailed: 0, steps: [] },
+      episodes: [{ id: 'e@1', name: 'Down', open: true }],
+      targets: [{ agentId: 'a1', name: 'web1', letter: 'h' }],
+      approval: { approvers: 1, given: [], untilMs: 0, digest: 'abc', hosts: 1, notBy: [] },
+      outlook: { steps: [{ name: 'restart', batches: [1] }], domains: [] },
+    }).split('\n');
+
+    assert.equal(lines.filter((line) => line.includes(reason)).length, 1);
+    const at = (text: string) => lines.findIndex((line) => line.includes(text));
+    const order = [reason, '**How to answer**', '**What it would do**', '**Alerts**', '- Down'].map(
+      at,
+    );
+    assert.ok(!order.includes(-1), lines.join('\n'));
+    assert.deepEqual(
+      order,
+      order.toSorted((left, right) => left - right),
     );
   });
 });
