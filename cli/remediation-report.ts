@@ -127,6 +127,19 @@ function nextCommand(progress: Progress, failures: readonly Failure[]): string {
   if (!isEnded(progress.state)) return `remediation tail ${id}`;
   const [first] = failures;
   if (first !== undefined) return `task show ${first.taskId}`;
-  if (progress.state === 'held') return 'agent ls   (does the label name one agent?)';
-  return 'audit tail';
+  if (progress.state !== 'held') return 'audit tail';
+  return nextWhenHeld[progress.reason?.split(':')[0] ?? ''] ?? 'audit tail';
 }
+
+/** By the reason that the words of it begin with. */
+const nextWhenHeld: Readonly<Record<string, string>> = {
+  no_target: 'agent ls   (does the label name one agent?)',
+  ambiguous_target: 'agent ls   (does the label name one agent?)',
+  missing_label: 'agent ls   (does the label name one agent?)',
+  ambiguous_label: 'agent ls   (does the label name one agent?)',
+  busy: 'remediation ls   (who holds the hosts?)',
+  cap_reached: 'remediation ls   (who holds the hosts?)',
+  floor: 'agent ls   (which hosts are away?)',
+  stopped: 'control show',
+  breaker: 'control breaker ls',
+};
