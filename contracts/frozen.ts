@@ -49,6 +49,8 @@ export type FrozenUndo = {
 export type FrozenRunbook = {
   readonly name: string;
   readonly digest: string;
+  /** People approve it before it touches a host. */
+  readonly destructive?: true;
   readonly steps: readonly FrozenStep[];
   readonly verify: {
     readonly probe: FrozenProbe | null;

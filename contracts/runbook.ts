@@ -177,16 +177,27 @@ export const verifySpec = z.strictObject({
 });
 
 /** `kind: Runbook` of `fixpoint/v1` (design 5.3). Unknown keys are refused. */
-export const runbookSpec = z.strictObject({
-  apiVersion: z.literal('fixpoint/v1'),
-  kind: z.literal('Runbook'),
-  name: resourceName,
-  steps: z.array(stepSpec).min(1).max(limits.stepsMax),
-  verify: verifySpec.prefault({}),
-  /** An empty list may stand: each step says itself how it is undone. */
-  rollback: z
-    .array(z.unknown())
-    .max(0, { error: 'must be empty: write "rollback" at the step that it undoes' })
-    .optional(),
-});
+export const runbookSpec = z
+  .strictObject({
+    apiVersion: z.literal('fixpoint/v1'),
+    kind: z.literal('Runbook'),
+    name: resourceName,
+    /** What it does is hard to make good: people approve it, each step can be undone, and its proof lasts. */
+    destructive: z.boolean().default(false),
+    steps: z.array(stepSpec).min(1).max(limits.stepsMax),
+    verify: verifySpec.prefault({}),
+    /** An empty list may stand: each step says itself how it is undone. */
+    rollback: z
+      .array(z.unknown())
+      .max(0, { error: 'must be empty: write "rollback" at the step that it undoes' })
+      .optional(),
+  })
+  .refine((runbook) => !runbook.destructive || runbook.steps.every(({ rollback }) => rollback), {
+    path: ['destructive'],
+    error: 'needs a "rollback" at each step: what is hard to make good must have a way back',
+  })
+  .refine((runbook) => !runbook.destructive || runbook.verify.soak > 0, {
+    path: ['destructive'],
+    error: 'needs a "verify.soak", the time in which harm shows and is undone, as 10m',
+  });
 export type RunbookSpec = z.infer<typeof runbookSpec>;

@@ -64,7 +64,8 @@ export async function freezeRunbook(
   flaws.push(...repeatedSteps(spec, document), ...expressionFlaws(spec, document));
   flaws.push(...tooMuchText(steps, document));
   if (flaws.length > 0) return { kind: 'flawed', flaws };
-  const runbook = { name: spec.name, steps, verify };
+  const destructive = spec.destructive ? { destructive: true as const } : {};
+  const runbook = { name: spec.name, ...destructive, steps, verify };
   return { kind: 'frozen', value: { ...runbook, digest: digestOf(runbook) } };
 }
 

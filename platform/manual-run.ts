@@ -86,12 +86,19 @@ const episodeOf = ({ asked, nowMs }: ManualRunOf) => ({
   startsAt: new Date(nowMs).toISOString(),
 });
 
-function runbookOf({ asked, set }: ManualRunOf): FrozenRunbook {
+function runbookOf({ asked, set, isPlanOnly }: ManualRunOf): FrozenRunbook {
   const runbook = set.runbooks.get(asked.runbook);
   if (runbook === undefined) {
     const name = nearName(asked.runbook, [...set.runbooks.keys()]);
     throw new FixpointError('not_found', `there is no runbook "${asked.runbook}"`, {
       hint: name === null ? 'runbooks are read when the api starts' : `did you mean "${name}"?`,
+    });
+  }
+  if (runbook.destructive === true && asked.approvers === 0 && !isPlanOnly) {
+    throw new FixpointError('invalid_payload', `the runbook "${asked.runbook}" is destructive`, {
+      flaws: [
+        { field: 'approvers', value: '0', fix: 'say how many others must approve it, at least 1' },
+      ],
     });
   }
   if (runbook.verify.probe !== null) return runbook;

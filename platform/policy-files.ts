@@ -58,6 +58,7 @@ export async function loadPolicyFiles(of: {
   const policies = await loadPolicies(of, flaws);
   for (const { value, document } of policies) {
     flaws.push(...unprovable(value, document, runbooks.loaded));
+    flaws.push(...unasked(value, document, runbooks.loaded));
     if (runbooks.known.includes(value.spec.runbook)) continue;
     const near = suggestion(value.spec.runbook, runbooks.known);
     flaws.push(flawAt(document, ['runbook'], `no runbook "${value.spec.runbook}"${near}`));
@@ -83,6 +84,18 @@ function unprovable(
   if (runbook === undefined || runbook.verify.probe !== null || saysResolved(source)) return [];
   const message = `"${spec.runbook}" has no verify.probe, and ${source} never says that an alert is over; give it one`;
   return [flawAt(document, ['runbook'], message)];
+}
+
+/** A repair that is hard to make good and that nobody would be asked about. */
+function unasked(
+  { spec }: LoadedPolicy,
+  document: YamlDocument,
+  runbooks: readonly Placed<FrozenRunbook>[],
+): readonly FileFlaw[] {
+  const runbook = runbooks.find(({ value }) => value.name === spec.runbook)?.value;
+  if (spec.autonomy !== 'auto' || runbook?.destructive !== true) return [];
+  const message = `"auto" may not run "${spec.runbook}", which is destructive; write approve or observe`;
+  return [flawAt(document, ['autonomy'], message)];
 }
 
 /** Each policy learns by which labels the others divide the fleet: it counts in their domains too. */

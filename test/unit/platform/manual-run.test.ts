@@ -10,6 +10,19 @@ import { aPolicyText, aRunbookText, loadTexts } from '../../support/policy-set.t
 
 const probe = 'verify: { probe: { script: { inline: "exit 0" } } }';
 
+const aDestructiveRunbook = () => `
+apiVersion: fixpoint/v1
+kind: Runbook
+name: clean
+destructive: true
+steps:
+  - name: clean
+    script: { inline: "exit 0" }
+    contract: repeatable
+    rollback: { script: { inline: "exit 0" } }
+verify: { probe: { script: { inline: "exit 0" } }, soak: 10m }
+`;
+
 describe('a run by hand', () => {
   let set: PolicySet;
   before(async () => {
@@ -24,6 +37,7 @@ describe('a run by hand', () => {
       runbooks: {
         'r.yaml': `${aRunbookText()}\n${probe}`,
         'u.yaml': aRunbookText('unproven'),
+        'd.yaml': aDestructiveRunbook(),
       },
     });
     assert.ok(files.kind === 'loaded', JSON.stringify(files));
@@ -47,6 +61,14 @@ describe('a run by hand', () => {
     }
     throw new Error('it was taken');
   };
+
+  it('of a destructive runbook is approved by others, and may be planned by anybody', () => {
+    const clean = { runbook: 'clean', hosts: ['web1'] };
+
+    assert.match(refusalOf(clean), /^invalid_payload: .*destructive; approvers: .*at least 1$/);
+    assert.equal(inputFor({ ...clean, approvers: 1 }).policy.autonomy, 'approve');
+    assert.equal(inputFor(clean, true).policy.autonomy, 'observe');
+  });
 
   it('counts in the domains of all policies, and they in its own', () => {
     const { policy, trigger, mailboxId, startedBy } = inputFor({ hosts: ['web1'] });
