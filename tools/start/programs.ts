@@ -76,7 +76,10 @@ export function programParts(context: ProgramContext): {
     FIXPOINT_GATEWAY_URL: `http://127.0.0.1:${ports.gateway}`,
   };
   const callback = { FIXPOINT_CALLBACK_SECRET_FILE: secrets.callbackSecretFile };
-  const callbackUrl = `http://127.0.0.1:${ports.api}/v1/callbacks/tasks`;
+  // Of whoever starts repairs: the workers, and the api for runs by hand.
+  const calledBack = {
+    FIXPOINT_CALLBACK_URL: `http://127.0.0.1:${ports.api}/v1/callbacks/tasks`,
+  };
   const sdkMetrics = (port: number) => ({
     FIXPOINT_TEMPORAL_METRICS_LISTEN: `127.0.0.1:${port}`,
   });
@@ -85,7 +88,7 @@ export function programParts(context: ProgramContext): {
       name: role,
       entry: 'workers/main.ts',
       metrics: ports.metrics[role],
-      env: { FIXPOINT_ROLE: role, FIXPOINT_CALLBACK_URL: callbackUrl, ...env },
+      env: { FIXPOINT_ROLE: role, ...calledBack, ...env },
     });
   return {
     gateway: part(context, {
@@ -111,6 +114,7 @@ export function programParts(context: ProgramContext): {
           ...operator,
           ...gateway,
           ...callback,
+          ...calledBack,
           FIXPOINT_API_LISTEN: `127.0.0.1:${ports.api}`,
           FIXPOINT_WEBHOOK_SECRET_ALERTMANAGER_FILE: secrets.webhookSecretFile,
         },
