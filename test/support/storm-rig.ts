@@ -3,7 +3,7 @@ import { defaultClocks } from '../../contracts/limits.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { MassSense } from '../../redis/mass-sense.ts';
-import { aBody, anEntry, postOk } from './alertmanager-posts.ts';
+import { aBody, anEntry, postOk, scrapeSettled } from './alertmanager-posts.ts';
 import { startTestApi, startTestDispatcher, temporalClient } from './intake-product.ts';
 import { policySet } from './policy-set.ts';
 import { startRedis } from './redis-server.ts';
@@ -29,6 +29,7 @@ export async function startStormRig(of: {
   const dispatchers = await Promise.all(
     Array.from({ length: of.dispatchers ?? 1 }, () => startTestDispatcher(parts)),
   );
+  await scrapeSettled(api.url); // Redis is reached.
   const { massWindowMs } = defaultClocks;
   const sense = new MassSense({ client: cache, windowMs: massWindowMs });
   const loop = new RepairLoop({
