@@ -9,6 +9,7 @@ import {
 } from '../contracts/temporal.ts';
 import { isFailedLetter } from '../domain/batch-ledger.ts';
 import { FixpointError } from '../domain/errors.ts';
+import { isRemediationEnd } from '../domain/remediation-end.ts';
 import { ulidOf } from '../domain/ulid.ts';
 import { startOptionsOf } from '../platform/remediation-start.ts';
 import { bodyOf } from './body.ts';
@@ -30,10 +31,11 @@ export function retryRoutes(app: FastifyInstance, deps: ManualRunDeps): void {
   app.post('/v1/remediations/:id/retry-failed', async (request, reply) => {
     const id = idOf(request.params);
     const detail = await callTemporal(deps, callMs, () => show(deps, id));
-    const kept =
-      detail.endedAt === null
-        ? await retryWhilePaused(deps, request)
-        : await retryEnded(deps, request, detail);
+    // One that has ended may still have to tell so before its workflow closes.
+    const hasEnded = detail.endedAt !== null || isRemediationEnd(detail.progress.state);
+    const kept = hasEnded
+      ? await retryEnded(deps, request, detail)
+      : await retryWhilePaused(deps, request);
     return reply.code(202).send(kept);
   });
 }

@@ -1,4 +1,5 @@
 import { isFailedLetter, isSuccessLetter } from '../domain/batch-ledger.ts';
+import { isRemediationEnd } from '../domain/remediation-end.ts';
 import type { Progress } from './answers.ts';
 
 /** Exit statuses beside those of the error codes (names 5); `--help` shows them all. */
@@ -25,23 +26,12 @@ Exit status:
     5  refused or held                  130  interrupted; the server goes on
 `;
 
-const ended: ReadonlySet<string> = new Set([
-  'verified',
-  'resolved',
-  'failed',
-  'rolled_back',
-  'cancelled',
-  'superseded',
-  'expired',
-  'held',
-  // Ended from outside, told by Temporal's own words.
-  'terminated',
-  'canceled',
-  'timed_out',
-]);
+// Ended from outside, told by Temporal's own words.
+const endedOutside: ReadonlySet<string> = new Set(['terminated', 'canceled', 'timed_out']);
 
 /** Whether a remediation in this state has ended. */
-export const isEnded = (state: string): boolean => ended.has(state);
+export const isEnded = (state: string): boolean =>
+  isRemediationEnd(state) || endedOutside.has(state);
 
 const unreachableLetters: ReadonlySet<string> = new Set(['x', 'e', 'n']);
 

@@ -12,13 +12,13 @@ import {
   type EpisodeChangedSignal,
   type OperatorDecision,
   queryNames,
-  type RemediationEnd,
   type RemediationProgress,
   type RemediationState,
   signalNames,
   type TaskFinishedSignal,
   updateNames,
 } from '../contracts/temporal.ts';
+import { isRemediationEnd } from '../domain/remediation-end.ts';
 import { approvalActions } from './approval-actions.ts';
 import type { OperatorAction } from './operator-action.ts';
 import { retryFailedAction } from './retry-failed.ts';
@@ -42,7 +42,7 @@ export function handleMessages(run: RunState): void {
   setHandler(planQuery, () => run.progress().targets);
   setHandler(holdsQuery, () =>
     // One that has ended frees everything, whether or not that was done yet.
-    run.phase in ends || run.holds === null ? nothingHeld : run.holds.view(),
+    isRemediationEnd(run.phase) || run.holds === null ? nothingHeld : run.holds.view(),
   );
   setHandler(taskFinishedSignal, ({ report }) => {
     // Only tasks of this run, so that a stranger's repeats cannot grow our state.
@@ -60,17 +60,6 @@ export function handleMessages(run: RunState): void {
 
 /** From `verifying` on the repair is done; what is left is to prove it (rule R9). */
 export const isCancellable = (run: RunState): boolean => startsMore.has(run.pausedIn ?? run.phase);
-
-const ends: Readonly<Record<RemediationEnd, true>> = {
-  verified: true,
-  resolved: true,
-  failed: true,
-  rolled_back: true,
-  cancelled: true,
-  superseded: true,
-  expired: true,
-  held: true,
-};
 
 const nothingHeld: HoldsView = { places: [], services: [], hosts: [] };
 

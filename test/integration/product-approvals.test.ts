@@ -203,7 +203,7 @@ describe('approvals and runs by hand in the running product', () => {
       ['agent-1', 'agent-2'].map((agent) => notesOn(agent, 'checked')),
       ['once\n', 'once\nonce\n'],
     );
-    assert.equal(nothing.status, 2);
+    assert.equal(nothing.status, 2, nothing.err);
     assert.match(nothing.err, /no host failed that may be tried again/);
   });
 
