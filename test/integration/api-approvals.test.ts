@@ -21,7 +21,7 @@ import { startTestApi, temporalClient } from '../support/intake-product.ts';
 import { aPolicyText, policySet } from '../support/policy-set.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-environment.ts';
+import { workflowBundle } from '../support/workflow-bundle.ts';
 
 const operators: readonly OperatorToken[] = [
   { name: 'vera', role: 'viewer', token: 'token-of-vera-123' },

@@ -25,7 +25,7 @@ import { callbackSecret, startTestApi, temporalClient } from '../support/intake-
 import { aPolicyText, policySet } from '../support/policy-set.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-environment.ts';
+import { workflowBundle } from '../support/workflow-bundle.ts';
 
 describe('what operators and gateways ask of the api', () => {
   let redis: RedisServer;

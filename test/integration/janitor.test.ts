@@ -23,7 +23,7 @@ import { aRemediation } from '../support/builders.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-environment.ts';
+import { workflowBundle } from '../support/workflow-bundle.ts';
 
 Runtime.install({
   logger: new DefaultLogger('ERROR'),

@@ -14,7 +14,7 @@ import { eventually } from '../support/eventually.ts';
 import { temporalClient } from '../support/intake-product.ts';
 import { planOf, ScriptedGateway } from '../support/scripted-gateway.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-environment.ts';
+import { workflowBundle } from '../support/workflow-bundle.ts';
 
 const clone = fileURLToPath(new URL('../../', import.meta.url));
 

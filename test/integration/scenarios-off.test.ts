@@ -20,7 +20,7 @@ import { eventually } from '../support/eventually.ts';
 import { temporalClient } from '../support/intake-product.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-environment.ts';
+import { workflowBundle } from '../support/workflow-bundle.ts';
 
 const allowed: ControlState = { revision: 0, stopped: false, reason: '', by: '', at: 0 };
 

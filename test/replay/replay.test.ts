@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { phases } from '../support/replay-phases.ts';
-import { workflowBundle } from '../support/workflow-environment.ts';
+import { workflowBundle } from '../support/workflow-bundle.ts';
 
 const clone = fileURLToPath(new URL('../../', import.meta.url));
 const histories = new URL('./histories/', import.meta.url);

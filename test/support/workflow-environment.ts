@@ -1,5 +1,5 @@
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import type {
   CoreActivities,
   GatewayActivities,
@@ -8,23 +8,13 @@ import type {
 import { searchAttributes, taskQueues } from '../../contracts/temporal.ts';
 import { eventually } from './eventually.ts';
 import { serverPath } from './server-path.ts';
+import { workflowBundle } from './workflow-bundle.ts';
 
 /** `temporal.api.enums.v1.IndexedValueType` of the types that we use. */
 const indexedValueTypes = { Keyword: 2, Int: 3, Datetime: 6 } as const;
 
 /** Activities of a test; all of a queue's or only those it needs. */
 export type FakeActivities = Partial<CoreActivities & GatewayActivities & MailboxActivities>;
-
-let bundle: Promise<{ code: string }> | undefined;
-
-/** The workflow bundle, built once per test file's process. */
-export function workflowBundle(): Promise<{ code: string }> {
-  bundle ??= bundleWorkflowCode({
-    workflowsPath: new URL('../../workflows/index.ts', import.meta.url).pathname,
-    logger: new DefaultLogger('WARN'),
-  });
-  return bundle;
-}
 
 /** A time-skipping server with Fixpoint's search attributes. Stop it with `teardown()`. */
 export async function timeSkipping(): Promise<TestWorkflowEnvironment> {

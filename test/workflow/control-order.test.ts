@@ -10,7 +10,7 @@ import {
   updateNames,
   workflowTypes,
 } from '../../contracts/temporal.ts';
-import { workflowBundle } from '../support/workflow-environment.ts';
+import { workflowBundle } from '../support/workflow-bundle.ts';
 
 type Job = coresdk.workflow_activation.IWorkflowActivationJob;
 type Jobs = readonly Job[];
