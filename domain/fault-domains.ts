@@ -67,6 +67,18 @@ export function capsOf(of: {
   return caps;
 }
 
+/** How many hosts of a plan stand in each of its domains, in the order of their names: of all, or of some. */
+export function hostsPerDomain(
+  { names, places, of }: PlanDomains,
+  positions: Iterable<number> = of.keys(),
+): readonly number[] {
+  const counts = new Array<number>(names.length).fill(0);
+  for (const position of positions) {
+    for (const name of places[of[position] ?? -1] ?? []) counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
 /** The domains of a plan's hosts as tables; `targets` are in the plan's order. */
 export function planDomains(of: {
   readonly targets: readonly Agent[];

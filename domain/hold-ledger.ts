@@ -1,5 +1,6 @@
 import type { AdmitAnswer, AdmitInput, HoldsView, PlanDomains } from '../contracts/admission.ts';
 import { invariant } from './errors.ts';
+import { hostsPerDomain } from './fault-domains.ts';
 
 /** What one run carries of it into the next; plain JSON. */
 export type CarriedHolds = {
@@ -43,12 +44,9 @@ export class HoldLedger {
   /** Whether these and what is held would together be more than a domain's cap when it was planned. */
   exceeds(positions: readonly number[]): boolean {
     const { caps } = this.#domains;
-    const counts = new Array<number>(caps.length).fill(0);
     const together = new Set(positions);
     for (const position of this.#of.keys()) if (this.isHeld(position)) together.add(position);
-    for (const position of together) {
-      for (const name of this.#placeOf(position)) counts[name] = (counts[name] ?? 0) + 1;
-    }
+    const counts = hostsPerDomain(this.#domains, together);
     return counts.some((count, name) => count > (caps[name] ?? Number.POSITIVE_INFINITY));
   }
 
@@ -114,10 +112,6 @@ export class HoldLedger {
     const agentId = this.#agentIds[position];
     invariant(agentId !== undefined, `position ${position} is in the plan`);
     return agentId;
-  }
-
-  #placeOf(position: number): readonly number[] {
-    return this.#domains.places[this.#domains.of[position] ?? -1] ?? [];
   }
 
   #serviceAt(service: string): number {

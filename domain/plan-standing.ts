@@ -4,6 +4,7 @@ import type { GuardStanding } from '../contracts/guard-standing.ts';
 import type { StandingStop } from '../contracts/stop.ts';
 import type { Storm } from '../contracts/storm.ts';
 import type { Plan } from '../contracts/temporal.ts';
+import { hostsPerDomain } from './fault-domains.ts';
 import { massLimit } from './mass-limit.ts';
 import { keptShareOf, shareOf } from './share.ts';
 import { allowCommand, scopeText, stopOfHost, stopOfPolicy, stopText } from './stop-scope.ts';
@@ -99,10 +100,7 @@ function maxTargets(
 
 /** `held` of another moment than the plan's: what is free now may be taken by the time it starts. */
 function caps(domains: PlanDomains, held: FleetFacts['held']): readonly GuardStanding[] {
-  const counts = new Array<number>(domains.names.length).fill(0);
-  for (const place of domains.of) {
-    for (const name of domains.places[place] ?? []) counts[name] = (counts[name] ?? 0) + 1;
-  }
+  const counts = hostsPerDomain(domains);
   return domains.names.flatMap((domain, at): readonly GuardStanding[] => {
     const cap = domains.caps[at] ?? null;
     if (cap === null) return [];

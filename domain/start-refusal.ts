@@ -2,6 +2,7 @@ import type { PlanDomains } from '../contracts/admission.ts';
 import type { FrozenHttpProbe, FrozenScript, FrozenStep } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
 import type { HeldReason, PlannedTarget, RemediationInput } from '../contracts/temporal.ts';
+import { hostsPerDomain } from './fault-domains.ts';
 import { labelsInUrl } from './probe-url.ts';
 import { fillTargets, labelsOfTarget } from './script-values.ts';
 import { stepBatches } from './step-batches.ts';
@@ -72,11 +73,7 @@ export const provesBetween = (run: PlannedRepair): boolean =>
 function overCap(run: PlannedRepair): StartRefusal | null {
   const { domains } = run;
   if (domains === null || provesBetween(run)) return null;
-  const counts = new Array<number>(domains.names.length).fill(0);
-  for (const place of domains.of) {
-    for (const name of domains.places[place] ?? []) counts[name] = (counts[name] ?? 0) + 1;
-  }
-  for (const [name, count] of counts.entries()) {
+  for (const [name, count] of hostsPerDomain(domains).entries()) {
     const cap = domains.caps[name] ?? null;
     if (cap === null || count <= cap) continue;
     return held(

@@ -1,4 +1,5 @@
 import type { PlanOutlook } from '../contracts/temporal.ts';
+import { hostsPerDomain } from '../domain/fault-domains.ts';
 import { stepBatches } from '../domain/step-batches.ts';
 import { isTrial } from './breaker-trial.ts';
 import type { RunState } from './run-state.ts';
@@ -19,10 +20,7 @@ export function outlookOf(run: RunState): PlanOutlook {
 
 function domainsOf({ domains }: RunState): PlanOutlook['domains'] {
   if (domains === null) return [];
-  const counts = new Array<number>(domains.names.length).fill(0);
-  for (const place of domains.of) {
-    for (const name of domains.places[place] ?? []) counts[name] = (counts[name] ?? 0) + 1;
-  }
+  const counts = hostsPerDomain(domains);
   return domains.names.map((name, at) => ({
     name,
     hosts: counts[at] ?? 0,
