@@ -1,3 +1,4 @@
+import { namesInWords } from './names-in-words.ts';
 import { letterWords } from './remediation-details.ts';
 
 /** What is known of a repair that ended. */
@@ -12,7 +13,6 @@ export type Told = {
   readonly letters: Readonly<Record<string, string>>;
 };
 
-const namedMax = 5;
 const reasonMax = 600;
 
 /**
@@ -25,7 +25,7 @@ export function accountOf(told: Told): string {
 
 function fired({ episodes, policy, runbook }: Told): string {
   const names = [...new Set(episodes.map(({ name }) => name))];
-  const what = named(names, 'alerts');
+  const what = namesInWords(names, 'alerts');
   const count = episodes.length > 1 ? ` (${episodes.length} alerts)` : '';
   return `${what}${count} fired, and policy ${policy} took it for runbook ${runbook}.`;
 }
@@ -56,16 +56,10 @@ function outcomes(row: string, targets: Told['targets']): string {
       const words = `${positions.length} ${letterWords[letter] ?? letter}`;
       if ('spk'.includes(letter)) return words;
       const names = positions.map((at) => targets[at]?.name ?? targets[at]?.agentId ?? '');
-      return `${words} (${named(names, 'hosts')})`;
+      return `${words} (${namesInWords(names, 'hosts')})`;
     })
     .join(', ');
 }
-
-const named = (names: readonly string[], what: string): string => {
-  const shown = names.slice(0, namedMax).join(', ');
-  const more = names.length - namedMax;
-  return more > 0 ? `${shown} and ${more} more ${what}` : shown;
-};
 
 const ended = ({ state, reason }: Told): string =>
   `It ended ${state}${reason === null ? '' : `: ${reason.slice(0, reasonMax)}`}.`;

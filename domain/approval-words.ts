@@ -1,11 +1,10 @@
 import type { ApprovalView } from '../contracts/temporal.ts';
 import { shortDigest } from './approval-digest.ts';
+import { namesInWords } from './names-in-words.ts';
 
 const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'] as const;
 const months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 const weekMs = 7 * 86_400_000;
-/** Hosts that came since, told by name. */
-const namedMax = 5;
 
 /** `Tue 14:00 UTC`; with its date where the week alone does not say which. */
 export function dayAndTime(atMs: number, nowMs: number): string {
@@ -35,11 +34,6 @@ export function waitsForInWords(view: ApprovalView, nowMs: number): string {
       : ` until ${dayAndTime(untilMs, nowMs)}`;
   const so = given.length === 0 ? '' : `; approved by ${given.join(', ')}`;
   return `waits for ${left}${more} ${left === 1 ? 'approval' : 'approvals'}${about}${who}${until}${so}`;
-}
-
-export function namesInWords(names: readonly string[]): string {
-  const told = names.slice(0, namedMax).join(', ');
-  return names.length > namedMax ? `${told} and ${names.length - namedMax} more` : told;
 }
 
 /** How to answer, as Markdown for Temporal UI. An id of ours holds neither quotes nor backticks. */

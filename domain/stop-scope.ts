@@ -17,12 +17,14 @@ export function scopeText(scope: StopScope | null): string {
 export const stopText = ({ scope, by, reason }: StandingStop): string =>
   `${scopeText(scope)} is stopped by ${by || 'nobody'}: ${reason || 'no reason given'}`;
 
+function scopeOption(scope: StopScope | null): string {
+  if (scope === null) return '--all';
+  return scope.policy === undefined ? `--domain ${scope.domain}` : `--policy ${scope.policy}`;
+}
+
 /** How to lift it again. */
 export function allowCommand(scope: StopScope | null): string {
-  if (scope === null) return 'fixpoint control allow --all --reason …';
-  return scope.policy === undefined
-    ? `fixpoint control allow --domain ${scope.domain} --reason …`
-    : `fixpoint control allow --policy ${scope.policy} --reason …`;
+  return `fixpoint control allow ${scopeOption(scope)} --reason …`;
 }
 
 /** All that is stopped, the switch for everything first. */

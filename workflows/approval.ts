@@ -1,8 +1,9 @@
 import { condition } from '@temporalio/workflow';
 import type { Plan, RemediationEnd } from '../contracts/temporal.ts';
 import type { Approval } from '../domain/approval.ts';
-import { dayAndTime, namesInWords, waitsForInWords } from '../domain/approval-words.ts';
+import { dayAndTime, waitsForInWords } from '../domain/approval-words.ts';
 import { durationText } from '../domain/duration-text.ts';
+import { namesInWords } from '../domain/names-in-words.ts';
 import { hostKeyOf, planDifference } from '../domain/plan-difference.ts';
 import { whyNothingStarts } from '../domain/start-refusal.ts';
 import { outlookOf } from './outlook.ts';
