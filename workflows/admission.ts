@@ -1,10 +1,11 @@
-import { CancellationScope, condition } from '@temporalio/workflow';
-import type { AdmitAnswer, Refusal } from '../contracts/admission.ts';
+import { condition } from '@temporalio/workflow';
+import type { Refusal } from '../contracts/admission.ts';
 import type { HostQueue } from '../domain/host-queue.ts';
 import { refusalsInWords } from '../domain/refusal-words.ts';
 import { hostsInWords } from '../domain/remediation-details.ts';
 import { admitting } from './activity-proxies.ts';
 import type { BatchPlace } from './batch-attempts.ts';
+import { unlessCancelled } from './cancellable-wait.ts';
 import { proveTouched } from './proof-between.ts';
 import type { RunState } from './run-state.ts';
 
@@ -108,21 +109,13 @@ async function ask(
   const { admitBatch } = admitting(input.clocks, {
     summary: `admit · ${labelOf(run, place, due)}`,
   });
-  const scope = new CancellationScope();
-  try {
-    const answer: AdmitAnswer | null = await scope.run(() =>
-      Promise.race([
-        admitBatch({ remediationId: input.remediationId, guards, ...question }),
-        condition(() => run.cancelRequest !== null).then(() => null),
-      ]),
-    );
-    if (answer === null) return null;
-    // The governor's word is newer than what was signalled, and may have overtaken it.
-    if (answer.stop !== undefined || run.stop !== null) run.stopChanged(answer.stop ?? null);
-    return { ...holds.answered(due, answer, question.release), refusals: answer.refusals };
-  } finally {
-    scope.cancel();
-  }
+  const answer = await unlessCancelled(run, () =>
+    admitBatch({ remediationId: input.remediationId, guards, ...question }),
+  );
+  if (answer === null) return null;
+  // The governor's word is newer than what was signalled, and may have overtaken it.
+  if (answer.stop !== undefined || run.stop !== null) run.stopChanged(answer.stop ?? null);
+  return { ...holds.answered(due, answer, question.release), refusals: answer.refusals };
 }
 
 async function waitForRoom(

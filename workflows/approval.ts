@@ -1,16 +1,14 @@
 import { condition } from '@temporalio/workflow';
-import type { Plan, RemediationEnd } from '../contracts/temporal.ts';
+import type { Plan } from '../contracts/temporal.ts';
 import type { Approval } from '../domain/approval.ts';
 import { dayAndTime, waitsForInWords } from '../domain/approval-words.ts';
 import { durationText } from '../domain/duration-text.ts';
 import { namesInWords } from '../domain/names-in-words.ts';
 import { hostKeyOf, planDifference } from '../domain/plan-difference.ts';
 import { whyNothingStarts } from '../domain/start-refusal.ts';
+import { cancelled, type Ending, endingOfRefusal, heldFor, superseded } from './ending.ts';
 import { outlookOf } from './outlook.ts';
 import type { Planned, RunState } from './run-state.ts';
-
-/** Why a repair that was asked about does not begin. */
-export type NotBegun = { readonly state: RemediationEnd; readonly reason: string | null };
 
 /** Plans that are made again before a repair gives up on a fleet that is never the same twice. */
 const plansMax = 10;
@@ -24,7 +22,7 @@ export async function passApproval(
   run: RunState,
   first: Planned,
   planAgain: () => Promise<Plan | null>,
-): Promise<NotBegun | null> {
+): Promise<Ending | null> {
   const { approval } = run;
   if (approval === null) return null;
   const approved = new Set<string>();
@@ -43,13 +41,12 @@ export async function passApproval(
       for (const host of due) approved.add(hostKeyOf(host));
     }
     const again = await planAgain();
-    if (again === null || run.cancelRequest !== null) return { state: 'cancelled', reason: null };
-    if (again.kind === 'held') return { state: 'held', reason: `${again.reason}: ${again.detail}` };
+    if (again === null || run.cancelRequest !== null) return cancelled;
+    if (again.kind === 'held') return heldFor(again);
     const { added } = planDifference(plan.targets, again.targets);
     plan = takePlan(run, plan, again);
     const refusal = whyNothingStarts(run);
-    if (refusal?.kind === 'superseded') return allOver;
-    if (refusal !== null) return { state: 'held', reason: `${refusal.reason}: ${refusal.detail}` };
+    if (refusal !== null) return endingOfRefusal(refusal);
     if (added.every((host) => approved.has(hostKeyOf(host)))) return null;
   }
   return {
@@ -57,11 +54,6 @@ export async function passApproval(
     reason: `plan_failed: ${plansMax} plans found other hosts each time, ${plansMax - 1} may; start it again when the fleet is steady`,
   };
 }
-
-const allOver: NotBegun = {
-  state: 'superseded',
-  reason: 'every alert resolved before anything ran',
-};
 
 /** The newer plan counts. Hosts that it lacks stay in sight and are not touched. */
 function takePlan(run: RunState, before: Planned, now: Planned): Planned {
@@ -92,7 +84,7 @@ async function ask(
     readonly hosts: number;
     readonly added: readonly string[] | null;
   },
-): Promise<NotBegun | null> {
+): Promise<Ending | null> {
   const { approval, ...question } = of;
   approval.ask(question);
   run.outlook = outlookOf(run);
@@ -103,8 +95,8 @@ async function ask(
     show(run, approval, isPaused ? null : sinceMs + leftMs);
     await answered(run, { approval, isPaused, leftMs });
     if (!isPaused) leftMs -= Date.now() - sinceMs;
-    if (run.cancelRequest !== null) return { state: 'cancelled', reason: null };
-    if (run.isNobodyLeft()) return allOver;
+    if (run.cancelRequest !== null) return cancelled;
+    if (run.isNobodyLeft()) return superseded;
     if (approval.isGranted) return null;
   }
   const { approvers, expiresMs } = approval.rules;

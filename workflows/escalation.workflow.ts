@@ -1,12 +1,8 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  upsertMemo,
-  upsertSearchAttributes,
-} from '@temporalio/workflow';
+import { ActivityFailure, upsertMemo, upsertSearchAttributes } from '@temporalio/workflow';
 import type { EscalationEnd, EscalationInput } from '../contracts/escalation.ts';
 import { core, escalating } from './activity-proxies.ts';
 import { attributes } from './attributes.ts';
+import { lastWordOf } from './last-word.ts';
 
 /**
  * Tells a person of one repair, by a signed webhook that is tried again until it is taken or the time
@@ -29,15 +25,6 @@ async function send({ url, body, retryMs }: EscalationInput): Promise<Escalation
     return { state: 'sent', reason: null };
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
-    return { state: 'dead', reason: lastWord(error) };
+    return { state: 'dead', reason: lastWordOf(error)?.message ?? 'no try came to an end' };
   }
-}
-
-/** What the last try said, which may stand behind the timeout that ended them all. */
-function lastWord(failure: ActivityFailure): string {
-  let found: Error | undefined = failure;
-  while (found !== undefined && !(found instanceof ApplicationFailure)) {
-    found = found.cause instanceof Error ? found.cause : undefined;
-  }
-  return found?.message ?? 'no try came to an end';
 }

@@ -1,15 +1,5 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  condition,
-} from '@temporalio/workflow';
-import type {
-  Plan,
-  RemediationEnd,
-  RemediationInput,
-  RemediationResult,
-} from '../contracts/temporal.ts';
+import { ActivityFailure, CancellationScope } from '@temporalio/workflow';
+import type { Plan, RemediationInput, RemediationResult } from '../contracts/temporal.ts';
 import { planFailureText } from '../domain/plan-failure.ts';
 import { outlookInWords } from '../domain/plan-outlook.ts';
 import { alertsInWords } from '../domain/remediation-details.ts';
@@ -18,7 +8,10 @@ import { namesUsed } from '../domain/value-names.ts';
 import { core, planning } from './activity-proxies.ts';
 import { passApproval } from './approval.ts';
 import { leftUntried } from './breaker-trial.ts';
+import { unlessCancelled } from './cancellable-wait.ts';
+import { cancelled, type Ending, endingOfRefusal, heldFor, superseded } from './ending.ts';
 import { escalate } from './escalate.ts';
+import { lastWordOf } from './last-word.ts';
 import { outlookOf } from './outlook.ts';
 import { handleMessages, isCancellable } from './remediation-messages.ts';
 import { rollBack } from './rollback.ts';
@@ -41,8 +34,6 @@ export async function remediation(input: RemediationInput): Promise<RemediationR
   });
   return CancellationScope.nonCancellable(async () => end(run, await undone(run)));
 }
-
-type Ending = { readonly state: RemediationEnd; readonly reason: string | null };
 
 /** A repair that failed is undone as far as its runbook says how (invariant 12). */
 async function undone(run: RunState): Promise<Ending> {
@@ -74,24 +65,18 @@ function calledOff(run: RunState, ending: Ending): Ending {
 
 async function carryOut(run: RunState): Promise<Ending> {
   const { refusal } = run.input;
-  if (refusal !== undefined) {
-    return { state: 'held', reason: `${refusal.reason}: ${refusal.detail}` };
-  }
+  if (refusal !== undefined) return heldFor(refusal);
   const carried = run.input.carried as CarriedRun | undefined; // Only this workflow writes it.
   if (carried === undefined) {
     const plan = await planRepair(run);
-    if (plan === null || run.cancelRequest !== null) return { state: 'cancelled', reason: null };
-    if (plan.kind === 'held') return { state: 'held', reason: `${plan.reason}: ${plan.detail}` };
+    if (plan === null || run.cancelRequest !== null) return cancelled;
+    if (plan.kind === 'held') return heldFor(plan);
     // An older activity worker knows no guards, and without domains nobody would be asked.
     if (run.input.policy.guards !== undefined && plan.domains === undefined) return unguarded;
     if (run.approval !== null && plan.digest === undefined) return unguarded;
     run.planned(plan);
     const refusal = whyNothingStarts(run);
-    if (refusal !== null) {
-      return refusal.kind === 'superseded'
-        ? superseded
-        : { state: 'held', reason: `${refusal.reason}: ${refusal.detail}` };
-    }
+    if (refusal !== null) return endingOfRefusal(refusal);
     if (run.input.policy.autonomy === 'observe') return observed(run);
     const notBegun = await passApproval(run, plan, () => planRepair(run, 'plan again'));
     if (notBegun !== null) return notBegun;
@@ -126,11 +111,6 @@ const unguarded: Ending = {
   reason: 'plan_failed: the worker of activities is older than the one of workflows',
 };
 
-const superseded: Ending = {
-  state: 'superseded',
-  reason: 'every alert resolved before anything ran',
-};
-
 /** Null if it was cancelled meanwhile. A plan that cannot be made is a refusal with its reason (invariant 6). */
 async function planRepair(run: RunState, word = 'plan'): Promise<Plan | null> {
   const { policy, episodes, remediationId, clocks } = run.input;
@@ -138,28 +118,23 @@ async function planRepair(run: RunState, word = 'plan'): Promise<Plan | null> {
     summary: `${word} · ${alertsInWords(episodes)} · policy ${policy.name}`,
   });
   const hostValues = namesUsed(run.input.runbook, 'host');
-  const scope = new CancellationScope();
   try {
-    return await scope.run(() =>
-      Promise.race([
-        planTargets({
-          remediationId,
-          targets: policy.targets,
-          episodes,
-          ...(policy.guards === undefined ? {} : { guards: policy.guards }),
-          ...(hostValues.length === 0 ? {} : { hostValues }),
-          ...(run.approval === null ? {} : { signed: signedOf(run.input) }),
-        }),
-        condition(() => run.cancelRequest !== null).then(() => null),
-      ]),
+    return await unlessCancelled(run, () =>
+      planTargets({
+        remediationId,
+        targets: policy.targets,
+        episodes,
+        ...(policy.guards === undefined ? {} : { guards: policy.guards }),
+        ...(hostValues.length === 0 ? {} : { hostValues }),
+        ...(run.approval === null ? {} : { signed: signedOf(run.input) }),
+      }),
     );
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;
-    const { type, message } = reasonIn(error);
-    const reason = type === 'inventory_incomplete' ? type : 'plan_failed';
-    return { kind: 'held', reason, detail: planFailureText(message, clocks.planMs) };
-  } finally {
-    scope.cancel();
+    const word = lastWordOf(error);
+    const reason = word?.type === 'inventory_incomplete' ? word.type : 'plan_failed';
+    const detail = planFailureText(word?.message ?? 'no answer in time', clocks.planMs);
+    return { kind: 'held', reason, detail };
   }
 }
 
@@ -177,22 +152,13 @@ const signedOf = (input: RemediationInput) => ({
   scriptDigests: scriptDigestsOf(input),
 });
 
-/** The activity's own word, which may stand behind the timeout that ended its tries. */
-function reasonIn(failure: ActivityFailure): { readonly type: string; readonly message: string } {
-  let found: Error | undefined = failure;
-  while (found !== undefined && !(found instanceof ApplicationFailure)) {
-    found = found.cause instanceof Error ? found.cause : undefined;
-  }
-  return { type: found?.type ?? '', message: found?.message ?? 'no answer in time' };
-}
-
 function endingOf(outcome: Exclude<RolloutOutcome, { kind: 'done' }>): Ending {
   switch (outcome.kind) {
     case 'failed':
     case 'held':
       return { state: outcome.kind, reason: outcome.reason };
     case 'cancelled':
-      return { state: 'cancelled', reason: null };
+      return cancelled;
     case 'superseded':
       return superseded;
     default:
@@ -202,7 +168,7 @@ function endingOf(outcome: Exclude<RolloutOutcome, { kind: 'done' }>): Ending {
 
 async function end(run: RunState, ending: Ending): Promise<RemediationResult> {
   const { input } = run;
-  const cancelled = ending.state === 'cancelled' ? run.cancelRequest : null;
+  const calledOffBy = ending.state === 'cancelled' ? run.cancelRequest : null;
   const { reason } = ending;
   run.enter(ending.state, { reason });
   const result: RemediationResult = {
@@ -226,7 +192,7 @@ async function end(run: RunState, ending: Ending): Promise<RemediationResult> {
       targets: run.targets,
       startedAtMs: run.startedAtMs,
       endedAtMs: Date.now(),
-      cancelledBy: cancelled?.by ?? null,
+      cancelledBy: calledOffBy?.by ?? null,
       ...(input.policy.breaker === undefined ? {} : { breaker: input.policy.breaker }),
       ...(input.canaryOnly ? { canaryOnly: true } : {}),
     },

@@ -1,4 +1,4 @@
-import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { condition } from '@temporalio/workflow';
 import type { FrozenStep, FrozenUndo } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
 import { batchesOf, isNeverStarted } from '../domain/batch-ledger.ts';
@@ -6,7 +6,7 @@ import { fillTargets } from '../domain/script-values.ts';
 import { submitsOf } from '../domain/submit-size.ts';
 import { dueForUndo, type UndoneStep, undoFigures } from '../domain/undo-plan.ts';
 import { runBatch } from './batch-attempts.ts';
-import type { remediation } from './remediation.workflow.ts';
+import { handOverIfLong } from './fresh-history.ts';
 import type { CarriedRun, RunState } from './run-state.ts';
 
 /** How undoing went; `nothing`: there was nothing that could be undone, and nothing was touched. */
@@ -82,7 +82,11 @@ async function undoStep(
       await passPause(run, of.why);
       await undoBatch(run, undoable, { positions, batch, batches: last });
       batch += 1;
-      await handOverIfLong(run, { why: of.why, step: undoable.number, batch });
+      const rollback = { why: of.why, step: undoable.number, batch };
+      await handOverIfLong(run, batch, () => ({
+        ...run.carried({ step: 0, batch: 0 }),
+        rollback,
+      }));
     }
   }
 }
@@ -139,16 +143,4 @@ async function passPause(run: RunState, why: string): Promise<void> {
   });
   await condition(() => run.decisions.mayStart);
   run.enter('rolling_back', { reason: why });
-}
-
-/** A long rollback goes on in a fresh history; then this never returns. */
-async function handOverIfLong(
-  run: RunState,
-  rollback: NonNullable<CarriedRun['rollback']>,
-): Promise<void> {
-  const isLong =
-    rollback.batch % limits.remediationBatchesMax === 0 || workflowInfo().continueAsNewSuggested;
-  if (!isLong) return;
-  const carried = { ...run.carried({ step: 0, batch: 0 }), rollback };
-  await continueAsNew<typeof remediation>({ ...run.input, carried });
 }

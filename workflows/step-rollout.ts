@@ -1,5 +1,4 @@
-import { condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
-import { limits } from '../contracts/limits.ts';
+import { condition } from '@temporalio/workflow';
 import {
   failuresAllowed,
   isFailedLetter,
@@ -12,8 +11,8 @@ import { admit } from './admission.ts';
 import { runBatch, type StepPlace } from './batch-attempts.ts';
 import { isTrial, isTried, trialBatches } from './breaker-trial.ts';
 import { waitUnlessCancelled } from './cancellable-wait.ts';
+import { handOverIfLong } from './fresh-history.ts';
 import { proveTouched } from './proof-between.ts';
-import type { remediation } from './remediation.workflow.ts';
 import { retryableHosts } from './retry-failed.ts';
 import type { RunState } from './run-state.ts';
 import { passStop } from './stop-wait.ts';
@@ -68,7 +67,8 @@ export class StepRollout {
       const stoppedBetween = await this.#passBetween();
       if (stoppedBetween !== null) return stoppedBetween;
       // After the waits, because the fresh history begins with the batch.
-      await this.#handOverIfLong(batch + 1);
+      const next = { step: this.#index, batch: batch + 1 };
+      await handOverIfLong(this.#run, next.batch, () => this.#run.carried(next));
     }
     return null;
   }
@@ -221,14 +221,5 @@ export class StepRollout {
     }
     await waitUnlessCancelled(run, pauseBetweenMs, `pause between · step ${number} ${step.name}`);
     return run.cancelRequest === null ? null : { kind: 'cancelled' };
-  }
-
-  /** A long rollout goes on in a fresh history (design 9); then this never returns. */
-  async #handOverIfLong(batch: number): Promise<void> {
-    const info = workflowInfo();
-    const isLong = batch % limits.remediationBatchesMax === 0 || info.continueAsNewSuggested;
-    if (!isLong) return;
-    const carried = this.#run.carried({ step: this.#index, batch });
-    await continueAsNew<typeof remediation>({ ...this.#run.input, carried });
   }
 }
