@@ -9,7 +9,6 @@ import { type EscalationDeps, recordEscalation, sendEscalation } from './send-es
 export { translating } from './failure.ts';
 export { type GatewayClient, gatewayActivities } from './gateway-tasks.ts';
 export type { PageAnswer } from './probe-http.ts';
-export type { Posted } from './send-escalation.ts';
 export {
   type CurrentPolicy,
   type GuardAnswer,

@@ -2,13 +2,7 @@ import type { EscalationBody } from '../contracts/escalation.ts';
 import type { CoreActivities } from '../contracts/temporal.ts';
 import { egressRefusal } from '../domain/egress.ts';
 import { FixpointError } from '../domain/errors.ts';
-
-/** How a receiver took a webhook. Posting never rejects. */
-export type Posted =
-  | { readonly kind: 'taken' }
-  /** It wants to hear no more of it. */
-  | { readonly kind: 'gone' }
-  | { readonly kind: 'failed'; readonly why: string };
+import type { Posted } from '../platform/signed-post.ts';
 
 type SendInput = Parameters<CoreActivities['sendEscalation']>[0];
 type RecordInput = Parameters<CoreActivities['recordEscalation']>[0];

@@ -1,8 +1,9 @@
+import type { TaskCallback } from '../contracts/task.ts';
 import { egressRefusal } from '../domain/egress.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
-import { sendCallback } from './callback-sender.ts';
+import { postSigned } from '../platform/signed-post.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import { type Rounds, startRounds } from './rounds.ts';
 import { taskReportOf } from './task-report.ts';
@@ -196,15 +197,17 @@ export class CallbackOutbox {
     const { taskId } = entry;
     const refusal = egressRefusal(url, this.#deps.egressAllow);
     const reference = task.reference ?? '';
+    const callback: TaskCallback = { type: 'task.finished', reference, report: taskReportOf(task) };
+    // The message id is the task's, so that a receiver can tell a repeat.
     const answer =
       refusal === null
-        ? await sendCallback({
-            ...{ url: url.href, taskId, secret, clock, signal: this.#ending.signal },
-            callback: { type: 'task.finished', reference, report: taskReportOf(task) },
+        ? await postSigned({
+            ...{ url, id: taskId, secret, clock, signal: this.#ending.signal },
+            body: JSON.stringify(callback),
           })
         : ({ kind: 'failed', why: `${refusal.value} ${refusal.fix}` } as const);
     if (this.#ending.signal.aborted && answer.kind === 'failed') return;
-    metrics.callbackTried(answer.kind);
+    metrics.callbackTried(answer.kind === 'taken' ? 'delivered' : answer.kind);
     this.#deps.crash('after-callback');
     if (answer.kind !== 'failed') return this.#finish(entry, () => outbox.done(entry.id));
     if (clock.now() - entry.queuedAt >= this.#deps.callbackRetryMs) {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   type EscalationDeps,
-  type Posted,
   recordEscalation,
   sendEscalation,
 } from '../../../activities/send-escalation.ts';
 import { errorPolicies, FixpointError } from '../../../domain/errors.ts';
+import type { Posted } from '../../../platform/signed-post.ts';
 import { anEscalation } from '../../support/escalation.ts';
 
 const id = 'remediation:restart-web:web~0:1-1';
