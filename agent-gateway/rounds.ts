@@ -1,5 +1,6 @@
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import { repeatUntil } from '../platform/repeat.ts';
 
 /** Work that is repeated until it is stopped. */
 export type Rounds = {
@@ -19,18 +20,12 @@ export function startRounds(of: {
   readonly log: Log;
 }): Rounds {
   const ending = new AbortController();
-  const run = async () => {
-    while (!ending.signal.aborted) {
-      try {
-        await of.work(ending.signal);
-      } catch (error) {
-        of.log.warn({ error, round: of.name }, 'a round failed; the next one tries again');
-      }
-      // Rejects only when stopped, which ends the loop.
-      await of.clock.sleep(of.ms, ending.signal).catch(() => undefined);
-    }
-  };
-  const done = run();
+  const done = repeatUntil(ending.signal, {
+    ...{ everyMs: of.ms, clock: of.clock },
+    work: () => of.work(ending.signal),
+    failed: (error) =>
+      of.log.warn({ error, round: of.name }, 'a round failed; the next one tries again'),
+  });
   return {
     stop() {
       ending.abort();

@@ -1,5 +1,6 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { Breaker, RepairEndedSignal } from '../contracts/breaker.ts';
+import { describeIfThere } from './running-repairs.ts';
 
 /** How long a repair that was let try may take to begin; its mailbox tries again within seconds. */
 const beginMs = 60_000;
@@ -19,21 +20,12 @@ export async function settleTrials(deps: TrialDeps): Promise<void> {
   for (const { policy, canary } of deps.breakers) {
     if (canary === null) continue;
     const { remediationId, at } = canary;
-    const status = await statusOf(deps.client, remediationId);
+    const found = await describeIfThere(deps.client, remediationId);
+    const status = found === null ? null : found.status.name;
     if (status === 'TERMINATED' || status === 'FAILED' || status === 'TIMED_OUT') {
       await deps.tellBreaker({ policy, remediationId, state: 'failed' });
     } else if (status === null && deps.nowMs - at > beginMs) {
       await deps.tellBreaker({ policy, remediationId, state: 'held' });
     }
-  }
-}
-
-/** Null if there is no such workflow. */
-async function statusOf(client: Client, workflowId: string): Promise<string | null> {
-  try {
-    return (await client.workflow.getHandle(workflowId).describe()).status.name;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return null;
-    throw error;
   }
 }

@@ -1,9 +1,11 @@
 import type { Client } from '@temporalio/client';
 import type { HoldsView } from '../contracts/admission.ts';
-import { queryNames, workflowTypes } from '../contracts/temporal.ts';
+import { queryNames } from '../contracts/temporal.ts';
 import { invariant } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import { repeatUntil } from '../platform/repeat.ts';
+import { runningRepairs } from './running-repairs.ts';
 
 type HeldHost = {
   readonly agentId: string;
@@ -55,16 +57,15 @@ export class HoldsKeeper {
   }
 
   /** Looks again and again until `stopped` is aborted; a look that fails is made again. */
-  async run(stopped: AbortSignal): Promise<void> {
+  run(stopped: AbortSignal): Promise<void> {
     const { clock, log, rebuildLookMs } = this.#deps;
-    while (!stopped.aborted) {
-      try {
-        await this.look(stopped);
-      } catch (error) {
+    return repeatUntil(stopped, {
+      ...{ everyMs: rebuildLookMs, clock },
+      work: () => this.look(stopped),
+      failed(error) {
         if (!stopped.aborted) log.warn({ error }, 'the holds will be looked at again');
-      }
-      await clock.sleep(rebuildLookMs, stopped).catch(() => undefined); // Aborted: the loop ends.
-    }
+      },
+    });
   }
 
   async look(stopped: AbortSignal): Promise<void> {
@@ -82,9 +83,7 @@ export class HoldsKeeper {
     const begun = await governor.beginRebuild();
     if (begun.kind === 'open') return;
     await clock.sleep(rebuildSettleMs, stopped);
-    const query = `WorkflowType = "${workflowTypes.remediation}" AND ExecutionStatus = "Running"`;
-    const open: string[] = [];
-    for await (const { workflowId } of client.workflow.list({ query })) open.push(workflowId);
+    const open = await runningRepairs(client);
     let hosts = 0;
     for (let from = 0; from < open.length; from += askedAtOnce) {
       const some = open.slice(from, from + askedAtOnce);

@@ -1,4 +1,4 @@
-import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { type Client, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { RepairEndedSignal } from '../contracts/breaker.ts';
 import {
   type ControlInput,
@@ -15,8 +15,10 @@ import type { Clock } from '../platform/clock.ts';
 import { republish, untilCached } from '../platform/control-switch.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
+import { repeatUntil } from '../platform/repeat.ts';
 import { settleTrials } from './breaker-trials.ts';
 import type { OpenTask } from './gateway-client.ts';
+import { describeIfThere } from './running-repairs.ts';
 
 type LockWish = { readonly agentId: string; readonly reason: string; readonly at: number };
 
@@ -234,30 +236,18 @@ export class Janitor {
     await settleTrials({ client, breakers, nowMs: clock.now(), tellBreaker });
   }
 
-  async #repeat(
+  #repeat(
     stopped: AbortSignal,
     everyMs: number,
     work: (round: number) => Promise<void>,
   ): Promise<void> {
-    for (let round = 0; !stopped.aborted; round++) {
-      try {
-        await work(round);
-      } catch (error) {
-        this.#deps.log.warn({ error }, 'the janitor will try again');
-      }
-      await this.#deps.clock.sleep(everyMs, stopped).catch(() => undefined); // Aborted: the loop ends.
-    }
+    const { clock, log } = this.#deps;
+    const failed = (error: unknown) => log.warn({ error }, 'the janitor will try again');
+    return repeatUntil(stopped, { everyMs, clock, work, failed });
   }
 }
 
 const idOf = ({ agentId, at }: LockWish): string => `${updateNames.lockAgent}/${agentId}/${at}`;
 
-async function isOpen(client: Client, workflowId: string): Promise<boolean> {
-  try {
-    const description = await client.workflow.getHandle(workflowId).describe();
-    return description.status.name === 'RUNNING';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
-}
+const isOpen = async (client: Client, workflowId: string): Promise<boolean> =>
+  (await describeIfThere(client, workflowId))?.status.name === 'RUNNING';

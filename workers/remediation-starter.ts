@@ -14,6 +14,7 @@ import {
 } from '../contracts/temporal.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { startOptionsOf } from '../platform/remediation-start.ts';
+import { describeIfThere } from './running-repairs.ts';
 
 /** Starts and tells remediations and mailboxes through Temporal. */
 export function remediationStarter(of: {
@@ -48,12 +49,8 @@ export function remediationStarter(of: {
       return started;
     },
     async startedWith(remediationId) {
-      try {
-        return memoOf(await client.workflow.getHandle(remediationId).describe());
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError) return null;
-        throw error;
-      }
+      const found = await describeIfThere(client, remediationId);
+      return found === null ? null : memoOf(found);
     },
     async tell({ remediationId, ...signal }) {
       of.crashPoints('before-tell');

@@ -1,9 +1,11 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { StandingStop, StopChangedSignal } from '../contracts/stop.ts';
-import { type ControlState, signalNames, workflowTypes } from '../contracts/temporal.ts';
+import { type ControlState, signalNames } from '../contracts/temporal.ts';
 import { policyOfTask, stopOfPolicy, stopsOf } from '../domain/stop-scope.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import { repeatUntil } from '../platform/repeat.ts';
+import { runningRepairs } from './running-repairs.ts';
 
 export type StopTellerDeps = {
   readonly client: Client;
@@ -33,21 +35,19 @@ export class StopTeller {
   }
 
   /** Looks again and again until `stopped` is aborted; a look that fails is made again. */
-  async run(stopped: AbortSignal): Promise<void> {
+  run(stopped: AbortSignal): Promise<void> {
     const { clock, log, controlRefreshMs } = this.#deps;
-    for (let round = 0; !stopped.aborted; round++) {
-      try {
-        await this.look(round);
-      } catch (error) {
-        log.warn({ error }, 'repairs are told of stops at the next look');
-      }
-      await clock.sleep(controlRefreshMs, stopped).catch(() => undefined); // Aborted: the loop ends.
-    }
+    return repeatUntil(stopped, {
+      ...{ everyMs: controlRefreshMs, clock },
+      work: (round) => this.look(round),
+      failed: (error) => log.warn({ error }, 'repairs are told of stops at the next look'),
+    });
   }
 
   /** Tells those that do not know yet. May be repeated. */
   async look(round: number): Promise<void> {
-    const state = await this.#deps.control.read();
+    const { client, control } = this.#deps;
+    const state = await control.read();
     // While the switch is not known nothing starts, and nothing was allowed either.
     if (state === null) return;
     const stops = stopsOf(state);
@@ -55,8 +55,8 @@ export class StopTeller {
     const every = stops.length > 0 ? listEvery.stopped : listEvery.allowed;
     if (now === this.#known && round % every !== 0) return;
     // Also those that wait although nobody here told them: who did may be gone.
-    const paused = new Set(await this.#running(' AND FixpointState = "paused"'));
-    const running = stops.length > 0 ? await this.#running('') : [];
+    const paused = new Set(await runningRepairs(client, ' AND FixpointState = "paused"'));
+    const running = stops.length > 0 ? await runningRepairs(client) : [];
     for (const id of new Set([...paused, ...running, ...this.#told.keys()])) {
       const stop = stopOfPolicy(stops, policyOfTask(id));
       if (stop === null && !paused.has(id) && !this.#told.has(id)) continue;
@@ -66,15 +66,6 @@ export class StopTeller {
       if (word === allowed && !paused.has(id)) this.#told.delete(id);
     }
     this.#known = now;
-  }
-
-  async #running(more: string): Promise<readonly string[]> {
-    const query = `WorkflowType = "${workflowTypes.remediation}" AND ExecutionStatus = "Running"${more}`;
-    const running: string[] = [];
-    for await (const { workflowId } of this.#deps.client.workflow.list({ query })) {
-      running.push(workflowId);
-    }
-    return running;
   }
 
   async #tell(remediationId: string, stop: StandingStop | null): Promise<void> {
