@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { keys } from './keys.ts';
+import { ownerOf } from './sessions.ts';
 import { guarded } from './unavailable.ts';
 
 /**
@@ -17,8 +18,7 @@ export function connectedAgents(
       redis.hmget(keys.agent.owners, ...agentIds),
       redis.hmget(keys.agent.heard, ...agentIds),
     ]);
-    // `{sessionId} {opened} {gatewayId}`, and a gateway's name may hold a space.
-    const gateways = owners.map((owner) => owner?.split(' ').slice(2).join(' ') ?? null);
+    const gateways = owners.map((owner) => ownerOf(owner)?.gatewayId ?? null);
     const named = [...new Set(gateways.filter((gateway) => gateway !== null))];
     const alive = named.length === 0 ? [] : await redis.mget(...named.map(keys.gateway.alive));
     const living = new Set(named.filter((_, at) => (alive[at] ?? null) !== null));

@@ -140,7 +140,8 @@ export class Sessions {
 const flat = (sessions: readonly Owned[]): string[] =>
   sessions.flatMap(({ agentId, entry }) => [agentId, entry]);
 
-function ownerOf(entry: string | null): SessionOwner | null {
+/** `{sessionId} {opened} {gatewayId}`, and a gateway's name may hold a space; null of what is none. */
+export function ownerOf(entry: string | null): SessionOwner | null {
   const [sessionId, , ...gateway] = (entry ?? '').split(' ');
   return entry && sessionId ? { sessionId, gatewayId: gateway.join(' '), entry } : null;
 }
