@@ -39,7 +39,7 @@ import { Janitor } from './janitor.ts';
 import { pageAsker } from './page-asker.ts';
 import { PolicyStore } from './policy-store.ts';
 import { remediationStarter } from './remediation-starter.ts';
-import { refusalByStop, standingStops } from './standing-stops.ts';
+import { standingStops } from './standing-stops.ts';
 import { startGate } from './start-gate.ts';
 import { StopTeller } from './stop-teller.ts';
 import { installRuntime } from './worker-runtime.ts';
@@ -107,7 +107,6 @@ async function startWorkflows(base: Base): Promise<void> {
       findPolicy: (name) => policies.find(name),
       guards: startGate({
         ...{ policies, massWindowMs, clock: systemClock },
-        stopOf: (policy) => refusalByStop(control, policy, systemClock.now()),
         stormOf: (policy) => sense.stormOf(policy),
         control,
         tryBreaker: (of) => breakers.try(of),

@@ -21,12 +21,11 @@ export const standingStops = (control: Control) => async (): Promise<readonly St
  * is begun touches nothing before it is admitted. The switch for everything begins them, and they
  * wait: their alerts may be over by the time it is allowed.
  */
-export async function refusalByStop(
-  control: Control,
+export function refusalByStop(
+  state: ControlState | null,
   policy: string,
   nowMs: number,
-): Promise<GuardRefusal | null> {
-  const state = await control.read().catch(() => null);
+): GuardRefusal | null {
   const stop = stopOf(state?.stops ?? [], { policy });
   return stop === null ? null : stopRefusal(stop, nowMs);
 }

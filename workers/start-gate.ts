@@ -1,6 +1,5 @@
 import type { GuardAnswer } from '../activities/index.ts';
 import type { TryAnswer, TryBreakerUpdate } from '../contracts/breaker.ts';
-import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import type { Storm } from '../contracts/storm.ts';
 import type { ControlState } from '../contracts/temporal.ts';
 import { breakerRefusal } from '../domain/breaker-refusal.ts';
@@ -8,11 +7,10 @@ import { FixpointError } from '../domain/errors.ts';
 import { stormRefusal } from '../domain/storm-refusal.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { PolicyStore } from './policy-store.ts';
+import { refusalByStop } from './standing-stops.ts';
 
 export type StartGateDeps = {
   readonly policies: PolicyStore;
-  /** Who stopped the policy; null if nobody did, or if that cannot be known now. */
-  readonly stopOf: (policy: string) => Promise<GuardRefusal | null>;
   /** The storm that a policy is in now. Rejects if Redis does not answer. */
   readonly stormOf: (policy: string) => Promise<Storm | null>;
   readonly massWindowMs: number;
@@ -30,19 +28,24 @@ export type StartGateDeps = {
  */
 export function startGate(deps: StartGateDeps) {
   return async (of: TryBreakerUpdate): Promise<GuardAnswer> => {
-    const maintenance = deps.policies.maintenanceAt(of.policy, deps.clock.now());
+    const now = deps.clock.now();
+    const maintenance = deps.policies.maintenanceAt(of.policy, now);
     if (maintenance !== null) return maintenance;
-    const stop = await deps.stopOf(of.policy);
+    const control = deps.control.read();
+    const stop = refusalByStop(await control.catch(() => null), of.policy, now);
     if (stop !== null) return stop;
     const storm = await deps.stormOf(of.policy);
     if (storm !== null) return stormRefusal(storm, deps.massWindowMs);
-    return breakerAnswer(deps, of);
+    return breakerAnswer(deps, await control, of);
   };
 }
 
 /** The cache says that a breaker is open; whether one may try only the control workflow can say. */
-async function breakerAnswer(deps: StartGateDeps, of: TryBreakerUpdate): Promise<GuardAnswer> {
-  const state = await deps.control.read();
+async function breakerAnswer(
+  deps: StartGateDeps,
+  state: ControlState | null,
+  of: TryBreakerUpdate,
+): Promise<GuardAnswer> {
   // Missing control state means stopped (invariant 4); it is put right within seconds.
   if (state === null) {
     throw new FixpointError('upstream_unavailable', 'whether a breaker is open is not known yet');

@@ -69,7 +69,6 @@ export class RepairLoop {
     const gate = startGate({
       ...{ policies: store, massWindowMs: defaultClocks.massWindowMs },
       stormOf: of.stormOf ?? (async () => null),
-      stopOf: async () => null,
       control: { read: async () => this.control },
       tryBreaker: (update) => breakers.try(update),
       clock: { ...systemClock, now: () => nowMs },
