@@ -1,11 +1,12 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { EscalationRow } from '../contracts/http.ts';
 import { limits } from '../contracts/limits.ts';
 import { workflowIds, workflowTypes } from '../contracts/temporal.ts';
+import { attributeKeys as attributes } from '../platform/search-attributes.ts';
 import { queryOf } from './body.ts';
+import { newestRows } from './newest-rows.ts';
 import { callTemporal, type TemporalDeps } from './temporal-call.ts';
 
 const listMs = 5_000;
@@ -13,8 +14,6 @@ const listQuery = z.object({
   state: z.enum(['sending', 'sent', 'dead']).optional(),
   limit: z.coerce.number().int().min(1).max(limits.pageMax).default(limits.pageDefault),
 });
-const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');
-const attributes = { state: keyword('FixpointState'), policy: keyword('FixpointPolicy') };
 
 /** Who was told of which repair, and of which nobody was: those that are `dead`. */
 export function escalationRoutes(app: FastifyInstance, deps: TemporalDeps): void {
@@ -24,28 +23,19 @@ export function escalationRoutes(app: FastifyInstance, deps: TemporalDeps): void
   });
 }
 
-async function list(
-  deps: TemporalDeps,
-  of: z.output<typeof listQuery>,
+function list(
+  { client }: TemporalDeps,
+  { state, limit }: z.output<typeof listQuery>,
 ): Promise<readonly EscalationRow[]> {
   const conditions = [
     `WorkflowType = "${workflowTypes.escalation}"`,
-    ...(of.state === undefined ? [] : [`FixpointState = "${of.state}"`]),
+    ...(state === undefined ? [] : [`FixpointState = "${state}"`]),
   ];
-  const rows: EscalationRow[] = [];
-  const found = deps.client.workflow.list({
-    query: conditions.join(' AND '),
-    pageSize: of.limit,
-  });
-  for await (const info of found) {
-    rows.push(rowOf(info));
-    if (rows.length >= of.limit) break;
-  }
-  return rows.sort((left, right) => (left.startedAt < right.startedAt ? 1 : -1));
+  return newestRows(client, { conditions, limit }, rowOf);
 }
 
 function rowOf(info: WorkflowExecutionInfo): EscalationRow {
-  const text = (key: ReturnType<typeof keyword>) => info.typedSearchAttributes.get(key) ?? '';
+  const text = (key: typeof attributes.state) => info.typedSearchAttributes.get(key) ?? '';
   const reason = info.memo?.['reason'];
   const status = info.status.name;
   const endedByItself = status === 'RUNNING' || status === 'COMPLETED';

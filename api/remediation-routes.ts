@@ -10,6 +10,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
 import { queryOf } from './body.ts';
+import { newestRows } from './newest-rows.ts';
 import { remediationActions } from './remediation-actions.ts';
 import { idOf } from './remediation-id.ts';
 import { remediationRowOf } from './remediation-row.ts';
@@ -59,16 +60,7 @@ async function list(
     ...(of.state === undefined ? [] : [`FixpointState = "${of.state}"`]),
     ...(of.policy === undefined ? [] : [`FixpointPolicy = "${of.policy}"`]),
   ];
-  const rows: RemediationRow[] = [];
-  const found = deps.client.workflow.list({
-    query: conditions.join(' AND '),
-    pageSize: of.limit,
-  });
-  for await (const info of found) {
-    rows.push(remediationRowOf(info));
-    if (rows.length >= of.limit) break;
-  }
-  return rows.sort((left, right) => (left.startedAt < right.startedAt ? 1 : -1));
+  return newestRows(deps.client, { conditions, limit: of.limit }, remediationRowOf);
 }
 
 export async function show(

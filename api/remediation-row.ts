@@ -1,17 +1,6 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import type { RemediationRow } from '../contracts/http.ts';
-
-const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');
-const attributes = {
-  state: keyword('FixpointState'),
-  policy: keyword('FixpointPolicy'),
-  runbook: keyword('FixpointRunbook'),
-  group: keyword('FixpointGroup'),
-  severity: keyword('FixpointSeverity'),
-  hosts: defineSearchAttributeKey('FixpointHosts', 'INT'),
-  hostsFailed: defineSearchAttributeKey('FixpointHostsFailed', 'INT'),
-};
+import { attributeKeys as attributes } from '../platform/search-attributes.ts';
 
 type Described = Pick<
   WorkflowExecutionInfo,
@@ -23,8 +12,7 @@ type Described = Pick<
  * Temporal's word for it: its own last state would say that it still runs.
  */
 export function remediationRowOf(info: Described): RemediationRow {
-  const text = (key: ReturnType<typeof keyword>): string =>
-    info.typedSearchAttributes.get(key) ?? '';
+  const text = (key: typeof attributes.state): string => info.typedSearchAttributes.get(key) ?? '';
   const status = info.status.name;
   const endedByItself = status === 'RUNNING' || status === 'COMPLETED';
   const state = text(attributes.state);

@@ -51,6 +51,9 @@ export const outputOption = (): Option =>
 export const limitOption = (): Option =>
   new Option('--limit <count>', 'at most this many, 1 to 1000').default(50).argParser(countOf);
 
+/** `--by`: a name that gives no right (invariant 9). */
+export const byOption = (): Option => new Option('--by <name>', 'who you are; recorded as claimed');
+
 export function countOf(text: string): number {
   const count = Number(text);
   if (!/^\d+$/.test(text) || count < 1 || count > 1_000) {

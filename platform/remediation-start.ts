@@ -1,19 +1,6 @@
-import {
-  defineSearchAttributeKey,
-  SearchAttributeType,
-  TypedSearchAttributes,
-} from '@temporalio/common';
+import { TypedSearchAttributes } from '@temporalio/common';
 import { type RemediationInput, taskQueues } from '../contracts/temporal.ts';
-
-const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
-const keys = {
-  state: keyword('FixpointState'),
-  policy: keyword('FixpointPolicy'),
-  runbook: keyword('FixpointRunbook'),
-  group: keyword('FixpointGroup'),
-  severity: keyword('FixpointSeverity'),
-  trigger: keyword('FixpointTrigger'),
-};
+import { attributeKeys as keys } from './search-attributes.ts';
 
 /** How Temporal is asked to start a remediation, whoever asks. */
 export const startOptionsOf = (input: RemediationInput) => ({

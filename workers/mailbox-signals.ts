@@ -1,5 +1,4 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import type { LabelPair } from '../contracts/alert.ts';
 import {
   type AlertRef,
@@ -12,6 +11,7 @@ import {
   workflowTypes,
 } from '../contracts/temporal.ts';
 import type { Clock } from '../platform/clock.ts';
+import { attributeKeys } from '../platform/search-attributes.ts';
 
 /** A mailbox, whether it is open or not. */
 export type MailboxAddress = {
@@ -36,9 +36,6 @@ export type MailboxSignals = {
 
 const callMs = 5_000;
 const keywordMax = 255;
-const policyKey = defineSearchAttributeKey('FixpointPolicy', 'KEYWORD');
-const groupKey = defineSearchAttributeKey('FixpointGroup', 'KEYWORD');
-const severityKey = defineSearchAttributeKey('FixpointSeverity', 'KEYWORD');
 
 export const mailboxIdOf = (address: MailboxAddress): string =>
   workflowIds.mailbox(address.policy, address.groupId);
@@ -74,9 +71,9 @@ async function signalWithStart(
     signalArgs: [signal],
     staticSummary: `policy ${address.policy} · group ${groupText(address)}`.slice(0, keywordMax),
     typedSearchAttributes: [
-      { key: policyKey, value: address.policy },
-      { key: groupKey, value: address.groupId },
-      { key: severityKey, value: severity.slice(0, keywordMax) },
+      { key: attributeKeys.policy, value: address.policy },
+      { key: attributeKeys.group, value: address.groupId },
+      { key: attributeKeys.severity, value: severity.slice(0, keywordMax) },
     ],
   });
   return 'delivered';

@@ -4,6 +4,7 @@ import { type AgentToken, agentTokenAnswer, encodeAgentToken } from '../../contr
 import { keyIdsOf, type OwnTrust, ownTrust, tokenMade, trustingOwn } from '../own-trust.ts';
 import { plainJson } from '../plain-text.ts';
 import {
+  byOption,
   type CliDeps,
   countOf,
   durationOf,
@@ -28,7 +29,7 @@ export function agentTokenCommand(deps: CliDeps): Command {
       '--trust <file>',
       'your copy of trust.json: whose jobs the host runs (else that of FIXPOINT_CERTIFICATES_DIR or of what runs here, else as the gateway says)',
     )
-    .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(byOption())
     .addOption(outputOption())
     .addHelpText(
       'after',

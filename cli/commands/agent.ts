@@ -4,7 +4,7 @@ import { allAgents, idOfAgent } from '../agent-views.ts';
 import { controlState } from '../answers.ts';
 import { ageOf, fieldsOf, printListing } from '../output.ts';
 import { plainJson, plainLine } from '../plain-text.ts';
-import { type CliDeps, examples, outputOption, serversOf } from '../session.ts';
+import { byOption, type CliDeps, examples, outputOption, serversOf } from '../session.ts';
 import { agentTokenCommand } from './agent-token.ts';
 
 /** `fixpoint agent …`: the hosts that can be acted on. */
@@ -69,7 +69,7 @@ function lockCommand(deps: CliDeps, locked: boolean): Command {
         : 'let a locked agent in again',
     )
     .argument('<agent>', 'its name or id')
-    .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(byOption())
     .addOption(outputOption())
     .addHelpText('after', examples(`fixpoint agent ${verb} web1 --reason "disk image was copied"`));
   const why = 'why; it is kept in the audit log';

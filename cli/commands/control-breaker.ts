@@ -4,7 +4,14 @@ import { type BreakerPhase, breakerPhase } from '../../domain/breaker.ts';
 import { controlState } from '../answers.ts';
 import { printListing } from '../output.ts';
 import { plainJson, plainLine } from '../plain-text.ts';
-import { type CliDeps, durationOf, examples, outputOption, serversOf } from '../session.ts';
+import {
+  byOption,
+  type CliDeps,
+  durationOf,
+  examples,
+  outputOption,
+  serversOf,
+} from '../session.ts';
 
 type Shown = z.infer<typeof controlState>['breakers'][number];
 type Row = Omit<Shown, 'policy'> & { readonly id: string; readonly state: BreakerPhase };
@@ -53,7 +60,7 @@ const toggled = (command: Command): Command =>
   command
     .argument('<policy>', 'the policy')
     .requiredOption('--reason <text>', 'why; it is shown, and kept in the audit log')
-    .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(byOption())
     .addOption(outputOption());
 
 async function change(of: {

@@ -5,7 +5,7 @@ import { scopeText } from '../../domain/stop-scope.ts';
 import { controlState } from '../answers.ts';
 import { fieldsOf, tableOf } from '../output.ts';
 import { plainJson } from '../plain-text.ts';
-import { type CliDeps, examples, outputOption, serversOf } from '../session.ts';
+import { byOption, type CliDeps, examples, outputOption, serversOf } from '../session.ts';
 import { controlBreakerCommand } from './control-breaker.ts';
 
 /** `fixpoint control …`: the kill switch. Running jobs end by themselves; nothing new starts within 10 s. */
@@ -52,7 +52,7 @@ function scoped(command: Command): Command {
     )
     .option('--all', 'everything, on every host (the default)')
     .requiredOption('--reason <text>', 'why; it is shown, and kept in the audit log')
-    .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(byOption())
     .addOption(outputOption());
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { OutputFormat } from '../output.ts';
 import { actOnRemediation, approveRemediation } from '../remediation-act.ts';
 import { newestRemediation } from '../remediation-lookup.ts';
-import { type CliDeps, examples, outputOption, serversOf } from '../session.ts';
+import { byOption, type CliDeps, examples, outputOption, serversOf } from '../session.ts';
 
 export const whatId = 'its id, or "last" for the newest';
 
@@ -70,7 +70,7 @@ export function addActions(remediation: Command, deps: CliDeps): void {
     .description('approve what a repair asks for; nothing else than what is shown now')
     .argument('<id>', whatId)
     .option('--reason <text>', 'why; it is kept with the decision', '')
-    .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(byOption())
     .option('--digest <digits>', 'the plan that you looked at, if it is not the one of now')
     .addOption(outputOption())
     .addHelpText('after', examples('fixpoint remediation approve last'))
@@ -85,7 +85,7 @@ export function addActions(remediation: Command, deps: CliDeps): void {
     .argument('<id>', whatId)
     .requiredOption('--failed', 'the hosts that failed; no others are ever tried again')
     .requiredOption('--reason <text>', 'why; it is kept with the decision')
-    .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(byOption())
     .addOption(outputOption())
     .addHelpText(
       'after',
@@ -99,7 +99,7 @@ export function addActions(remediation: Command, deps: CliDeps): void {
       .command(name)
       .description(description)
       .argument('<id>', whatId)
-      .option('--by <name>', 'who you are; recorded as claimed')
+      .addOption(byOption())
       .addOption(outputOption())
       .addHelpText('after', examples(example));
     if (isReasoned) command.requiredOption('--reason <text>', 'why; it is kept with the decision');

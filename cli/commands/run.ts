@@ -7,7 +7,15 @@ import { exitOf } from '../outcome.ts';
 import type { OutputFormat } from '../output.ts';
 import { pictureOf } from '../picture.ts';
 import { plainJson, plainLine } from '../plain-text.ts';
-import { type CliDeps, examples, labelOf, outputOption, selfOf, serversOf } from '../session.ts';
+import {
+  byOption,
+  type CliDeps,
+  examples,
+  labelOf,
+  outputOption,
+  selfOf,
+  serversOf,
+} from '../session.ts';
 
 type Options = {
   readonly hosts?: readonly string[];
@@ -67,7 +75,7 @@ const withHosts = (command: Command): Command =>
     .option('--batches <expression>', 'in place of what the steps say: 5, "1 10% +5 *2"')
     .option('--blast-radius <share>', 'hosts of a fault domain at once: 5, 10%')
     .option('--domain-by <labels>', 'labels that make fault domains, separated by commas', listOf)
-    .option('--by <name>', 'who you are; recorded as claimed')
+    .addOption(byOption())
     .addOption(outputOption());
 
 type Asked = {
