@@ -21,8 +21,9 @@ export class EnrolmentSite {
   }
 
   static async start(host: GatewayHost, gatewayId: string): Promise<EnrolmentSite> {
-    // At half of it comes a renewal; a gateway that dies meanwhile must be back before its end.
-    const clocks = { certificateLife: '12s' };
+    // At half of it comes a renewal; a gateway that dies meanwhile must be back before its end, because
+    // nobody renews what has run out. On a busy machine that takes more than 5 s.
+    const clocks = { certificateLife: '20s' };
     return new EnrolmentSite(host, await SupervisedGateway.start(host, { gatewayId, clocks }));
   }
 
