@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { AdmitAnswer } from '../../contracts/admission.ts';
 import type { OperatorToken } from '../../contracts/operator-token.ts';
-import {
-  type CoreActivities,
-  type OperatorDecision,
-  type RemediationResult,
-  taskQueues,
+import type {
+  CoreActivities,
+  OperatorDecision,
+  RemediationResult,
 } from '../../contracts/temporal.ts';
 import { readAudit } from '../../platform/audit.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
@@ -15,13 +14,13 @@ import { remediationStarter } from '../../workers/remediation-starter.ts';
 import { operate } from '../support/alertmanager-posts.ts';
 import { askedPlan } from '../support/asked-repair.ts';
 import { allGranted, aRemediation } from '../support/builders.ts';
+import { startCoreWorkers } from '../support/core-workers.ts';
 import { eventually } from '../support/eventually.ts';
 import { someGuards } from '../support/fake-governor.ts';
 import { startTestApi, temporalClient } from '../support/intake-product.ts';
 import { aPolicyText, policySet } from '../support/policy-set.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
 
 const operators: readonly OperatorToken[] = [
   { name: 'vera', role: 'viewer', token: 'token-of-vera-123' },
@@ -47,8 +46,7 @@ describe('approvals by named operators', () => {
   let temporal: TemporalServer;
   let client: ReturnType<typeof temporalClient>;
   let api: Awaited<ReturnType<typeof startTestApi>>;
-  let connection: NativeConnection;
-  let stopWorkers: () => Promise<void>;
+  let workers: Awaited<ReturnType<typeof startCoreWorkers>>;
   const over = Promise.withResolvers<AdmitAnswer>();
 
   before(async () => {
@@ -75,29 +73,11 @@ describe('approvals by named operators', () => {
       logger: new DefaultLogger('ERROR'),
       telemetryOptions: { logging: { filter: 'ERROR' } },
     });
-    connection = await NativeConnection.connect({ address: temporal.address });
-    const workers = await Promise.all([
-      Worker.create({
-        connection,
-        taskQueue: taskQueues.workflows,
-        workflowBundle: await workflowBundle(),
-      }),
-      Worker.create({
-        connection,
-        taskQueue: taskQueues.activities,
-        activities,
-      }),
-    ]);
-    const running = Promise.allSettled(workers.map((worker) => worker.run()));
-    stopWorkers = async () => {
-      for (const worker of workers) worker.shutdown();
-      await running;
-    };
+    workers = await startCoreWorkers({ address: temporal.address, activities });
   });
   after(async () => {
     over.resolve(allGranted(2));
-    await stopWorkers();
-    await connection.close();
+    await workers.stop();
     await api.stop();
     await client.stop();
     await redis.stop();

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { policyTestAnswer, remediationDetail } from '../../contracts/http.ts';
 import {
   type ControlState,
   type CoreActivities,
   type Plan,
   type RemediationResult,
-  taskQueues,
   workflowIds,
   workflowTypes,
 } from '../../contracts/temporal.ts';
@@ -20,20 +19,19 @@ import { writeInventory } from '../../redis/inventory.ts';
 import { remediationStarter } from '../../workers/remediation-starter.ts';
 import { aBody, anEntry, operate } from '../support/alertmanager-posts.ts';
 import { allGranted, aRemediation, aReport } from '../support/builders.ts';
+import { startCoreWorkers } from '../support/core-workers.ts';
 import { eventually } from '../support/eventually.ts';
 import { callbackSecret, startTestApi, temporalClient } from '../support/intake-product.ts';
 import { aPolicyText, policySet } from '../support/policy-set.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
 
 describe('what operators and gateways ask of the api', () => {
   let redis: RedisServer;
   let temporal: TemporalServer;
   let client: ReturnType<typeof temporalClient>;
   let api: Awaited<ReturnType<typeof startTestApi>>;
-  let connection: NativeConnection;
-  let stopWorkers: () => Promise<void>;
+  let workers: Awaited<ReturnType<typeof startCoreWorkers>>;
   let letPlan: (plan: Plan) => void;
   const published: ControlState[] = [];
   let cache: ReturnType<typeof connectRedis>;
@@ -71,25 +69,11 @@ describe('what operators and gateways ask of the api', () => {
       logger: new DefaultLogger('ERROR'),
       telemetryOptions: { logging: { filter: 'ERROR' } },
     });
-    connection = await NativeConnection.connect({ address: temporal.address });
-    const workers = await Promise.all([
-      Worker.create({
-        connection,
-        taskQueue: taskQueues.workflows,
-        workflowBundle: await workflowBundle(),
-      }),
-      Worker.create({ connection, taskQueue: taskQueues.activities, activities }),
-    ]);
-    const running = Promise.all(workers.map((worker) => worker.run()));
-    stopWorkers = async () => {
-      for (const worker of workers) worker.shutdown();
-      await running;
-    };
+    workers = await startCoreWorkers({ address: temporal.address, activities });
   });
   after(async () => {
     letPlan({ kind: 'held', reason: 'no_target', detail: 'the test is over' });
-    await stopWorkers();
-    await connection.close();
+    await workers.stop();
     await api.stop();
     await client.stop();
     cache.disconnect();

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { limits } from '../../contracts/limits.ts';
 import {
   type ControlState,
   type RemediationEndedSignal,
-  taskQueues,
   workflowIds,
   workflowTypes,
 } from '../../contracts/temporal.ts';
@@ -20,10 +19,10 @@ import { keys } from '../../redis/keys.ts';
 import type { OpenTask } from '../../workers/gateway-client.ts';
 import { Janitor } from '../../workers/janitor.ts';
 import { aRemediation } from '../support/builders.ts';
+import { startCoreWorkers } from '../support/core-workers.ts';
 import { eventually } from '../support/eventually.ts';
 import { startRedis } from '../support/redis-server.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
 
 Runtime.install({
   logger: new DefaultLogger('ERROR'),
@@ -118,20 +117,12 @@ describe('janitor', () => {
     publishControl: Surroundings['control']['write'],
     work: () => Promise<void>,
   ): Promise<void> => {
-    const connection = await NativeConnection.connect({ address: server.address });
-    const of = { connection, activities: { publishControl } };
-    const bundle = { workflowBundle: await workflowBundle() };
-    const workers = [
-      await Worker.create({ ...of, ...bundle, taskQueue: taskQueues.workflows }),
-      await Worker.create({ ...of, taskQueue: taskQueues.activities }),
-    ];
-    const running = Promise.all(workers.map((worker) => worker.run()));
+    const { address } = server;
+    const workers = await startCoreWorkers({ address, activities: { publishControl } });
     try {
       await work();
     } finally {
-      for (const worker of workers) worker.shutdown();
-      await running;
-      await connection.close();
+      await workers.stop();
     }
   };
   /** A repair that no worker carries out. */

@@ -6,15 +6,14 @@ import { join } from 'node:path';
 import { text as read } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import { taskQueues, workflowTypes } from '../../contracts/temporal.ts';
 import { aRemediation } from '../support/builders.ts';
 import { runInProcess } from '../support/cli-run.ts';
+import { startCoreWorkers } from '../support/core-workers.ts';
 import { eventually } from '../support/eventually.ts';
 import { temporalClient } from '../support/intake-product.ts';
 import { planOf, ScriptedGateway } from '../support/scripted-gateway.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
 
 const clone = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -28,24 +27,13 @@ describe('workflow replay-open', () => {
     client = temporalClient(temporal.address);
     const gateway = new ScriptedGateway();
     const { recorded: _, ...activities } = gateway.activities(planOf(2));
-    const connection = await NativeConnection.connect({ address: temporal.address });
-    const of = { connection, activities: activities as Record<string, () => Promise<unknown>> };
-    const workers = await Promise.all([
-      Worker.create({
-        ...{ connection, taskQueue: taskQueues.workflows },
-        workflowBundle: await workflowBundle(),
-      }),
-      Worker.create({ ...of, taskQueue: taskQueues.activities }),
-      Worker.create({ ...of, taskQueue: taskQueues.gateway }),
-    ]);
-    const running = Promise.all(workers.map((worker) => worker.run()));
+    const { address } = temporal;
+    const workers = await startCoreWorkers({ address, activities, gateway: true });
     await client.client.workflow.start(workflowTypes.remediation, {
       ...{ workflowId: input.remediationId, taskQueue: taskQueues.workflows, args: [input] },
     });
     await eventually(() => assert.equal(gateway.submitted.length, 1));
-    for (const worker of workers) worker.shutdown();
-    await running;
-    await connection.close();
+    await workers.stop();
   });
   after(async () => {
     await client.stop();

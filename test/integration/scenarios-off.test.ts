@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { NativeConnection, Worker } from '@temporalio/worker';
 import type { Redis } from 'ioredis';
 import { ControlGate } from '../../agent-gateway/control-gate.ts';
 import {
@@ -16,11 +15,11 @@ import { silentLog } from '../../platform/log.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { controlCache, readControl } from '../../redis/control-cache.ts';
 import { Janitor } from '../../workers/janitor.ts';
+import { startCoreWorkers } from '../support/core-workers.ts';
 import { eventually } from '../support/eventually.ts';
 import { temporalClient } from '../support/intake-product.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
 
 const allowed: ControlState = { revision: 0, stopped: false, reason: '', by: '', at: 0 };
 
@@ -46,26 +45,13 @@ describe('S04 off-stays-off', () => {
 
   /** Workers of this moment; a restart of everything is to end them and start others. */
   async function withWorkers<T>(work: () => Promise<T>): Promise<T> {
-    const connection = await NativeConnection.connect({ address: temporal.address });
     const publishControl = (state: ControlState) => controlCache(redis).write(state);
-    const workers = await Promise.all([
-      Worker.create({
-        ...{ connection, taskQueue: taskQueues.workflows },
-        workflowBundle: await workflowBundle(),
-      }),
-      Worker.create({
-        connection,
-        taskQueue: taskQueues.activities,
-        activities: { publishControl },
-      }),
-    ]);
-    const running = Promise.all(workers.map((worker) => worker.run()));
+    const { address } = temporal;
+    const workers = await startCoreWorkers({ address, activities: { publishControl } });
     try {
       return await work();
     } finally {
-      for (const worker of workers) worker.shutdown();
-      await running;
-      await connection.close();
+      await workers.stop();
     }
   }
 
