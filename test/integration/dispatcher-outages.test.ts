@@ -194,8 +194,8 @@ describe('what a dispatcher does while parts are away', () => {
     assert.deepEqual(fates, { handed: 20 });
     for (const name of ['hang', 'killed']) {
       for (let at = 0; at < 10; at += 1) {
-        const found = await alertsOf(`${name}${at}`);
-        assert.ok(found.length >= 1, `${name}${at}`);
+        const service = `${name}${at}`;
+        await eventually(async () => assert.ok((await alertsOf(service)).length >= 1, service));
       }
     }
   });

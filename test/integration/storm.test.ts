@@ -47,8 +47,11 @@ describe('ten thousand hosts that alert in ten seconds', () => {
     const { received, fates } = await scrapeSettled(rig.url, 120_000);
 
     assert.deepEqual([received, fates], [count, { handed: count }]);
-    const [mailbox] = await mailboxesOf(rig.client, 'mailbox:together:');
-    assert.equal(mailbox?.alerts.length, count);
+    const mailbox = await eventually(async () => {
+      const [found] = await mailboxesOf(rig.client, 'mailbox:together:');
+      assert.equal(found?.alerts.length, count);
+      return found;
+    });
     assert.ok(mailbox.signals.length <= 60, `${mailbox.signals.length} signals`);
     await rig.client.workflow.getHandle(mailbox.workflowId).terminate('seen');
   });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import type { Client } from '@temporalio/client';
 import { Redis } from 'ioredis';
 import { systemClock } from '../../platform/clock.ts';
 import { IntakeEntries } from '../../redis/intake-entries.ts';
 import { post, type Scrape, scrapeAllTheTime, scrapeSettled } from './alertmanager-posts.ts';
 import { EntryMill, type MilledBody, milledServices } from './entry-mill.ts';
+import { eventually } from './eventually.ts';
 import { startTestApi, startTestDispatcher, temporalClient } from './intake-product.ts';
 import { mailboxesOf } from './mailbox-history.ts';
 import { aPolicyText, policySet } from './policy-set.ts';
@@ -39,6 +41,15 @@ export type ChaosOutcome = {
   readonly delivered: number;
 };
 
+/** Distinct deliveries that mailboxes have. Throws until there are `handed`: listings lag behind. */
+async function deliveredTo(client: Client, handed: number): Promise<number> {
+  const mailboxes = await mailboxesOf(client, 'mailbox:');
+  const ids = mailboxes.flatMap(({ alerts }) => alerts.map(({ deliveryId }) => deliveryId));
+  const delivered = new Set(ids).size;
+  assert.ok(delivered >= handed, `${delivered} of ${handed} delivered`);
+  return delivered;
+}
+
 /**
  * Grinds `entries` entries through two apis and two dispatchers while parts die, and scrapes all the
  * time: a sum that is not equal at any scrape fails. Every fault comes `rounds` times.
@@ -66,9 +77,10 @@ export async function entriesThroughChaos(of: {
     const [sent] = await Promise.all([sending, inTurn(faults, of.rounds, sending)]);
     const settled = await scrapeSettled(url, 300_000);
     const scraped = await scraping.stop();
-    const mailboxes = await mailboxesOf(client, 'mailbox:');
-    const ids = mailboxes.flatMap(({ alerts }) => alerts.map(({ deliveryId }) => deliveryId));
-    return { ...sent, ...scraped, settled, delivered: new Set(ids).size };
+    const delivered = await eventually(() => deliveredTo(client, settled.fates['handed'] ?? 0), {
+      ...{ withinMs: 60_000, everyMs: 1_000 },
+    });
+    return { ...sent, ...scraped, settled, delivered };
   } finally {
     await scraping.stop().catch(() => {}); // Told above, unless something else failed first.
     await steady.stop();
