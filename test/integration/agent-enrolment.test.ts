@@ -20,6 +20,7 @@ import { AgentHost } from '../support/agent-host.ts';
 import { aToken, Enroller } from '../support/enrolling.ts';
 import { eventually } from '../support/eventually.ts';
 import { GatewayHost } from '../support/gateway-host.ts';
+import { programEnvironment } from '../support/program-environment.ts';
 
 const main = join(import.meta.dirname, '../../agent/main.ts');
 const lifeMs = 3_000;
@@ -45,7 +46,7 @@ describe('an agent that enrols', () => {
   /** `node agent/main.ts` with these arguments; what it said and how it ended. */
   function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const child = spawn(process.execPath, [main, ...args], {
-      env: { PATH: '/usr/bin:/bin', FIXPOINT_LOG_LEVEL: 'warn', ...env },
+      env: programEnvironment(env),
       cwd: folder,
     });
     let said = '';
@@ -171,7 +172,7 @@ describe('an agent that enrols', () => {
     const { text } = await aToken(host, { name: 'first-start' });
     const env = { FIXPOINT_AGENT_STATE_DIR: state, FIXPOINT_AGENT_TOKEN_FILE: tokenFile(text) };
     const child = spawn(process.execPath, [main], {
-      env: { PATH: '/usr/bin:/bin', FIXPOINT_LOG_LEVEL: 'warn', ...env },
+      env: programEnvironment(env),
       stdio: 'ignore',
     });
     try {

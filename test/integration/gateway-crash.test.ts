@@ -10,6 +10,7 @@ import { CallbackReceiver } from '../support/callback-receiver.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
 import { callbackSecret, GatewayHost } from '../support/gateway-host.ts';
+import { programEnvironment } from '../support/program-environment.ts';
 import { freePort } from '../support/server-process.ts';
 
 const main = join(import.meta.dirname, '../../agent-gateway/main.ts');
@@ -40,7 +41,7 @@ describe('a gateway killed at its boundaries', () => {
 
   const start = async (crashPoint: string): Promise<ChildProcess> => {
     const child = spawn(process.execPath, [main], {
-      env: {
+      env: programEnvironment({
         REDIS_URL: host.redisServer.url,
         FIXPOINT_AGENT_LISTEN: `127.0.0.1:${ports.agents}`,
         FIXPOINT_GATEWAY_LISTEN: `127.0.0.1:${ports.http}`,
@@ -51,7 +52,7 @@ describe('a gateway killed at its boundaries', () => {
         FIXPOINT_CERTIFICATES_DIR: directory,
         FIXPOINT_CRASH_POINT: crashPoint,
         FIXPOINT_LOG_LEVEL: 'error',
-      },
+      }),
       stdio: 'ignore',
     });
     children.push(child);

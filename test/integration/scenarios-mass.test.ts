@@ -5,7 +5,6 @@ import { aBody, postOk, scrapeSettled } from '../support/alertmanager-posts.ts';
 import { eventually } from '../support/eventually.ts';
 import { aPolicyText } from '../support/policy-set.ts';
 import { entriesOf, startStormRig } from '../support/storm-rig.ts';
-import { withWorkers } from '../support/workflow-environment.ts';
 
 Runtime.install({
   logger: new DefaultLogger('ERROR'),
@@ -39,7 +38,7 @@ describe('scenarios of many hosts', () => {
     async function touched(policy: string, until: (hosts: number) => void): Promise<number> {
       const count = () =>
         rig.loop.submitted.filter(({ slot }) => slot.startsWith(`remediation:${policy}:`)).length;
-      await withWorkers(rig, rig.loop.activities, async () => {
+      await rig.working(async () => {
         await postOk(rig.url, aBody(entriesOf(policy, hosts)));
         await scrapeSettled(rig.url);
         await eventually(() => until(count()), { withinMs: 30_000 });

@@ -6,7 +6,6 @@ import { eventually } from '../support/eventually.ts';
 import { mailboxesOf } from '../support/mailbox-history.ts';
 import { aPolicyText } from '../support/policy-set.ts';
 import { entriesOf, postSteadily, startStormRig } from '../support/storm-rig.ts';
-import { withWorkers } from '../support/workflow-environment.ts';
 
 Runtime.install({
   logger: new DefaultLogger('ERROR'),
@@ -59,7 +58,7 @@ describe('ten thousand hosts that alert in ten seconds', () => {
   it('in a group each are held within 2 s, by one remediation, with at most 50 workflows', async () => {
     const query = `FixpointPolicy = "each"`;
     const before = await scrapeSettled(rig.url);
-    await withWorkers(rig, rig.loop.activities, async () => {
+    await rig.working(async () => {
       const entries = entriesOf('each', hosts);
       const answeredMs = await postSteadily(rig.url, { entries, perBody: 10, withinMs: 10_000 });
 

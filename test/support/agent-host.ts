@@ -26,6 +26,7 @@ import { noCrashPoints } from '../../platform/crash-point.ts';
 import { contentDigestOf } from '../../platform/digest.ts';
 import { silentLog } from '../../platform/log.ts';
 import { eventually } from './eventually.ts';
+import { programEnvironment } from './program-environment.ts';
 import { aTrust, testKey } from './signing.ts';
 
 const main = join(import.meta.dirname, '../../agent/main.ts');
@@ -115,13 +116,11 @@ export class AgentHost {
   /** An agent as the process that users run. */
   spawn(gateway: string, over: Readonly<Record<string, string>> = {}): ChildProcess {
     const child = spawn(process.execPath, [main], {
-      env: {
-        PATH: '/usr/bin:/bin',
+      env: programEnvironment({
         FIXPOINT_AGENT_GATEWAYS: gateway,
         FIXPOINT_AGENT_STATE_DIR: this.root,
-        FIXPOINT_LOG_LEVEL: 'warn',
         ...over,
-      },
+      }),
       cwd: this.root,
       stdio: ['ignore', 'ignore', 'pipe'],
     });

@@ -1,7 +1,30 @@
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { taskQueues } from '../../contracts/temporal.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 import type { FakeActivities } from './workflow-environment.ts';
+
+/** Workers of workflows and of activities, and with `gateway` of those of the gateway's queue; none runs yet. */
+export async function makeWorkers(of: {
+  readonly connection: NativeConnection;
+  readonly activities: NonNullable<WorkerOptions['activities']>;
+  readonly gateway: boolean;
+  /** What an activity that hangs may keep at a shutdown; absent: as long as it likes. */
+  readonly forceMs?: number;
+}): Promise<readonly Worker[]> {
+  const { connection, activities, forceMs } = of;
+  const queues = [taskQueues.activities, ...(of.gateway ? [taskQueues.gateway] : [])];
+  const options = {
+    ...{ connection, activities },
+    ...(forceMs === undefined ? {} : { shutdownForceTime: forceMs }),
+  };
+  return Promise.all([
+    Worker.create({
+      ...{ ...options, taskQueue: taskQueues.workflows },
+      workflowBundle: await workflowBundle(),
+    }),
+    ...queues.map((taskQueue) => Worker.create({ ...options, taskQueue })),
+  ]);
+}
 
 /** Workers of workflows and of the given activities on a real server, until `stop`. */
 export async function startCoreWorkers(of: {
@@ -11,15 +34,8 @@ export async function startCoreWorkers(of: {
   readonly gateway?: boolean;
 }): Promise<{ stop(): Promise<void> }> {
   const connection = await NativeConnection.connect({ address: of.address });
-  const activities = { ...of.activities } as Record<string, () => Promise<unknown>>;
-  const queues = [taskQueues.activities, ...(of.gateway ? [taskQueues.gateway] : [])];
-  const workers = await Promise.all([
-    Worker.create({
-      ...{ connection, taskQueue: taskQueues.workflows },
-      workflowBundle: await workflowBundle(),
-    }),
-    ...queues.map((taskQueue) => Worker.create({ connection, taskQueue, activities })),
-  ]);
+  const activities = { ...of.activities };
+  const workers = await makeWorkers({ connection, activities, gateway: of.gateway ?? false });
   const running = Promise.all(workers.map((worker) => worker.run()));
   running.catch(() => {}); // Heard by whoever stops them.
   return {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
 import { callbackSecret, type GatewayHost } from './gateway-host.ts';
+import { programEnvironment } from './program-environment.ts';
 import { freePort } from './server-process.ts';
 
 const main = join(import.meta.dirname, '../../agent-gateway/main.ts');
@@ -30,7 +31,7 @@ export class GatewayProcess {
     await host.writeCertificates(directory);
     const [agentPort, http, metrics] = [await freePort(), await freePort(), await freePort()];
     const child = spawn(process.execPath, [main], {
-      env: {
+      env: programEnvironment({
         REDIS_URL: host.redisServer.url,
         FIXPOINT_AGENT_LISTEN: `127.0.0.1:${agentPort}`,
         FIXPOINT_GATEWAY_LISTEN: `127.0.0.1:${http}`,
@@ -42,7 +43,7 @@ export class GatewayProcess {
         FIXPOINT_STATE_DIR: directory,
         FIXPOINT_CRASH_POINT: of.crashPoint,
         FIXPOINT_LOG_LEVEL: 'error',
-      },
+      }),
       stdio: 'ignore',
     });
     const gateway = new GatewayProcess(child, { agentPort, directory });

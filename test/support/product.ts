@@ -186,7 +186,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Runnin
 
 const inherited = (): Record<string, string> =>
   Object.fromEntries(
-    ['PATH', 'HOME', 'LANG'].flatMap((name) => {
+    ['PATH', 'HOME', 'LANG', 'NODE_COMPILE_CACHE'].flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
     }),

@@ -1,9 +1,9 @@
-import { NativeConnection } from '@temporalio/worker';
 import { defaultClocks } from '../../contracts/limits.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { connectRedis } from '../../redis/connect.ts';
 import { MassSense } from '../../redis/mass-sense.ts';
 import { aBody, anEntry, postOk, scrapeSettled } from './alertmanager-posts.ts';
+import { startCoreWorkers } from './core-workers.ts';
 import { startTestApi, startTestDispatcher, temporalClient } from './intake-product.ts';
 import { policySet } from './policy-set.ts';
 import { startRedis } from './redis-server.ts';
@@ -12,7 +12,7 @@ import { startTemporal } from './temporal-server.ts';
 
 /**
  * From the webhook to the hosts that are not there, on real servers: api, dispatchers and the loop
- * of mailboxes and repairs, whose workers run while `withWorkers` has them.
+ * of mailboxes and repairs, whose workers run while `working` has something to do.
  */
 export async function startStormRig(of: {
   readonly policies: readonly string[];
@@ -21,7 +21,6 @@ export async function startStormRig(of: {
 }) {
   const [redis, temporal] = await Promise.all([startRedis(), startTemporal()]);
   const client = temporalClient(temporal.address);
-  const nativeConnection = await NativeConnection.connect({ address: temporal.address });
   const cache = connectRedis({ url: redis.url, profile: 'background', onError: () => {} });
   const policies = await policySet(...of.policies);
   const parts = { redisUrl: redis.url, client: client.client, policies };
@@ -37,12 +36,25 @@ export async function startStormRig(of: {
     stormOf: (policy) => sense.stormOf(policy),
   });
   return {
-    ...{ nativeConnection, client: client.client, url: api.url, loop },
+    ...{ client: client.client, url: api.url, loop },
+    /** Runs `work` beside the workers of the loop. */
+    async working<T>(work: () => Promise<T>): Promise<T> {
+      const { address } = temporal;
+      const workers = await startCoreWorkers({
+        address,
+        activities: loop.activities,
+        gateway: true,
+      });
+      try {
+        return await work();
+      } finally {
+        await workers.stop();
+      }
+    },
     async stop() {
       await Promise.all(dispatchers.map((dispatcher) => dispatcher.stop()));
       await api.stop();
       cache.disconnect();
-      await nativeConnection.close();
       await client.stop();
       await redis.stop();
       await temporal.stop();

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CrashProgram } from '../../platform/crash-point.ts';
+import { programEnvironment } from './program-environment.ts';
 
 /**
  * A program of ours that is started again whenever it was killed, as a service manager does it; one
@@ -27,10 +28,10 @@ export class Supervised {
     this.#program = of.program;
     this.#crashFolder = join(of.folder, 'crash');
     mkdirSync(this.#crashFolder, { recursive: true });
-    const env = {
-      ...{ PATH: '/usr/bin:/bin', FIXPOINT_LOG_LEVEL: 'warn' },
-      ...{ FIXPOINT_CRASH_POINT: this.#crashFolder, ...of.environment },
-    };
+    const env = programEnvironment({
+      FIXPOINT_CRASH_POINT: this.#crashFolder,
+      ...of.environment,
+    });
     this.#start = () => spawn(process.execPath, [of.main], { env, cwd: of.folder });
     this.#child = this.#begun();
     this.#ended = this.#supervise();

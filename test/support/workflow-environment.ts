@@ -1,20 +1,22 @@
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type {
   CoreActivities,
   GatewayActivities,
   MailboxActivities,
 } from '../../contracts/temporal.ts';
-import { searchAttributes, taskQueues } from '../../contracts/temporal.ts';
+import { searchAttributes } from '../../contracts/temporal.ts';
 import { eventually } from './eventually.ts';
 import { serverPath } from './server-path.ts';
-import { workflowBundle } from './workflow-bundle.ts';
+import { SharedWorkers } from './shared-workers.ts';
 
 /** `temporal.api.enums.v1.IndexedValueType` of the types that we use. */
 const indexedValueTypes = { Keyword: 2, Int: 3, Datetime: 6 } as const;
 
 /** Activities of a test; all of a queue's or only those it needs. */
 export type FakeActivities = Partial<CoreActivities & GatewayActivities & MailboxActivities>;
+
+const shared = new WeakMap<TestWorkflowEnvironment, SharedWorkers>();
 
 /** A time-skipping server with Fixpoint's search attributes. Stop it with `teardown()`. */
 export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
@@ -37,30 +39,26 @@ export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
       Object.entries(searchAttributes).map(([name, type]) => [name, indexedValueTypes[type]]),
     ),
   });
+  const workers = new SharedWorkers(environment.nativeConnection);
+  shared.set(environment, workers);
+  const teardown = environment.teardown.bind(environment);
+  environment.teardown = async () => {
+    await workers.stop();
+    await teardown();
+  };
   return environment;
 }
 
-/** Runs `work` beside workers of all three queues with the given fakes. */
-export async function withWorkers<T>(
-  environment: Pick<TestWorkflowEnvironment, 'nativeConnection'>,
+/**
+ * Runs `work` beside workers of all three queues with the given fakes. The workers stay for the next
+ * test until the environment is torn down.
+ */
+export function withWorkers<T>(
+  environment: TestWorkflowEnvironment,
   activities: FakeActivities,
   work: () => Promise<T>,
 ): Promise<T> {
-  const connection = environment.nativeConnection;
-  const given = { ...activities } as Record<string, (...args: never[]) => Promise<unknown>>;
-  const workflows = await Worker.create({
-    connection,
-    taskQueue: taskQueues.workflows,
-    workflowBundle: await workflowBundle(),
-    activities: given,
-  });
-  const others = await Promise.all(
-    [taskQueues.activities, taskQueues.gateway].map((taskQueue) =>
-      Worker.create({ connection, taskQueue, activities: given }),
-    ),
-  );
-  const [first, second] = others;
-  if (first === undefined || second === undefined)
-    throw new Error('two activity workers were made');
-  return first.runUntil(() => second.runUntil(() => workflows.runUntil(work)));
+  const workers = shared.get(environment);
+  if (workers === undefined) throw new Error('the environment is not one of timeSkipping()');
+  return workers.lend(activities, work);
 }
