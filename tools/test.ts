@@ -27,7 +27,7 @@ const suites: readonly Suite[] = [
   { name: 'contract', concurrency: 2, servers: false },
   { name: 'replay', concurrency: 1, servers: false },
   { name: 'workflow', concurrency: 2, servers: true },
-  { name: 'integration', concurrency: 2, servers: true },
+  { name: 'integration', concurrency: 3, servers: true },
   { name: 'chaos', concurrency: 1, servers: true },
   { name: 'long', concurrency: 1, servers: true, long: true },
 ];

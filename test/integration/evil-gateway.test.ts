@@ -149,8 +149,10 @@ describe('a gateway in the wrong hands', () => {
     const text = signed();
 
     gateway.answer.aheadMs = 3_600_000;
+    const { pongs } = gateway;
     gateway.drop();
     await gateway.connected(2);
+    await eventually(() => assert.ok(gateway.pongs > pongs, 'it has not heard the time'));
 
     assert.equal(await given(text), 'expired not_after');
     nothingRan();
