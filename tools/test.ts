@@ -16,14 +16,16 @@ type Suite = {
   readonly name: string;
   readonly concurrency: number;
   readonly servers: boolean;
+  /** All files in one process: they touch nothing that another one sees. */
+  readonly shared?: true;
   /** Only when it is asked for by name, with a limit of its own. */
   readonly long?: true;
 };
 
-// Files with servers of their own mostly wait: two at a time take 0.8 of two cores. The chaos suite
-// is one file, whose lanes fill them.
+// Workflow tests mostly compute, and what needs servers of its own mostly waits for them: two and three
+// files at a time take two cores. The chaos suite is one file, whose lanes fill them.
 const suites: readonly Suite[] = [
-  { name: 'unit', concurrency: 2, servers: false },
+  { name: 'unit', concurrency: 1, servers: false, shared: true },
   { name: 'contract', concurrency: 2, servers: false },
   { name: 'replay', concurrency: 1, servers: false },
   { name: 'workflow', concurrency: 2, servers: true },
@@ -39,11 +41,16 @@ type Count = { passed: number; failed: number; skipped: number };
 
 async function runFiles(
   files: readonly string[],
-  of: { readonly concurrency: number; readonly timeoutMs: number },
+  of: {
+    readonly concurrency: number;
+    readonly timeoutMs: number;
+    readonly shared?: true | undefined;
+  },
   count: Count,
 ) {
-  const { concurrency, timeoutMs } = of;
-  const stream = run({ files: [...files], concurrency, timeout: timeoutMs });
+  const { concurrency, timeoutMs, shared } = of;
+  const isolation = shared ? { isolation: 'none' as const } : { concurrency };
+  const stream = run({ files: [...files], timeout: timeoutMs, ...isolation });
   stream.on('test:pass', ({ skip, todo, details }) => {
     if (details.type === 'suite') return;
     if ((skip ?? false) !== false || (todo ?? false) !== false) count.skipped += 1;
@@ -52,7 +59,15 @@ async function runFiles(
   stream.on('test:fail', ({ details }) => {
     if (details.type !== 'suite') count.failed += 1;
   });
+  const watch = shared ? setTimeout(endsNever, timeoutMs).unref() : undefined;
   for await (const text of stream.compose(spec)) process.stdout.write(String(text));
+  clearTimeout(watch);
+}
+
+/** A file in a process of its own is ended by its timeout; one in this process holds up all others. */
+function endsNever(): never {
+  process.stderr.write('error: a test that shares this process has ended and keeps it alive\n');
+  process.exit(1);
 }
 
 /** Each file runs in a process of its own: what one compiled, and stripped of types, serves the others. */
@@ -90,8 +105,8 @@ async function main(selected: readonly string[]): Promise<number> {
   for (const suite of wanted) {
     const found = globSync(`test/${suite.name}/**/*.test.ts`).sort();
     const timeoutMs = suite.long ? longFileTimeoutMs : fileTimeoutMs;
-    const { concurrency } = suite;
-    if (found.length > 0) await runFiles(found, { concurrency, timeoutMs }, count);
+    const { concurrency, shared } = suite;
+    if (found.length > 0) await runFiles(found, { concurrency, timeoutMs, shared }, count);
   }
   if (files.length > 0) {
     await runFiles(files, { concurrency: 1, timeoutMs: longFileTimeoutMs }, count);

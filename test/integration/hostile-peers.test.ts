@@ -130,10 +130,13 @@ describe('a gateway with peers that keep no rule', () => {
     other.result(jobId);
     await other.kept();
 
-    await eventually(async () => {
-      const { body } = await host.call({ path: '/v1/agents/agent-1' });
-      assert.equal((body as { sessionId: string | null }).sessionId, null);
-    });
+    await eventually(
+      async () => {
+        const { body } = await host.call({ path: '/v1/agents/agent-1' });
+        assert.equal((body as { sessionId: string | null }).sessionId, null);
+      },
+      { withinMs: 30_000 },
+    );
     assert.ok(usedBytes() - before < 96 * mebibyte, `${(usedBytes() - before) / mebibyte} MiB`);
     deaf.pause(false);
     await Promise.all([deaf.cut(), other.cut()]);
