@@ -38,6 +38,7 @@ export async function measureInterference(
   const rig = await startFleetRig(deps, { agents: agents + apart, gateways: 1 });
   const like = { mode: 'whole', behaviour: instant } as const;
   const { fleet } = await connectedFleet(deps, rig, { ...like, agents });
+  fleet.standBack();
   const { fleet: hosts } = await connectedFleet(deps, rig, {
     ...like,
     agents: apart,

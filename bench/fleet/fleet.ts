@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../platform/clock.ts';
 import { MessagePort } from '../message-port.ts';
@@ -57,6 +58,14 @@ export class Fleet {
 
   get pids(): readonly number[] {
     return this.#members.map(({ pid }) => pid);
+  }
+
+  /**
+   * Whatever else runs here has the cores first: hosts have cores of their own, and take none of the
+   * gateway's. Of use only where others are measured than these agents.
+   */
+  standBack(): void {
+    for (const pid of this.pids) setPriority(pid, constants.priority.PRIORITY_LOW);
   }
 
   /** All processes together. */
