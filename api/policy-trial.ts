@@ -3,8 +3,9 @@ import type { GuardStanding } from '../contracts/guard-standing.ts';
 import type { PolicyPlan, PolicyTestAnswer } from '../contracts/http.ts';
 import { defaultClocks, limits } from '../contracts/limits.ts';
 import type { Storm } from '../contracts/storm.ts';
-import { workflowIds } from '../contracts/temporal.ts';
+import { type ControlState, workflowIds } from '../contracts/temporal.ts';
 import { alertingHost } from '../domain/alerting-host.ts';
+import { breakerGuard } from '../domain/breaker-standing.ts';
 import { durationText } from '../domain/duration-text.ts';
 import { mailboxGuards, noFacts } from '../domain/mailbox-standing.ts';
 import { type FleetFacts, massGuard, planGuards } from '../domain/plan-standing.ts';
@@ -14,13 +15,14 @@ import { hostValue } from '../domain/target-selection.ts';
 import { selectAgents } from '../platform/agent-matchers.ts';
 import { sha256 } from '../platform/digest.ts';
 import type { LoadedPolicy } from '../platform/policy-files.ts';
+import { breakerOf } from '../platform/policy-guards.ts';
 import type { ScopeDeps } from './control-scope.ts';
 import { guardsOf } from './mailbox-guards.ts';
 import type { TemporalDeps } from './temporal-call.ts';
 
 export type TrialDeps = ScopeDeps &
   TemporalDeps & {
-    readonly control: { read(): Promise<Parameters<typeof stopsOf>[0] | null> };
+    readonly control: { read(): Promise<ControlState | null> };
     /** Hosts of each domain that repairs hold now. */
     readonly held: () => Promise<ReadonlyMap<string, number>>;
     /** Those of the agents that were heard lately. */
@@ -73,7 +75,8 @@ async function fleetOf(deps: TrialDeps, agents: FleetFacts['agents']): Promise<F
     deps.connected(agents.map(({ agentId }) => agentId)).catch(() => new Set<string>()),
     deps.control.read().catch(() => null),
   ]);
-  return { agents, held, connected, stops: state === null ? unknownSwitch : stopsOf(state) };
+  const stops = state === null ? unknownSwitch : stopsOf(state);
+  return { agents, held, connected, stops, breakers: state?.breakers ?? [] };
 }
 
 /** Missing control state means stopped (invariant 4). */
@@ -99,7 +102,14 @@ async function viewOf(
     alerting: new Set(episodes.map((episode) => alertingHost(episode, policy.frozen.targets))).size,
     storm: await deps.stormOf(policy.name).catch(() => null),
   });
-  const guards = [...standingRules(policy), mass, ...mailbox, ...own, ...askedPeople(policy)];
+  const breaker = breakerGuard({
+    ...{ policy: policy.name, spec: breakerOf(policy.spec.guards) },
+    ...{ open: fleet.breakers, nowMs: deps.clock.now() },
+  });
+  // What its mailbox was refused by last may be over.
+  const others = mailbox.filter(({ guard }) => guard !== breaker.guard);
+  const standing = [...standingRules(policy), mass, breaker, ...others, ...own];
+  const guards = [...standing, ...askedPeople(policy)];
   const held = plan.kind === 'held' ? plan : refusal;
   const holding = guards.filter(({ holds }) => holds).map(({ guard }) => guard);
   const word = held !== null ? `${held.reason}: ${held.detail}` : holding.join(', ') || null;

@@ -1,4 +1,5 @@
 import type { PlanDomains } from '../contracts/admission.ts';
+import type { Breaker } from '../contracts/breaker.ts';
 import type { FrozenGuards, Share } from '../contracts/frozen.ts';
 import type { GuardStanding } from '../contracts/guard-standing.ts';
 import type { StandingStop } from '../contracts/stop.ts';
@@ -18,6 +19,8 @@ export type FleetFacts = {
   /** Those of the agents that were heard lately. */
   readonly connected: ReadonlySet<string>;
   readonly stops: readonly StandingStop[];
+  /** Breakers that are not closed, of any policy. */
+  readonly breakers: readonly Breaker[];
 };
 
 type Planned = Extract<Plan, { kind: 'planned' }>;

@@ -290,6 +290,10 @@ describe('what operators and gateways ask of the api', () => {
     await put('/v1/control', { stopped: true, reason: 'worse', policy: 'web' });
     const stopped = policyTestAnswer.parse(await (await ask({ body: aBody(entries) })).json());
     await put('/v1/control', { stopped: false, reason: 'over', policy: 'web' });
+    const breaker = (open: boolean) => put('/v1/control/breakers/web', { open, reason: 'worse' });
+    await breaker(true);
+    const opened = policyTestAnswer.parse(await (await ask({ body: aBody(entries) })).json());
+    await breaker(false);
 
     const [plan] = answer.plans ?? [];
     assert.deepEqual(
@@ -310,6 +314,10 @@ describe('what operators and gateways ask of the api', () => {
     assert.equal(refused.status, 400);
     assert.equal(stopped.plans?.[0]?.outcome, 'waits');
     assert.match(stopped.plans?.[0]?.reason ?? '', /control stop/);
+    assert.deepEqual(
+      [opened.plans?.[0]?.outcome, opened.plans?.[0]?.reason],
+      ['waits', 'guards.breaker'],
+    );
     const after: string[] = [];
     for await (const { workflowId } of client.client.workflow.list({
       query: 'ExecutionStatus = "Running"',

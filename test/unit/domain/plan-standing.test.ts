@@ -26,7 +26,7 @@ const planned = planHosts({
 });
 if (planned.kind === 'held') throw new Error(planned.detail);
 const fleet: FleetFacts = {
-  ...{ agents, stops: [], held: new Map([['zone=a', 1]]) },
+  ...{ agents, stops: [], breakers: [], held: new Map([['zone=a', 1]]) },
   connected: new Set(agents.map(({ agentId }) => agentId)),
 };
 const standing = (over: Partial<FleetFacts> = {}) =>
