@@ -37,6 +37,8 @@ const backoffLastMs = 5_000;
 // Nothing that keeps ending lives this long: most parts are ready in 3 s.
 const steadyMs = 5_000;
 const shownLines = 8;
+/** How a program ends that does not accept its settings or files (domain/errors.ts): started again it says the same. */
+const refusedExit = 2;
 const reapMs = 1_000;
 
 /** A part under watch: started, awaited, started again with back-off when it dies, stopped. */
@@ -49,6 +51,7 @@ export class Part {
   #backoffMs = backoffFirstMs;
   #startedAt = 0;
   #deaths = 0;
+  #isRefused = false;
   #logFrom = 0;
   #saidLast = '';
   #state: 'new' | 'starting' | 'ready' | 'stopping' = 'new';
@@ -63,7 +66,10 @@ export class Part {
     return this.#child?.pid;
   }
 
-  /** Resolves once it answers. Throws a `StartFailure` if it keeps dying or does not in time. */
+  /**
+   * Resolves once it answers. Throws a `StartFailure` if it keeps dying or does not in time, and at once
+   * if it does not accept its configuration.
+   */
   async start(): Promise<void> {
     const { clock } = this.#deps;
     this.#state = 'starting';
@@ -73,6 +79,7 @@ export class Part {
     const until = clock.monotonic() + this.spec.readyWithinMs;
     while (this.#state === 'starting') {
       if (this.#child?.pid !== undefined && (await this.#answers())) break;
+      if (this.#isRefused) throw this.#failure('does not accept its configuration');
       if (this.#deaths >= 3) throw this.#failure('keeps ending');
       if (clock.monotonic() > until) {
         throw this.#failure(
@@ -122,7 +129,10 @@ export class Part {
     });
     this.#child = child;
     child.once('error', (error) => this.#onEnd(error.message));
-    child.once('exit', (code, signal) => this.#onEnd(signal ?? `exit ${code}`));
+    child.once('exit', (code, signal) => {
+      this.#isRefused = this.#state === 'starting' && code === refusedExit;
+      this.#onEnd(signal ?? `exit ${code}`);
+    });
     if (child.pid !== undefined) this.#deps.onProcess(spec.name, child.pid);
   }
 
@@ -130,7 +140,7 @@ export class Part {
     if (this.#child === undefined) return;
     this.#child = undefined;
     this.#deps.onProcess(this.spec.name, null);
-    if (this.#state === 'stopping') return;
+    if (this.#state === 'stopping' || this.#isRefused) return;
     this.#deaths += 1;
     if (this.#deps.clock.monotonic() - this.#startedAt > steadyMs) this.#backoffMs = backoffFirstMs;
     const again = this.spec.restart
