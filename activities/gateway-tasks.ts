@@ -1,5 +1,5 @@
+import type { GatewayActivities, SubmitInput } from '../contracts/activities.ts';
 import type { TaskReport } from '../contracts/task.ts';
-import type { GatewayActivities, SubmitInput } from '../contracts/temporal.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import { signedTask, type TaskSigner } from './task-signer.ts';
 

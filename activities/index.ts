@@ -1,4 +1,4 @@
-import type { CoreActivities } from '../contracts/temporal.ts';
+import type { CoreActivities } from '../contracts/activities.ts';
 import { type AdmitDeps, admitBatch } from './admit-batch.ts';
 import { type PlanDeps, planTargets } from './plan-targets.ts';
 import { type HttpProofDeps, probeHttp } from './probe-http.ts';

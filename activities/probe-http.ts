@@ -1,5 +1,5 @@
+import type { HttpProof, HttpProofInput } from '../contracts/activities.ts';
 import { limits } from '../contracts/limits.ts';
-import type { HttpProof, HttpProofInput } from '../contracts/temporal.ts';
 import { egressRefusal } from '../domain/egress.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { fillProbeUrl } from '../domain/probe-url.ts';

@@ -1,4 +1,4 @@
-import type { ControlState } from '../contracts/temporal.ts';
+import type { ControlState } from '../contracts/control.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 
 /** The cache that gateways read. `write` keeps the newer revision and returns the one that stands. */

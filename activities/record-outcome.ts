@@ -1,5 +1,6 @@
+import type { CoreActivities } from '../contracts/activities.ts';
 import type { RepairEndedSignal } from '../contracts/breaker.ts';
-import type { CoreActivities, RemediationEndedSignal } from '../contracts/temporal.ts';
+import type { RemediationEndedSignal } from '../contracts/temporal.ts';
 import { hasFailed } from '../domain/breaker.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 

@@ -1,5 +1,5 @@
+import type { CoreActivities } from '../contracts/activities.ts';
 import type { EscalationBody } from '../contracts/escalation.ts';
-import type { CoreActivities } from '../contracts/temporal.ts';
 import { egressRefusal } from '../domain/egress.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { Posted } from '../platform/signed-post.ts';

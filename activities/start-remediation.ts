@@ -1,11 +1,8 @@
+import type { MailboxActivities } from '../contracts/activities.ts';
 import type { FrozenPolicy, FrozenRunbook } from '../contracts/frozen.ts';
 import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import type { Clocks } from '../contracts/limits.ts';
-import type {
-  MailboxActivities,
-  MailboxSettings,
-  RemediationInput,
-} from '../contracts/temporal.ts';
+import type { MailboxSettings, RemediationInput } from '../contracts/temporal.ts';
 
 /** What a policy says now; a repair takes a copy. */
 export type CurrentPolicy = {

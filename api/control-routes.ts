@@ -1,9 +1,10 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { ControlState } from '../contracts/control.ts';
 import { agentLockBody, controlBody } from '../contracts/http.ts';
 import { agentId } from '../contracts/task.ts';
-import { type ControlState, queryNames, updateNames, workflowIds } from '../contracts/temporal.ts';
+import { queryNames, updateNames, workflowIds } from '../contracts/temporal.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { stopOf } from '../domain/stop-scope.ts';
 import type { AuditLog } from '../platform/audit.ts';

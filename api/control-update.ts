@@ -1,13 +1,11 @@
 import { WithStartWorkflowOperation } from '@temporalio/client';
-import {
-  type ControlInput,
-  type ControlState,
-  type ControlUpdate,
-  type LockUpdate,
-  taskQueues,
-  workflowIds,
-  workflowTypes,
-} from '../contracts/temporal.ts';
+import type {
+  ControlInput,
+  ControlState,
+  ControlUpdate,
+  LockUpdate,
+} from '../contracts/control.ts';
+import { taskQueues, workflowIds, workflowTypes } from '../contracts/temporal.ts';
 import { type ControlView, untilCached } from '../platform/control-switch.ts';
 import { updateIdOf } from './operator-request.ts';
 import { callTemporal } from './temporal-call.ts';

@@ -1,13 +1,9 @@
 import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ControlState } from '../contracts/control.ts';
 import { type Clocks, limits } from '../contracts/limits.ts';
 import { type ManualRun, manualRunBody } from '../contracts/manual-run.ts';
-import {
-  type ControlState,
-  type RemediationInput,
-  workflowIds,
-  workflowTypes,
-} from '../contracts/temporal.ts';
+import { type RemediationInput, workflowIds, workflowTypes } from '../contracts/temporal.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { ulidOf } from '../domain/ulid.ts';
 import { digestOf } from '../platform/frozen-runbook.ts';

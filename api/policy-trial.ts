@@ -1,9 +1,10 @@
 import type { Alert } from '../contracts/alert.ts';
+import type { ControlState } from '../contracts/control.ts';
 import type { GuardStanding } from '../contracts/guard-standing.ts';
 import type { PolicyPlan, PolicyTestAnswer } from '../contracts/http.ts';
 import { defaultClocks, limits } from '../contracts/limits.ts';
 import type { Storm } from '../contracts/storm.ts';
-import { type ControlState, workflowIds } from '../contracts/temporal.ts';
+import { workflowIds } from '../contracts/temporal.ts';
 import { alertingHost } from '../domain/alerting-host.ts';
 import { breakerGuard } from '../domain/breaker-standing.ts';
 import { durationText } from '../domain/duration-text.ts';

@@ -1,9 +1,9 @@
 // Stops of a part of what may start: one policy's repairs, or the hosts of one fault domain. The
 // switch for everything is beside them, and holds whatever they say.
 
+import type { ControlState } from '../contracts/control.ts';
 import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import type { StandingStop, StopScope } from '../contracts/stop.ts';
-import type { ControlState } from '../contracts/temporal.ts';
 
 type Stops = readonly StandingStop[];
 

@@ -1,12 +1,7 @@
 import type { Client } from '@temporalio/client';
+import type { ControlState, RepublishUpdate } from '../contracts/control.ts';
 import { limits } from '../contracts/limits.ts';
-import {
-  type ControlState,
-  queryNames,
-  type RepublishUpdate,
-  updateNames,
-  workflowIds,
-} from '../contracts/temporal.ts';
+import { queryNames, updateNames, workflowIds } from '../contracts/temporal.ts';
 import { FixpointError } from '../domain/errors.ts';
 import type { Clock } from './clock.ts';
 

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { ControlState } from '../contracts/temporal.ts';
+import type { ControlState } from '../contracts/control.ts';
 import { keys } from './keys.ts';
 import { script } from './script.ts';
 

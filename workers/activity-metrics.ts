@@ -1,4 +1,4 @@
-import type { ControlState } from '../contracts/temporal.ts';
+import type { ControlState } from '../contracts/control.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { HoldsKeeperDeps } from './holds-keeper.ts';
 

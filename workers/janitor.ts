@@ -1,9 +1,7 @@
 import { type Client, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { RepairEndedSignal } from '../contracts/breaker.ts';
+import type { ControlInput, ControlState, LockUpdate } from '../contracts/control.ts';
 import {
-  type ControlInput,
-  type ControlState,
-  type LockUpdate,
   queryNames,
   type RemediationEndedSignal,
   taskQueues,

@@ -1,6 +1,6 @@
+import type { ControlState } from '../contracts/control.ts';
 import type { GuardRefusal } from '../contracts/guard-refusal.ts';
 import type { StandingStop } from '../contracts/stop.ts';
-import type { ControlState } from '../contracts/temporal.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { stopOf, stopRefusal, stopsOf } from '../domain/stop-scope.ts';
 

@@ -1,7 +1,7 @@
 import type { GuardAnswer } from '../activities/index.ts';
 import type { TryAnswer, TryBreakerUpdate } from '../contracts/breaker.ts';
+import type { ControlState } from '../contracts/control.ts';
 import type { Storm } from '../contracts/storm.ts';
-import type { ControlState } from '../contracts/temporal.ts';
 import { breakerRefusal } from '../domain/breaker-refusal.ts';
 import { FixpointError } from '../domain/errors.ts';
 import { stormRefusal } from '../domain/storm-refusal.ts';

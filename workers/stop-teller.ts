@@ -1,6 +1,7 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { ControlState } from '../contracts/control.ts';
 import type { StandingStop, StopChangedSignal } from '../contracts/stop.ts';
-import { type ControlState, signalNames } from '../contracts/temporal.ts';
+import { signalNames } from '../contracts/temporal.ts';
 import { policyOfTask, stopOfPolicy, stopsOf } from '../domain/stop-scope.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';

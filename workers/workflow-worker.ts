@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import { mailboxActivities, translating } from '../activities/index.ts';
+import type { MailboxActivities } from '../contracts/activities.ts';
 import { limits } from '../contracts/limits.ts';
-import { type MailboxActivities, taskQueues } from '../contracts/temporal.ts';
+import { taskQueues } from '../contracts/temporal.ts';
 import type { Log } from '../platform/log.ts';
 
 export type WorkflowWorkerDeps = {

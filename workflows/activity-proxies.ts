@@ -1,11 +1,11 @@
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type {
+  CoreActivities,
+  GatewayActivities,
+  MailboxActivities,
+} from '../contracts/activities.ts';
 import type { Clocks } from '../contracts/limits.ts';
-import {
-  type CoreActivities,
-  type GatewayActivities,
-  type MailboxActivities,
-  taskQueues,
-} from '../contracts/temporal.ts';
+import { taskQueues } from '../contracts/temporal.ts';
 
 type Summary = { readonly summary: string };
 

@@ -7,8 +7,9 @@ import type {
   TryAnswer,
   TryBreakerUpdate,
 } from '../contracts/breaker.ts';
+import type { ControlState } from '../contracts/control.ts';
 import { limits } from '../contracts/limits.ts';
-import { type ControlState, signalNames, updateNames } from '../contracts/temporal.ts';
+import { signalNames, updateNames } from '../contracts/temporal.ts';
 import { afterRepair, closedByHand, openedByHand, tried } from '../domain/breaker.ts';
 import type { FailureBook } from '../domain/failure-book.ts';
 import type { Change } from './control-messages.ts';

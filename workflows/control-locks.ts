@@ -1,5 +1,5 @@
+import type { ControlState, LockUpdate } from '../contracts/control.ts';
 import { limits } from '../contracts/limits.ts';
-import type { ControlState, LockUpdate } from '../contracts/temporal.ts';
 import { stopsTable } from './control-stops.ts';
 
 const isLocked = ({ locked = [] }: ControlState, agentId: string): boolean =>

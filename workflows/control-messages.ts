@@ -1,12 +1,11 @@
 import { defineQuery, defineUpdate, setHandler } from '@temporalio/workflow';
-import {
-  type ControlState,
-  type ControlUpdate,
-  type LockUpdate,
-  queryNames,
-  type RepublishUpdate,
-  updateNames,
-} from '../contracts/temporal.ts';
+import type {
+  ControlState,
+  ControlUpdate,
+  LockUpdate,
+  RepublishUpdate,
+} from '../contracts/control.ts';
+import { queryNames, updateNames } from '../contracts/temporal.ts';
 import { scopeText } from '../domain/stop-scope.ts';
 import { refuseTooMany, withLock, without } from './control-locks.ts';
 import { refuseTooManyStops, thrown } from './control-stops.ts';

@@ -1,6 +1,6 @@
+import type { ControlState, ControlUpdate } from '../contracts/control.ts';
 import { limits } from '../contracts/limits.ts';
 import type { StandingStop } from '../contracts/stop.ts';
-import type { ControlState, ControlUpdate } from '../contracts/temporal.ts';
 import { scopeText, stopOf, withoutStop, withStop } from '../domain/stop-scope.ts';
 
 type Throw = ControlUpdate & { readonly stopped: boolean; readonly at: number };

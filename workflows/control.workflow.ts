@@ -6,8 +6,8 @@ import {
   setCurrentDetails,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { ControlInput, ControlState } from '../contracts/control.ts';
 import { limits } from '../contracts/limits.ts';
-import type { ControlInput, ControlState } from '../contracts/temporal.ts';
 import { FailureBook } from '../domain/failure-book.ts';
 import { publishing } from './activity-proxies.ts';
 import { controlAwaiting } from './control-awaiting.ts';

@@ -1,7 +1,7 @@
 import { ActivityFailure } from '@temporalio/workflow';
+import type { HttpProof } from '../contracts/activities.ts';
 import type { FrozenHttpProbe } from '../contracts/frozen.ts';
 import { limits } from '../contracts/limits.ts';
-import type { HttpProof } from '../contracts/temporal.ts';
 import { batchesOf } from '../domain/batch-ledger.ts';
 import { idempotencyKeyOf } from '../domain/ids.ts';
 import { labelsInUrl } from '../domain/probe-url.ts';

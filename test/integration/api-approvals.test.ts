@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
+import type { CoreActivities } from '../../contracts/activities.ts';
 import type { AdmitAnswer } from '../../contracts/admission.ts';
 import type { OperatorToken } from '../../contracts/operator-token.ts';
-import type {
-  CoreActivities,
-  OperatorDecision,
-  RemediationResult,
-} from '../../contracts/temporal.ts';
+import type { OperatorDecision, RemediationResult } from '../../contracts/temporal.ts';
 import { readAudit } from '../../platform/audit.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import { remediationStarter } from '../../workers/remediation-starter.ts';

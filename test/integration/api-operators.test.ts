@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
+import type { CoreActivities } from '../../contracts/activities.ts';
+import type { ControlState } from '../../contracts/control.ts';
 import { policyTestAnswer, remediationDetail } from '../../contracts/http.ts';
 import {
-  type ControlState,
-  type CoreActivities,
   type Plan,
   type RemediationResult,
   workflowIds,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
+import type { ControlState } from '../../contracts/control.ts';
 import { limits } from '../../contracts/limits.ts';
 import {
-  type ControlState,
   type RemediationEndedSignal,
   workflowIds,
   workflowTypes,

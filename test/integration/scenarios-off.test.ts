@@ -2,13 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from 'ioredis';
 import { ControlGate } from '../../agent-gateway/control-gate.ts';
-import {
-  type ControlState,
-  type ControlUpdate,
-  taskQueues,
-  workflowIds,
-  workflowTypes,
-} from '../../contracts/temporal.ts';
+import type { ControlState, ControlUpdate } from '../../contracts/control.ts';
+import { taskQueues, workflowIds, workflowTypes } from '../../contracts/temporal.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { noCrashPoints } from '../../platform/crash-point.ts';
 import { silentLog } from '../../platform/log.ts';

@@ -11,10 +11,10 @@ import {
 import { IssueRegister } from '../../agent-gateway/issue-register.ts';
 import type { IssueRecord } from '../../agent-gateway/register-records.ts';
 import { type Gateway, startGateway } from '../../agent-gateway/server.ts';
+import type { LockedAgent } from '../../contracts/control.ts';
 import { type Clocks, defaultClocks } from '../../contracts/limits.ts';
 import type { StandingStop, StopScope } from '../../contracts/stop.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
-import type { LockedAgent } from '../../contracts/temporal.ts';
 import type { TrustEnvelope } from '../../contracts/trust.ts';
 import { agentIdFrom, journalIdFrom } from '../../domain/ids.ts';
 import { AuditLog } from '../../platform/audit.ts';

@@ -3,12 +3,11 @@ import { type Client, type WorkflowHandle, WorkflowNotFoundError } from '@tempor
 import { planTargets } from '../../activities/plan-targets.ts';
 import { recordOutcome } from '../../activities/record-outcome.ts';
 import { mailboxActivities } from '../../activities/start-remediation.ts';
+import type { ControlInput, ControlState } from '../../contracts/control.ts';
 import { defaultClocks } from '../../contracts/limits.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
 import {
   type AlertRef,
-  type ControlInput,
-  type ControlState,
   type EpisodeChangedSignal,
   type RemediationInput,
   type RemediationResult,

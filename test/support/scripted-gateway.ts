@@ -1,12 +1,12 @@
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { SubmitInput } from '../../contracts/activities.ts';
 import type { TaskReport, TaskSubmit } from '../../contracts/task.ts';
 import {
   type Plan,
   type RemediationInput,
   type RemediationResult,
-  type SubmitInput,
   taskQueues,
   workflowTypes,
 } from '../../contracts/temporal.ts';

@@ -4,7 +4,7 @@ import type {
   CoreActivities,
   GatewayActivities,
   MailboxActivities,
-} from '../../contracts/temporal.ts';
+} from '../../contracts/activities.ts';
 import { searchAttributes } from '../../contracts/temporal.ts';
 import { eventually } from './eventually.ts';
 import { serverPath } from './server-path.ts';

@@ -4,12 +4,8 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import proto, { type coresdk } from '@temporalio/proto';
 import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
 import { VMWorkflowCreator } from '@temporalio/worker/lib/workflow/vm.js';
-import {
-  type ControlState,
-  signalNames,
-  updateNames,
-  workflowTypes,
-} from '../../contracts/temporal.ts';
+import type { ControlState } from '../../contracts/control.ts';
+import { signalNames, updateNames, workflowTypes } from '../../contracts/temporal.ts';
 import { workflowBundle } from '../support/workflow-bundle.ts';
 
 type Job = coresdk.workflow_activation.IWorkflowActivationJob;

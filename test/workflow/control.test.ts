@@ -1,14 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { ControlState, ControlUpdate, LockUpdate } from '../../contracts/control.ts';
 import { limits } from '../../contracts/limits.ts';
-import {
-  type ControlState,
-  type ControlUpdate,
-  type LockUpdate,
-  taskQueues,
-  workflowTypes,
-} from '../../contracts/temporal.ts';
+import { taskQueues, workflowTypes } from '../../contracts/temporal.ts';
 import { eventually } from '../support/eventually.ts';
 import { timeSkipping, withWorkers } from '../support/workflow-environment.ts';
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { HttpProofInput } from '../../contracts/activities.ts';
 import {
   type EpisodeChangedSignal,
-  type HttpProofInput,
   queryNames,
   type RemediationProgress,
   signalNames,

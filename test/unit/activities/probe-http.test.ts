@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type HttpProofDeps, type PageAnswer, probeHttp } from '../../../activities/probe-http.ts';
+import type { HttpProofInput } from '../../../contracts/activities.ts';
 import { limits } from '../../../contracts/limits.ts';
-import type { HttpProofInput } from '../../../contracts/temporal.ts';
 import { errorPolicies, FixpointError } from '../../../domain/errors.ts';
 
 const agent = (agentId: string) => ({

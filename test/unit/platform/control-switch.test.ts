@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Client } from '@temporalio/client';
+import type { ControlState, RepublishUpdate } from '../../../contracts/control.ts';
 import { limits } from '../../../contracts/limits.ts';
-import type { ControlState, RepublishUpdate } from '../../../contracts/temporal.ts';
 import { untilCached } from '../../../platform/control-switch.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { ControlState } from '../../../contracts/control.ts';
 import type { StandingStop, StopChangedSignal } from '../../../contracts/stop.ts';
-import type { ControlState } from '../../../contracts/temporal.ts';
 import { silentLog } from '../../../platform/log.ts';
 import { StopTeller } from '../../../workers/stop-teller.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
