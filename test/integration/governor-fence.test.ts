@@ -92,6 +92,15 @@ describe('governor fence', () => {
     await assertFenced();
   });
 
+  it('a primary that was none in between fences, though it never ended', async () => {
+    await site.open();
+    const { redis } = site;
+    await redis.replicaof('127.0.0.1', 1); // Nobody is there: it keeps its data.
+    await redis.replicaof('NO', 'ONE');
+
+    await assertFenced();
+  });
+
   it('a restart with all data fences, because the last holds may not be among it', async () => {
     const { governor, redis } = site;
     await site.open();
@@ -270,7 +279,7 @@ describe('governor fence', () => {
 
     await redis.hset(meta, 'rebuildingRun', 'f'.repeat(40));
 
-    assert.match(runId, /^[0-9a-f]{40}$/);
+    assert.match(runId, /^[0-9a-f]{40}\/[0-9a-f]{40}$/);
     assert.equal(await redis.hget(meta, 'runId'), null);
     await assertFenced();
   });
