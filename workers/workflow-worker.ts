@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
 import { mailboxActivities, translating } from '../activities/index.ts';
@@ -6,6 +5,7 @@ import type { MailboxActivities } from '../contracts/activities.ts';
 import { limits } from '../contracts/limits.ts';
 import { taskQueues } from '../contracts/temporal.ts';
 import type { Log } from '../platform/log.ts';
+import { workflowBundle } from './workflow-bundle.ts';
 
 export type WorkflowWorkerDeps = {
   readonly connection: NativeConnection;
@@ -14,14 +14,14 @@ export type WorkflowWorkerDeps = {
   readonly mailbox: Parameters<typeof mailboxActivities>[0];
 };
 
-/** The worker of all workflows, with the mailbox's local activities. Builds the bundle once. */
-export function createWorkflowWorker(deps: WorkflowWorkerDeps): Promise<Worker> {
+/** The worker of all workflows, with the mailbox's local activities. */
+export async function createWorkflowWorker(deps: WorkflowWorkerDeps): Promise<Worker> {
   const activities: MailboxActivities = mailboxActivities(deps.mailbox);
   return Worker.create({
     connection: deps.connection,
     namespace: deps.namespace,
     taskQueue: taskQueues.workflows,
-    workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
+    workflowBundle: await workflowBundle(),
     activities: translating({ ...activities }, (name, error) =>
       deps.log.error({ error, activity: name }, 'a local activity failed'),
     ),

@@ -11,10 +11,10 @@ import {
 } from '../../contracts/temporal.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { sha256Hex } from '../../platform/digest.ts';
+import { workflowBundle } from '../../workers/workflow-bundle.ts';
 import { anAlert, someSettings } from '../support/builders.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTemporal, type TemporalServer } from '../support/temporal-server.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
 
 const alerts = 150;
 /** Mailboxes side by side, so that 150 random gaps take seconds. */

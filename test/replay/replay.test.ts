@@ -5,8 +5,8 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { workflowBundle } from '../../workers/workflow-bundle.ts';
 import { phases } from '../support/replay-phases.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
 
 const clone = fileURLToPath(new URL('../../', import.meta.url));
 const histories = new URL('./histories/', import.meta.url);

@@ -1,6 +1,6 @@
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { taskQueues } from '../../contracts/temporal.ts';
-import { workflowBundle } from './workflow-bundle.ts';
+import { workflowBundle } from '../../workers/workflow-bundle.ts';
 import type { FakeActivities } from './workflow-environment.ts';
 
 /** Workers of workflows and of activities, and with `gateway` of those of the gateway's queue; none runs yet. */

@@ -6,7 +6,7 @@ import { parseWorkflowCode } from '@temporalio/worker/lib/worker.js';
 import { VMWorkflowCreator } from '@temporalio/worker/lib/workflow/vm.js';
 import type { ControlState } from '../../contracts/control.ts';
 import { signalNames, updateNames, workflowTypes } from '../../contracts/temporal.ts';
-import { workflowBundle } from '../support/workflow-bundle.ts';
+import { workflowBundle } from '../../workers/workflow-bundle.ts';
 
 type Job = coresdk.workflow_activation.IWorkflowActivationJob;
 type Jobs = readonly Job[];
