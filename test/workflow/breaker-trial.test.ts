@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { signalNames } from '../../contracts/temporal.ts';
-import { anEpisode, aRunbook, someTargets } from '../support/builders.ts';
+import { answer, askedPlan, askedRepair, progressOf } from '../support/asked-repair.ts';
+import { anEpisode, aRunbook, aStep, someTargets } from '../support/builders.ts';
 import { FakeGovernor } from '../support/fake-governor.ts';
 import { aRollout, guardedRepair, numbersOf, quickGateway } from '../support/guarded-repair.ts';
 import { planOf, repairOn } from '../support/scripted-gateway.ts';
@@ -61,6 +62,45 @@ describe('a repair that tries for a half-open breaker', () => {
       assert.deepEqual(ended.batches, [1]);
       assert.equal(ended.result.state, 'failed');
     }
+  });
+
+  it('that does not help is undone on its own host, and the others are left alone', async () => {
+    const { script, timeoutMs, retry } = aStep();
+    const rollback = { script, timeoutMs, retry, contract: 'once' as const };
+    const gateway = quickGateway((key, task) =>
+      (key.includes('/verify/') ? 'f' : 's').repeat(task.targets.length),
+    );
+
+    const { result, ...ended } = await guardedRepair(environment, {
+      ...{ hosts: 4, steps: [{ ...aRollout('1 *2'), rollback }], gateway },
+      input: {
+        ...trial,
+        runbook: aRunbook({
+          steps: [{ ...aRollout('1 *2'), rollback }],
+          verify: { probe: { script, timeoutMs }, withinMs: 1 },
+        }),
+      },
+    });
+
+    assert.equal(result.state, 'rolled_back');
+    const undone = ended.gateway.submitted.filter(({ key }) => key.includes('/undo-restart/'));
+    assert.deepEqual(
+      undone.map(({ task }) => numbersOf(task.targets)),
+      [[0]],
+    );
+    assert.deepEqual(result.letters['restart'], 'shhh');
+  });
+
+  it('asks people first where its policy does, and then touches one host', async () => {
+    const { result, touched } = await askedRepair(environment, {
+      ...{ plans: [askedPlan([0, 1, 2])], input: trial },
+      during: async (handle) => {
+        assert.equal((await progressOf(handle)).steps.length, 0, 'nothing before it is approved');
+        await answer(handle, 'approve', { by: 'anna', via: 'api' });
+      },
+    });
+
+    assert.deepEqual([result.state, touched], ['verified', [0]]);
   });
 
   it('takes another host where the first canary is held by another repair', async () => {
