@@ -16,6 +16,9 @@ const indexedValueTypes = { Keyword: 2, Int: 3, Datetime: 6 } as const;
 /** Activities of a test; all of a queue's or only those it needs. */
 export type FakeActivities = Partial<CoreActivities & GatewayActivities & MailboxActivities>;
 
+/** A query is answered in milliseconds, and in a second on a busy box. */
+const queryMs = 5_000;
+
 const shared = new WeakMap<TestWorkflowEnvironment, SharedWorkers>();
 
 /** A time-skipping server with Fixpoint's search attributes. Stop it with `teardown()`. */
@@ -39,6 +42,7 @@ export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
       Object.entries(searchAttributes).map(([name, type]) => [name, indexedValueTypes[type]]),
     ),
   });
+  boundQueries(environment);
   const workers = new SharedWorkers(environment.nativeConnection);
   shared.set(environment, workers);
   const teardown = environment.teardown.bind(environment);
@@ -47,6 +51,18 @@ export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
     await teardown();
   };
   return environment;
+}
+
+/**
+ * The time-skipping server never answers a query that comes while a run closes: such a one fails, to be
+ * asked again.
+ */
+function boundQueries({ connection }: TestWorkflowEnvironment): void {
+  const service = connection.workflowService;
+  const query = service.queryWorkflow.bind(service) as typeof service.queryWorkflow;
+  const bounded = (request: Parameters<typeof query>[0]) =>
+    connection.withDeadline(Date.now() + queryMs, () => query(request));
+  Object.assign(service, { queryWorkflow: bounded });
 }
 
 /**
