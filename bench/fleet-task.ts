@@ -130,7 +130,8 @@ async function knownAt(
   return stored.reduce((latest, at) => Math.max(latest, at), 0);
 }
 
-function requireSuccess({ letters, taskId, failures }: TaskReport, count: number): void {
+/** Throws unless all `count` hosts of the task succeeded, with how many did not and why. */
+export function requireSuccess({ letters, taskId, failures }: TaskReport, count: number): void {
   if (letters === 's'.repeat(count)) return;
   const tally: Record<string, number> = {};
   for (const letter of letters) tally[letter] = (tally[letter] ?? 0) + 1;

@@ -1,9 +1,8 @@
-import type { TaskReport } from '../contracts/task.ts';
 import { atMost, type Bar, exactly } from './bars.ts';
 import { connectedFleet, instant } from './connected-fleet.ts';
 import { type Figures, figuresOf } from './figures.ts';
 import { type BenchDeps, type FleetRig, startFleetRig } from './fleet-rig.ts';
-import { type BenchTask, rigTask } from './fleet-task.ts';
+import { type BenchTask, requireSuccess, rigTask } from './fleet-task.ts';
 
 export type InterferenceOptions = {
   readonly agents: number;
@@ -141,10 +140,6 @@ async function told(rig: FleetRig, of: Prepared & { readonly from: number }): Pr
   end.catch(() => undefined); // Heard below, unless the submit fails first.
   await gateway?.submit(task.key, body);
   const { at, report } = await end;
-  requireSuccess(report);
+  requireSuccess(report, report.size);
   return at - from;
-}
-
-function requireSuccess({ letters, taskId, size }: TaskReport): void {
-  if (letters !== 's'.repeat(size)) throw new Error(`task ${taskId} ended as ${letters}`);
 }

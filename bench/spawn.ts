@@ -4,7 +4,7 @@ import { atMost, type Bar } from './bars.ts';
 import { CpuMeter } from './cpu-meter.ts';
 import { figuresOf, rounded } from './figures.ts';
 import type { BenchDeps, FleetRig } from './fleet-rig.ts';
-import { rigTask } from './fleet-task.ts';
+import { requireSuccess, rigTask } from './fleet-task.ts';
 import { startHostAgents } from './host-agents.ts';
 
 export type SpawnOptions = { readonly processes: number; readonly agents: number };
@@ -100,5 +100,5 @@ async function runOne(rig: FleetRig, key: string): Promise<void> {
   end.catch(() => undefined); // Heard below, unless the submit fails first.
   await gateway?.submit(task.key, await task.body());
   const { report } = await end;
-  if (/[^s]/.test(report.letters)) throw new Error(`task ${key} ended as ${report.letters}`);
+  requireSuccess(report, rig.targets.length);
 }
