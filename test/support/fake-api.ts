@@ -33,6 +33,12 @@ export class FakeApi {
     return `http://127.0.0.1:${port}`;
   }
 
+  /** What an operator's shell has who talks to it, as api and as gateway. */
+  get environment(): Record<string, string> {
+    const { url } = this;
+    return { FIXPOINT_URL: url, FIXPOINT_GATEWAY_URL: url, FIXPOINT_TOKEN: 'secret-token' };
+  }
+
   on(route: string, answer: Answer | ((asked: Asked) => Answer)): this {
     this.#answers.set(route, typeof answer === 'function' ? answer : () => answer);
     return this;

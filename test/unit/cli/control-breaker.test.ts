@@ -19,9 +19,7 @@ describe('fixpoint control breaker', () => {
   let environment: Record<string, string>;
   before(async () => {
     api = await FakeApi.start();
-    environment = {
-      ...{ FIXPOINT_URL: api.url, FIXPOINT_GATEWAY_URL: api.url, FIXPOINT_TOKEN: 'secret-token' },
-    };
+    environment = api.environment;
   });
   beforeEach(() => void api.asked.splice(0));
   after(() => api.stop());

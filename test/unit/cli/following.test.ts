@@ -9,11 +9,7 @@ describe('following a remediation', () => {
   let environment: Record<string, string>;
   before(async () => {
     api = await FakeApi.start();
-    environment = {
-      FIXPOINT_URL: api.url,
-      FIXPOINT_GATEWAY_URL: api.url,
-      FIXPOINT_TOKEN: 'secret-token',
-    };
+    environment = api.environment;
   });
   beforeEach(() => void api.asked.splice(0));
   after(() => api.stop());

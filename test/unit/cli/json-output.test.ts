@@ -13,9 +13,7 @@ describe('commands that print JSON for machines', () => {
   before(async () => {
     api = await FakeApi.start();
     environment = {
-      FIXPOINT_URL: api.url,
-      FIXPOINT_GATEWAY_URL: api.url,
-      FIXPOINT_TOKEN: 'secret-token',
+      ...api.environment,
       FIXPOINT_WEBHOOK_SECRET_ALERTMANAGER: 'webhook-token',
     };
   });
