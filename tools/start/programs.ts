@@ -1,10 +1,12 @@
 import { join } from 'node:path';
+import { agentView } from '../../contracts/task.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { provideAgentToken } from './agent-token.ts';
 import { markName, ownMarkOf } from './ending.ts';
 import { agentConfigFile, type LocalAgent } from './identities.ts';
 import { clone, type Layout } from './layout.ts';
 import type { PartSpec } from './part.ts';
+import { isPlannable } from './plannable.ts';
 import type { Ports } from './ports.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -167,7 +169,7 @@ async function answersOk(url: string): Promise<boolean> {
   return answer.ok;
 }
 
-/** One local agent, enrolled at its first start. It answers once the gateway has it online. */
+/** One local agent, enrolled at its first start. It answers once it is online and repairs are planned on it. */
 export function agentPart(context: ProgramContext, agent: LocalAgent, clock: Clock): PartSpec {
   const { env, layout, ports, secrets } = context;
   const { name } = agent;
@@ -206,8 +208,6 @@ async function isOnline(context: ProgramContext, name: string): Promise<boolean>
     headers: { authorization: `Bearer ${context.secrets.gatewayToken}` },
     signal: AbortSignal.timeout(2_000),
   });
-  const view: unknown = await answer.json();
-  return answer.ok && typeof view === 'object' && view !== null && 'state' in view
-    ? view.state === 'online'
-    : false;
+  const view = agentView.safeParse(await answer.json()).data;
+  return view?.state === 'online' && (await isPlannable(context.redisUrl, view.id));
 }
