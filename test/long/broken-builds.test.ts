@@ -26,7 +26,12 @@ async function judged(broken: BrokenPart | null, plans: readonly Plan[]): Promis
     const rig = await ChaosRig.start(build.root);
     try {
       const violations: string[] = [];
-      for (const each of plans) violations.push(...(await runRound(rig, each)).violations);
+      for (const each of plans) {
+        const round = await runRound(rig, each);
+        // Of a repair that never began every build would be whole.
+        assert.ok(!round.ends.includes('held'), `${each.name}: nothing was repaired`);
+        violations.push(...round.violations);
+      }
       return violations.join('\n');
     } finally {
       await rig.stop();
