@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '../../platform/clock.ts';
 import { StartFailure } from '../../tools/start/failure.ts';
-import { Part } from '../../tools/start/part.ts';
+import { Part, type PartSpec } from '../../tools/start/part.ts';
 
 describe('a program that ends while it is started', () => {
   let folder: string;
@@ -15,8 +15,11 @@ describe('a program that ends while it is started', () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   /** Starts a part that ends with `status`; what start said of it, and how often the program ran. */
-  async function endOf(status: number): Promise<{ said: string; runs: number }> {
-    const name = `ends-${status}`;
+  async function endOf(
+    status: number,
+    over: Partial<PartSpec> = { refusedExit: 2 },
+  ): Promise<{ said: string; runs: number }> {
+    const name = `ends-${status}${over.refusedExit === undefined ? '-crashing' : ''}`;
     const runs = join(folder, name);
     const part = new Part(
       { clock: systemClock, cwd: folder, say: () => {}, onProcess: () => {} },
@@ -26,7 +29,7 @@ describe('a program that ends while it is started', () => {
         env: { PATH: '/usr/bin:/bin' },
         logFile: join(folder, `${name}.log`),
         answers: async () => false,
-        ...{ readyWithinMs: 20_000, restart: true },
+        ...{ readyWithinMs: 20_000, restart: true, ...over },
       },
     );
     const failure: unknown = await part.start().then(
@@ -51,5 +54,12 @@ describe('a program that ends while it is started', () => {
 
     assert.equal(runs, 3);
     assert.match(said, /^ends-1 keeps ending\./);
+  });
+
+  it('with the same status, but as a server of others that crashed, is started again', async () => {
+    const { said, runs } = await endOf(2, {});
+
+    assert.equal(runs, 3);
+    assert.match(said, /^ends-2-crashing keeps ending\./);
   });
 });

@@ -20,6 +20,8 @@ export type PartSpec = {
   readonly readyWithinMs: number;
   /** A part that is not restarted is reported when it ends, and left to whoever repairs it. */
   readonly restart: boolean;
+  /** How it ends when it does not accept its settings or files: started again it would say the same. */
+  readonly refusedExit?: number;
 };
 
 export type PartDeps = {
@@ -37,8 +39,6 @@ const backoffLastMs = 5_000;
 // Nothing that keeps ending lives this long: most parts are ready in 3 s.
 const steadyMs = 5_000;
 const shownLines = 8;
-/** How a program ends that does not accept its settings or files (domain/errors.ts): started again it says the same. */
-const refusedExit = 2;
 const reapMs = 1_000;
 
 /** A part under watch: started, awaited, started again with back-off when it dies, stopped. */
@@ -130,7 +130,7 @@ export class Part {
     this.#child = child;
     child.once('error', (error) => this.#onEnd(error.message));
     child.once('exit', (code, signal) => {
-      this.#isRefused = this.#state === 'starting' && code === refusedExit;
+      this.#isRefused = this.#state === 'starting' && code !== null && code === spec.refusedExit;
       this.#onEnd(signal ?? `exit ${code}`);
     });
     if (child.pid !== undefined) this.#deps.onProcess(spec.name, child.pid);

@@ -24,6 +24,8 @@ export type ProgramContext = {
 
 const node = process.execPath;
 const readyWithinMs = 60_000;
+/** Of our own programs (domain/errors.ts); a server of others ends so when it crashes, too. */
+const refusedExit = 2;
 // Of our own environment; everything else a part gets is said below.
 const passed = ['PATH', 'HOME', 'USER', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
 const passedToPrograms = [
@@ -160,6 +162,7 @@ function part(
     answers: () => answersOk(`http://127.0.0.1:${of.metrics}/readyz`),
     readyWithinMs,
     restart: true,
+    refusedExit,
   };
 }
 
@@ -200,6 +203,7 @@ export function agentPart(context: ProgramContext, agent: LocalAgent, clock: Clo
     answers: () => isOnline(context, name),
     readyWithinMs,
     restart: true,
+    refusedExit,
   };
 }
 
