@@ -5,6 +5,10 @@ import { breakerPhase } from './breaker.ts';
 /** While another repair tries, how soon it is worth asking again. */
 const tryingMs = 60_000;
 
+/** What an operator can do about it. */
+export const breakerRemedy = (policy: string): string =>
+  `see why its repairs fail; \`fixpoint control breaker close ${policy} --reason …\` closes it by hand`;
+
 /** Why a policy whose breaker is open starts nothing: who opened it, why, until when, and what to do. */
 export function breakerRefusal(breaker: Breaker, nowMs: number): GuardRefusal {
   const { by, reason, untilMs, canary } = breaker;
@@ -18,7 +22,7 @@ export function breakerRefusal(breaker: Breaker, nowMs: number): GuardRefusal {
       isTrying
         ? `${canary.remediationId} tries on one host now, and its outcome decides`
         : `nothing starts before ${until}; then one repair of one host may try`,
-      `see why its repairs fail; \`fixpoint control breaker close ${breaker.policy} --reason …\` closes it by hand`,
+      breakerRemedy(breaker.policy),
     ].join('; '),
   };
 }

@@ -1,6 +1,7 @@
 import type { Breaker, BreakerSpec } from '../contracts/breaker.ts';
 import type { GuardStanding } from '../contracts/guard-standing.ts';
 import { breakerPhase } from './breaker.ts';
+import { breakerRemedy } from './breaker-refusal.ts';
 import { durationText } from './duration-text.ts';
 
 /** Where the breaker of a policy stands; one that it does not have may be open by hand. */
@@ -23,7 +24,7 @@ export function breakerGuard(of: {
     slack: null,
     holds: phase === 'open' || phase === 'trying',
     untilMs: phase === 'open' ? (breaker?.untilMs ?? null) : null,
-    remedy: `see why its repairs fail; \`fixpoint control breaker close ${policy} --reason …\` closes it by hand`,
+    remedy: breakerRemedy(policy),
   };
 }
 
