@@ -5,10 +5,12 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { limits } from '../contracts/limits.ts';
+import { invariant } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { GatewayCertificates } from './certificate-folder.ts';
 import { agentIdOfCertificate, generationOfCertificate } from './certificates.ts';
 import type { Peer } from './enrolment.ts';
+import { HandshakeQueue } from './handshake-queue.ts';
 
 export type AgentListenerOptions = {
   readonly host: string;
@@ -44,6 +46,8 @@ const handshakeMs = 5_000;
  */
 export async function listenForAgents(of: AgentListenerOptions): Promise<AgentListener> {
   const server = createServer({
+    // Nothing is read from a connection before its turn.
+    pauseOnConnect: true,
     ...secureContextOf(of.certificates),
     requestCert: true,
     rejectUnauthorized: false,
@@ -60,9 +64,19 @@ export async function listenForAgents(of: AgentListenerOptions): Promise<AgentLi
     clientTracking: false,
   });
   const connections = new Set<Socket>();
+  const [beginTls] = server.listeners('connection');
+  invariant(beginTls !== undefined, 'a TLS server begins TLS when it is given a connection');
+  server.removeAllListeners('connection');
+  const queue = new HandshakeQueue({
+    clock: of.clock,
+    begin: (socket) => beginTls.call(server, socket),
+    onShed: () => of.onRefused('too_many'),
+  });
   server.on('connection', (socket: Socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
+    socket.on('error', () => socket.destroy());
+    queue.take(socket);
   });
   let opening = 0;
   server.on('tlsClientError', (_error, socket) => socket.destroy());
@@ -84,6 +98,7 @@ export async function listenForAgents(of: AgentListenerOptions): Promise<AgentLi
       link.on('error', () => link.terminate());
       void of.onLink(link, peer).finally(() => {
         opening -= 1;
+        queue.ended(socket as TLSSocket);
       });
     });
   });

@@ -1,3 +1,4 @@
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { WebSocket } from 'ws';
 import {
   type AgentFrame,
@@ -42,7 +43,8 @@ type State =
   | { readonly kind: 'open'; readonly socket: WebSocket }
   | { readonly kind: 'stopped' };
 
-const handshakeMs = 10_000;
+/** Longer than a gateway lets anybody wait (`handshakeWaitMs`) and then takes. */
+const handshakeMs = 20_000;
 const welcomeMs = 5_000;
 const byeMs = 1_000;
 const badFrame = 1008;
@@ -57,6 +59,7 @@ export class Connection {
   #state: State = { kind: 'idle' };
   #round: string[] = [];
   #retryAfterMs = 0;
+  #tls: { readonly of: string; readonly context: SecureContext } | undefined;
 
   constructor(deps: ConnectionDeps) {
     this.#deps = deps;
@@ -99,16 +102,16 @@ export class Connection {
   }
 
   #connect(): void {
-    const { identity, clock, log } = this.#deps;
+    const { clock, log } = this.#deps;
     const gateway = this.#nextGateway();
-    const socket = new WebSocket(new URL('/v1/agent', gateway), {
-      ca: [...anchorsOf(identity, this.#deps.authorities())],
-      cert: identity.certificate,
-      key: identity.key,
-      minVersion: 'TLSv1.3',
-      ...(this.#deps.localAddress === undefined ? {} : { localAddress: this.#deps.localAddress }),
-      // ws hands it to `tls.connect`, which wants an error back; ws's typings say boolean.
+    // ws hands both to `tls.connect`; its typings know of no context, and say boolean where an error is wanted.
+    const tls = {
+      secureContext: this.#secureContext(),
       checkServerIdentity: checkServerIdentity as unknown as () => boolean,
+    };
+    const socket = new WebSocket(new URL('/v1/agent', gateway), {
+      ...tls,
+      ...(this.#deps.localAddress === undefined ? {} : { localAddress: this.#deps.localAddress }),
       perMessageDeflate: false,
       maxPayload: limits.frameBytes,
       handshakeTimeout: handshakeMs,
@@ -174,6 +177,18 @@ export class Connection {
       () => this.#connect(),
       () => {},
     );
+  }
+
+  /** Made once for an identity: it is most of what a try costs, and a gateway may be away for long. */
+  #secureContext(): SecureContext {
+    const { identity, authorities } = this.#deps;
+    const ca = [...anchorsOf(identity, authorities())];
+    const { certificate: cert, key } = identity;
+    const of = [cert, ...ca].join('\n');
+    if (this.#tls?.of !== of) {
+      this.#tls = { of, context: createSecureContext({ ca, cert, key, minVersion: 'TLSv1.3' }) };
+    }
+    return this.#tls.context;
   }
 
   /** Every gateway once in random order, then all again. */

@@ -177,7 +177,15 @@ export const limits = {
   /** How far a gateway's clock may be from Redis's before its log says so; synchronised ones are within 0.1 s. */
   clockAheadMs: 1_000,
   /** Sessions opening at once that have not said hello yet. */
-  handshakesMax: 256,
+  handshakesMax: 1_024,
+  /** Connections between TLS's first word and an open link: two seconds of what a gateway can make, so that each is in time. */
+  handshakesAtOnce: 512,
+  /** How long a slow one counts among them: hosts far away, or busy, keep nobody else waiting. */
+  handshakePatienceMs: 2_000,
+  /** Connections that wait for their turn, of which nothing was read: the agents of a dead gateway. Others are ended at once. */
+  handshakesWaitingMax: 4_096,
+  /** The longest wait for it: an agent gives up after 20 s, and a handshake takes up to 5 s. */
+  handshakeWaitMs: 14_000,
   /** A certificate request with its token: a few hundred bytes of each. */
   enrolBodyBytes: 16 * 1024,
   /** Enrolments and renewals a second: a third of what one core signs (175/s, security 4). */

@@ -20,7 +20,7 @@ export type CrowdDeps = {
   readonly log: Log;
 };
 
-/** Links opening at once: two processes of these stay below what a gateway takes (`handshakesMax`). */
+/** Links opening at once: as many as keep two processes and a gateway busy. */
 const openingMax = 32;
 const lookMs = 10;
 /**

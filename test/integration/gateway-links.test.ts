@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { createAuthority, issueCertificate } from '../../agent-gateway/certificates.ts';
+import { limits } from '../../contracts/limits.ts';
 import { type AgentView, agentView } from '../../contracts/task.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { eventually } from '../support/eventually.ts';
@@ -136,6 +137,20 @@ describe('the agent link', () => {
 
     assert.ok((await agent.ping()).lease);
     await Promise.all([once(stalled, 'close'), mute.gone()]);
+    await agent.cut();
+  });
+
+  it('more peers that stall than are begun at once let an agent in after their patience', async () => {
+    const stalled = Array.from({ length: limits.handshakesAtOnce }, () =>
+      connectTcp(host.agentPort, '127.0.0.1'),
+    );
+    await Promise.all(stalled.map((socket) => once(socket, 'connect')));
+
+    const agent = await host.connect(1);
+
+    assert.ok((await agent.ping()).lease);
+    assert.ok(stalled.every(({ closed }) => !closed));
+    await Promise.all(stalled.map((socket) => once(socket, 'close')));
     await agent.cut();
   });
 
