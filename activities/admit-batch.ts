@@ -32,7 +32,7 @@ export type AdmitDeps = {
   readonly blastRadius: Share | undefined;
   /** How a number of hosts was judged: `granted`, `fenced`, or the reason of a refusal. */
   readonly judged: (result: string, hosts: number) => void;
-  readonly crash: CrashPoints<'activities'>;
+  readonly crash: CrashPoints<'workflows'>;
 };
 
 /** Agents belong to the service of this label (rule X6). */

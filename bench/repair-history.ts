@@ -14,7 +14,6 @@ type ActivityTimes = {
 export type RepairTimes = {
   readonly signalled: number;
   readonly started: number;
-  readonly plan: ActivityTimes;
   readonly submit: ActivityTimes;
   readonly closed: number;
   readonly remediationEvents: number;
@@ -36,7 +35,6 @@ export async function repairTimes(
   return {
     signalled: timeOf(mailbox, (event) => event.workflowExecutionSignaledEventAttributes),
     started: timeOf(remediation, (event) => event.workflowExecutionStartedEventAttributes),
-    plan: activityTimes(remediation, 'planTargets'),
     submit: activityTimes(remediation, 'submitTask'),
     closed: timeOf(remediation, (event) => event.workflowExecutionCompletedEventAttributes),
     remediationEvents: remediation.length,

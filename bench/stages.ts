@@ -11,9 +11,6 @@ export type Passage = {
   readonly received: number;
   readonly signalled: number;
   readonly remediation: number;
-  readonly planScheduled: number;
-  readonly planStarted: number;
-  readonly planned: number;
   readonly submitScheduled: number;
   readonly submitStarted: number;
   readonly accepted: number;
@@ -31,10 +28,7 @@ const path: readonly Stage[] = [
   { from: 'sent', to: 'received', what: 'post → api has the body' },
   { from: 'received', to: 'signalled', what: 'kept, read, signalled to its mailbox' },
   { from: 'signalled', to: 'remediation', what: 'mailbox decides, starts the remediation' },
-  { from: 'remediation', to: 'planScheduled', what: 'first workflow task' },
-  { from: 'planScheduled', to: 'planStarted', what: 'plan waits for its worker' },
-  { from: 'planStarted', to: 'planned', what: 'plan runs, its result is stored' },
-  { from: 'planned', to: 'submitScheduled', what: 'second workflow task' },
+  { from: 'remediation', to: 'submitScheduled', what: 'first workflow task: planned, admitted' },
   { from: 'submitScheduled', to: 'submitStarted', what: 'submit waits for its worker' },
   { from: 'submitStarted', to: 'accepted', what: 'submit → gateway keeps the task' },
   { from: 'accepted', to: 'journalled', what: 'dispatched → agent writes the intent' },

@@ -111,6 +111,9 @@ export type GatewayActivities = {
   }): Promise<void>;
 };
 
+/** Local activities of a repair: one that fails is asked of the queue. */
+export type LocalActivities = Pick<CoreActivities, 'planTargets' | 'admitBatch'>;
+
 /** Local activities of the mailbox. */
 export type MailboxActivities = {
   /**

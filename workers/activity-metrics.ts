@@ -2,10 +2,9 @@ import type { ControlState } from '../contracts/control.ts';
 import type { Metrics } from '../platform/metrics.ts';
 import type { HoldsKeeperDeps } from './holds-keeper.ts';
 
-/** What activities count: how repairs ended, how hosts were judged, and what is held now. */
+/** What activities count: how repairs ended, and what is held now. */
 export function activityMetrics(metrics: Metrics): {
   readonly ended: (of: { policy: string; state: string; seconds: number }) => void;
-  readonly judged: (result: string, hosts: number) => void;
   readonly escalated: (result: 'delivered' | 'failed' | 'dead') => void;
   readonly holdsSeen: HoldsKeeperDeps['seen'];
   readonly controlSeen: (state: ControlState) => void;
@@ -15,11 +14,6 @@ export function activityMetrics(metrics: Metrics): {
     'state',
   ]);
   const took = metrics.histogram('fixpoint_remediation_seconds', 'From start to end of a repair.');
-  const judged = metrics.counter(
-    'fixpoint_admissions_total',
-    'Hosts that were asked for, by how they were judged; a host that waits is judged again.',
-    ['result'],
-  );
   const escalated = metrics.counter(
     'fixpoint_escalations_total',
     'Tries to tell a person of a repair by how they went, and `dead` for each that nobody took.',
@@ -44,7 +38,6 @@ export function activityMetrics(metrics: Metrics): {
       ended.inc({ policy, state });
       took.observe(seconds);
     },
-    judged: (result, hosts) => judged.inc({ result }, hosts),
     escalated: (result) => escalated.inc({ result }),
     holdsSeen(now) {
       fenced.set(now.kind === 'fenced' ? 1 : 0);

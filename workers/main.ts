@@ -3,9 +3,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, type Worker } from '@temporalio/worker';
 import type { Config } from '../contracts/config.ts';
-import { limits } from '../contracts/limits.ts';
 import { FixpointError } from '../domain/errors.ts';
-import { selectAgents } from '../platform/agent-matchers.ts';
 import { AuditLog } from '../platform/audit.ts';
 import { systemClock } from '../platform/clock.ts';
 import { loadConfig, processEnvironment } from '../platform/config.ts';
@@ -17,14 +15,12 @@ import { runProgram } from '../platform/program.ts';
 import { Shutdown } from '../platform/shutdown.ts';
 import { quickReconnect, temporalOptions } from '../platform/temporal.ts';
 import { type ConnectionProfile, connectRedis } from '../redis/connect.ts';
-import { connectedAgents } from '../redis/connected-agents.ts';
 import { controlCache } from '../redis/control-cache.ts';
 import { Governor } from '../redis/governor.ts';
 import { IntakeEntries } from '../redis/intake-entries.ts';
 import { keptInventory } from '../redis/inventory.ts';
 import { LockWishes } from '../redis/lock-wishes.ts';
 import { MassSense } from '../redis/mass-sense.ts';
-import { readTombstones } from '../redis/tombstones.ts';
 import { Watchdogs } from '../redis/watchdogs.ts';
 import { activityMetrics } from './activity-metrics.ts';
 import { type ActivityWorkerDeps, createActivityWorkers } from './activity-worker.ts';
@@ -39,7 +35,7 @@ import { Janitor } from './janitor.ts';
 import { pageAsker } from './page-asker.ts';
 import { PolicyStore } from './policy-store.ts';
 import { remediationStarter } from './remediation-starter.ts';
-import { standingStops } from './standing-stops.ts';
+import { repairQuestions } from './repair-questions.ts';
 import { startGate } from './start-gate.ts';
 import { StopTeller } from './stop-teller.ts';
 import { installRuntime } from './worker-runtime.ts';
@@ -98,7 +94,8 @@ async function startWorkflows(base: Base): Promise<void> {
   const { massWindowMs } = base.config.clocks;
   const redis = redisClient(base, 'background');
   const sense = new MassSense({ client: redis, windowMs: massWindowMs });
-  const control = controlCache(redisClient(base, 'request'));
+  const asking = redisClient(base, 'request');
+  const control = controlCache(asking);
   const worker = await createWorkflowWorker({
     connection: await nativeConnection(base),
     namespace: base.config.temporalNamespace,
@@ -117,6 +114,12 @@ async function startWorkflows(base: Base): Promise<void> {
       clocks: base.config.clocks,
       callbackUrl: base.config.callbackUrl,
     },
+    questions: repairQuestions({
+      ...base,
+      redis: asking,
+      clock: systemClock,
+      crash: crashPoints,
+    }),
   });
   runWorkers(base, [worker]);
 }
@@ -138,15 +141,12 @@ async function startActivities(base: Base): Promise<void> {
   const counted = activityMetrics(base.metrics);
   const tellMailbox = starter.tellMailbox;
   const breakers = breakerCalls({ client, clock: systemClock });
+  const questions = repairQuestions({ ...base, redis, clock: systemClock, crash: noCrashPoints });
   const workers = await createActivityWorkers({
     connection: await nativeConnection(base),
     namespace: config.temporalNamespace,
     log: base.log,
     core: {
-      inventory: keptInventory(redis),
-      tombstones: (fingerprints) => readTombstones(redis, fingerprints),
-      select: selectAgents,
-      targetsMax: limits.targetsMax,
       audit: new AuditLog({
         directory: join(config.stateDir, 'audit'),
         writer: 'activities',
@@ -155,16 +155,11 @@ async function startActivities(base: Base): Promise<void> {
       tellMailbox,
       tellBreaker: (signal) => breakers.tell(signal),
       governor,
-      stops: standingStops(control),
-      connected: (agentIds) => {
-        const sinceMs = systemClock.now() - config.clocks.agentLateMs;
-        return connectedAgents(redis, { agentIds, sinceMs });
-      },
-      blastRadius: config.guards.blastRadius,
+      inventory: questions.inventory,
+      questions,
       askPage: pageAsker(systemClock),
       watchdogHeard: (watchdog) => new Watchdogs(redis).lastHeard(watchdog),
       egressAllow: config.egressAllow,
-      judged: counted.judged,
       ...escalationDeps(config),
       escalated: counted.escalated,
       counted: counted.ended,

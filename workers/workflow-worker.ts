@@ -1,7 +1,7 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker } from '@temporalio/worker';
-import { mailboxActivities, translating } from '../activities/index.ts';
-import type { MailboxActivities } from '../contracts/activities.ts';
+import { mailboxActivities, questionActivities, translating } from '../activities/index.ts';
+import type { LocalActivities, MailboxActivities } from '../contracts/activities.ts';
 import { limits } from '../contracts/limits.ts';
 import { taskQueues } from '../contracts/temporal.ts';
 import type { Log } from '../platform/log.ts';
@@ -12,11 +12,15 @@ export type WorkflowWorkerDeps = {
   readonly namespace: string;
   readonly log: Log;
   readonly mailbox: Parameters<typeof mailboxActivities>[0];
+  readonly questions: Parameters<typeof questionActivities>[0];
 };
 
-/** The worker of all workflows, with the mailbox's local activities. */
+/** The worker of all workflows, with the local activities of mailboxes and repairs. */
 export async function createWorkflowWorker(deps: WorkflowWorkerDeps): Promise<Worker> {
-  const activities: MailboxActivities = mailboxActivities(deps.mailbox);
+  const activities: MailboxActivities & LocalActivities = {
+    ...mailboxActivities(deps.mailbox),
+    ...questionActivities(deps.questions),
+  };
   return Worker.create({
     connection: deps.connection,
     namespace: deps.namespace,

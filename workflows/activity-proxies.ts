@@ -2,6 +2,7 @@ import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type {
   CoreActivities,
   GatewayActivities,
+  LocalActivities,
   MailboxActivities,
 } from '../contracts/activities.ts';
 import type { Clocks } from '../contracts/limits.ts';
@@ -32,6 +33,26 @@ export const planning = (clocks: Clocks, { summary }: Summary) =>
     startToCloseTimeout: '15 s',
     scheduleToCloseTimeout: clocks.planMs,
     retry: { initialInterval: '200 ms', backoffCoefficient: 2, maximumInterval: '30 s' },
+    summary,
+  });
+
+/** Plans once, within the workflow task: as a rule it takes milliseconds. */
+export const planningAtOnce = ({ summary }: Summary) =>
+  proxyLocalActivities<Pick<LocalActivities, 'planTargets'>>({
+    startToCloseTimeout: '3 s',
+    retry: { maximumAttempts: 1 },
+    summary,
+  });
+
+/**
+ * Asks the governor once, within the workflow task: as a rule it answers in milliseconds, and the batch
+ * begins with that very task. A rebuild of the holds asks a run only between two of its tasks, so a grant
+ * is in its history by then or was never used (rule R6).
+ */
+export const admittingAtOnce = (clocks: Clocks, { summary }: Summary) =>
+  proxyLocalActivities<Pick<LocalActivities, 'admitBatch'>>({
+    startToCloseTimeout: clocks.admitTryMs,
+    retry: { maximumAttempts: 1 },
     summary,
   });
 

@@ -3,7 +3,8 @@ import type { Refusal } from '../contracts/admission.ts';
 import type { HostQueue } from '../domain/host-queue.ts';
 import { refusalsInWords } from '../domain/refusal-words.ts';
 import { hostsInWords } from '../domain/remediation-details.ts';
-import { admitting } from './activity-proxies.ts';
+import { admitting, admittingAtOnce } from './activity-proxies.ts';
+import { atOnceOrQueued } from './at-once.ts';
 import type { BatchPlace } from './batch-attempts.ts';
 import { unlessCancelled } from './cancellable-wait.ts';
 import { proveTouched } from './proof-between.ts';
@@ -106,11 +107,13 @@ async function ask(
   const { guards } = input.policy;
   if (holds === null || guards === undefined) return null;
   const question = holds.question(due);
-  const { admitBatch } = admitting(input.clocks, {
-    summary: `admit · ${labelOf(run, place, due)}`,
-  });
+  const asked = { remediationId: input.remediationId, guards, ...question };
+  const summary = `admit · ${labelOf(run, place, due)}`;
   const answer = await unlessCancelled(run, () =>
-    admitBatch({ remediationId: input.remediationId, guards, ...question }),
+    atOnceOrQueued(
+      () => admittingAtOnce(input.clocks, { summary }).admitBatch(asked),
+      () => admitting(input.clocks, { summary }).admitBatch(asked),
+    ),
   );
   if (answer === null) return null;
   // The governor's word is newer than what was signalled, and may have overtaken it.

@@ -5,8 +5,9 @@ import { outlookInWords } from '../domain/plan-outlook.ts';
 import { alertsInWords } from '../domain/remediation-details.ts';
 import { whyNothingStarts } from '../domain/start-refusal.ts';
 import { namesUsed } from '../domain/value-names.ts';
-import { core, planning } from './activity-proxies.ts';
+import { core, planning, planningAtOnce } from './activity-proxies.ts';
 import { passApproval } from './approval.ts';
+import { atOnceOrQueued } from './at-once.ts';
 import { leftUntried } from './breaker-trial.ts';
 import { unlessCancelled } from './cancellable-wait.ts';
 import { cancelled, type Ending, endingOfRefusal, heldFor, superseded } from './ending.ts';
@@ -114,20 +115,22 @@ const unguarded: Ending = {
 /** Null if it was cancelled meanwhile. A plan that cannot be made is a refusal with its reason (invariant 6). */
 async function planRepair(run: RunState, word = 'plan'): Promise<Plan | null> {
   const { policy, episodes, remediationId, clocks } = run.input;
-  const { planTargets } = planning(clocks, {
-    summary: `${word} · ${alertsInWords(episodes)} · policy ${policy.name}`,
-  });
+  const summary = `${word} · ${alertsInWords(episodes)} · policy ${policy.name}`;
   const hostValues = namesUsed(run.input.runbook, 'host');
+  const asked = {
+    remediationId,
+    targets: policy.targets,
+    episodes,
+    ...(policy.guards === undefined ? {} : { guards: policy.guards }),
+    ...(hostValues.length === 0 ? {} : { hostValues }),
+    ...(run.approval === null ? {} : { signed: signedOf(run.input) }),
+  };
   try {
     return await unlessCancelled(run, () =>
-      planTargets({
-        remediationId,
-        targets: policy.targets,
-        episodes,
-        ...(policy.guards === undefined ? {} : { guards: policy.guards }),
-        ...(hostValues.length === 0 ? {} : { hostValues }),
-        ...(run.approval === null ? {} : { signed: signedOf(run.input) }),
-      }),
+      atOnceOrQueued(
+        () => planningAtOnce({ summary }).planTargets(asked),
+        () => planning(clocks, { summary }).planTargets(asked),
+      ),
     );
   } catch (error) {
     if (!(error instanceof ActivityFailure)) throw error;

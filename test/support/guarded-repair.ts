@@ -4,6 +4,7 @@ import type { RemediationInput } from '../../contracts/temporal.ts';
 import { aRemediation, aRunbook, aStep } from './builders.ts';
 import { FakeGovernor, guardedPlan, someGuards } from './fake-governor.ts';
 import { repairOn, ScriptedGateway } from './scripted-gateway.ts';
+import type { FakeActivities } from './workflow-environment.ts';
 
 /** Agent ids of a submit, as the numbers that `someTargets` gave them. */
 export const numbersOf = (targets: readonly { readonly agentId: string }[]): readonly number[] =>
@@ -34,6 +35,8 @@ export async function guardedRepair(
     readonly gateway?: ScriptedGateway;
     readonly governor?: FakeGovernor;
     readonly input?: Partial<RemediationInput>;
+    /** In place of those that plan and run. */
+    readonly activities?: FakeActivities;
     readonly during?: Parameters<typeof repairOn>[1]['during'];
   },
 ) {
@@ -51,7 +54,7 @@ export async function guardedRepair(
       runbook: aRunbook({ steps: of.steps }),
       ...of.input,
     },
-    activities: { admitBatch: (input) => governor.admitBatch(input) },
+    activities: { admitBatch: (input) => governor.admitBatch(input), ...of.activities },
     ...(of.during === undefined ? {} : { during: of.during }),
   });
   const batches = gateway.submitted.flatMap(({ key, task }) =>
