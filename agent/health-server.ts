@@ -1,6 +1,9 @@
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type AgentHealth, metricsContentType, metricsText } from './agent-metrics.ts';
+
+// An `import` of it reads each of its exports, and some of them load Node's `fetch` and WebSocket,
+// 3 MiB that an agent has no use for.
+const { createServer } = process.getBuiltinModule('node:http');
 
 type Answer = { readonly status: number; readonly body: string; readonly type?: string };
 
