@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Readiness } from '../platform/metrics.ts';
@@ -16,7 +15,6 @@ import { Tasks } from '../redis/tasks.ts';
 import { AgentLinks } from './agent-links.ts';
 import { type AgentListener, listenForAgents } from './agent-listener.ts';
 import { CallbackOutbox } from './callback-outbox.ts';
-import type { CertificateFolder } from './certificate-folder.ts';
 import { CertificateSweep } from './certificate-sweep.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { ControlGate } from './control-gate.ts';
@@ -26,7 +24,8 @@ import { drain } from './drain.ts';
 import type { Enrolment } from './enrolment.ts';
 import { enrolmentDoor } from './enrolment-door.ts';
 import { FallbackLook } from './fallback-look.ts';
-import { GatewayMetrics, registerGauges } from './gateway-metrics.ts';
+import { registerGatewayGauges } from './gateway-gauges.ts';
+import { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayOptions } from './gateway-options.ts';
 import { GatewayPeers } from './gateway-peers.ts';
 import { httpServer } from './http-server.ts';
@@ -179,7 +178,7 @@ function partsOf(of: GatewayOptions) {
   const clockWatch = new ClockWatch({
     ...{ redisTime: () => serverTime(background), gatewayLookMs: clocks.gatewayLookMs, clock, log },
   });
-  gaugesOf(of, { registry, inventory, gate, clockWatch, certificates });
+  registerGatewayGauges(of, { registry, inventory, gate, clockWatch, certificates });
   return {
     metrics,
     registry,
@@ -300,33 +299,6 @@ function peersOf(
         log.warn({ error, taskId: message.taskId }, 'a task begins at the next look');
       });
     },
-  });
-}
-
-/** Gauges ask by the connection that fails at once: a scrape does not wait for Redis. */
-function gaugesOf(
-  { metrics, redis, gatewayId, clock }: GatewayOptions,
-  parts: {
-    readonly registry: SessionRegistry;
-    readonly inventory: Inventory;
-    readonly gate: ControlGate;
-    readonly clockWatch: ClockWatch;
-    readonly certificates: CertificateFolder;
-  },
-): void {
-  const { request, blocking } = redis;
-  const own = () => parts.certificates.current.own.certificate;
-  registerGauges(metrics, {
-    agentsConnected: () => parts.registry.size,
-    agentsEnrolled: () => parts.inventory.all().length,
-    isStopped: () => parts.gate.control !== 'allowed',
-    stops: () => parts.gate.stops,
-    tasksOpen: () => new Tasks(request).openCount(),
-    oldestCallback: () => new Outbox({ redis: request, blocking, gatewayId }).oldest(),
-    // Another one may have been put in its place.
-    certificateEndsAt: () => new X509Certificate(own()).validToDate.getTime(),
-    now: () => clock.now(),
-    clockAheadMs: () => parts.clockWatch.aheadMs,
   });
 }
 
