@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
+import { Redis } from 'ioredis';
 import { z } from 'zod';
 import { controlState } from '../../cli/answers.ts';
 import { deliveryView, remediationProgress, remediationRow } from '../../contracts/http.ts';
@@ -222,9 +223,12 @@ describe('the running product', () => {
   it('resolved by webhook while the repair waits for its plan: it hears so, and nothing starts', async () => {
     const alert = entry({ alertname: 'Wait', instance: 'agent-3:1', case: 'over' });
     const isOurs = ({ group }: { group: string }) => group.startsWith('over-');
-    const activities = product.pidOf('activities');
-    process.kill(activities, 'SIGSTOP');
+    const redis = new Redis(product.run().redis?.url ?? '');
+    const frozen = [product.pidOf('activities'), product.pidOf('gateway')];
+    for (const pid of frozen) process.kill(pid, 'SIGSTOP');
     try {
+      // No plan can be made at once, and the gateway would say anew who is enrolled.
+      await redis.del('fx:{inv}:meta');
       assert.equal((await product.webhook(aBody([alert]))).status, 200);
       const { id } = await eventually(async () => {
         const found = (await product.remediations()).find(isOurs);
@@ -239,7 +243,8 @@ describe('the running product', () => {
         assert.deepEqual([state, episodes.map(({ open }) => open)], ['planning', [false]]);
       });
     } finally {
-      process.kill(activities, 'SIGCONT');
+      for (const pid of frozen) process.kill(pid, 'SIGCONT');
+      redis.disconnect();
     }
 
     const row = await product.ended(isOurs);
