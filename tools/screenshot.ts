@@ -120,7 +120,7 @@ async function main(): Promise<void> {
     const query = encodeURIComponent('`WorkflowType`="remediation"');
     await picture(page, { url: `${workflows}?query=${query}`, shows: id, name: 'list.png' });
     const run = `${workflows}/${encodeURIComponent(id)}/${runId}`;
-    await picture(page, { url: `${run}/timeline`, shows: 'plan ·', name: 'remediation.png' });
+    await picture(page, { url: `${run}/timeline`, shows: 'planTargets', name: 'remediation.png' });
     await picture(page, { url: `${run}/user-metadata`, shows: 'Current', name: 'details.png' });
   } finally {
     await context.close();
