@@ -22,6 +22,9 @@ type Known = {
   readonly sum: Sum;
 };
 
+/** What became of a try to make the register shorter. */
+export type Compaction = 'compacted' | 'left' | 'overtaken';
+
 /**
  * The register beside the authority: the truth about who is enrolled (rule X5). A file that is
  * appended to, one record a line, synced before it counts, mode 0600; several gateways may share it.
@@ -136,17 +139,18 @@ export class IssueRegister {
   /**
    * Puts one in its place that lacks what `withoutSuperseded` leaves out, unless more than half would
    * stay. It is there whole or not at all, adds up to the same agents, and has all that others
-   * append meanwhile; who had read the long one notices by the file. Throws as `append` does.
+   * append meanwhile; who had read the long one notices by the file. `overtaken`: somebody else put
+   * another file there first. Throws as `append` does.
    */
   async compact(of: {
     /** Unix milliseconds. */
     readonly now: number;
     readonly crash: CrashPoints<'gateway'>;
-  }): Promise<'compacted' | 'left'> {
+  }): Promise<Compaction> {
     await this.read();
     const seen = this.#known;
     const shorter = await this.#shortened(seen, of.now);
-    if (shorter === null) return 'left';
+    if (shorter === 'left' || shorter === 'overtaken') return shorter;
     const isReplaced = await this.#alone(async (assertHeld) => {
       // Beside the file itself, also where a link leads to it.
       const path = await realpath(this.#file);
@@ -157,11 +161,11 @@ export class IssueRegister {
         await assertHeld();
       };
       const place = { path, seen: { id, bytes: sum.bytes } };
-      return replaceBeginning({ ...place, text: shorter, word, beforeSwap });
+      return replaceBeginning({ ...place, text: shorter.text, word, beforeSwap });
     });
     if (isReplaced) of.crash('after-compaction');
     await this.read();
-    return isReplaced ? 'compacted' : 'left';
+    return isReplaced ? 'compacted' : 'overtaken';
   }
 
   #alone<T>(work: (assertHeld: () => Promise<void>) => Promise<T>): Promise<T> {
@@ -169,17 +173,21 @@ export class IssueRegister {
   }
 
   /** Made without the lock: what was seen of the file does not change any more. */
-  async #shortened({ id, sum }: Known, now: number): Promise<string | null> {
+  async #shortened(
+    { id, sum }: Known,
+    now: number,
+  ): Promise<{ readonly text: string } | Exclude<Compaction, 'compacted'>> {
     // One line of each agent stays at least, and it is the longest.
-    if (sum.lines < 2 * sum.agents.size) return null;
+    if (sum.lines < 2 * sum.agents.size) return 'left';
     const file = await openIfThere(this.#file);
     try {
-      if (file === null || idOf(await file.stat()) !== id || sum.bytes === 0) return null;
+      if (file === null || sum.bytes === 0) return 'left';
+      if (idOf(await file.stat()) !== id) return 'overtaken';
       const shorter = await withoutSuperseded(await textFrom(file, 0, sum.bytes), now);
-      if (2 * Buffer.byteLength(shorter) > sum.bytes) return null;
+      if (2 * Buffer.byteLength(shorter) > sum.bytes) return 'left';
       const { agents } = await added(this.#file, nothing, shorter);
       invariant(await isSameFleet(agents, sum.agents), 'a shorter register has other agents');
-      return shorter;
+      return { text: shorter };
     } finally {
       await file?.close();
     }

@@ -3,7 +3,7 @@ import { FixpointError } from '../domain/errors.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
-import type { IssueRegister } from './issue-register.ts';
+import type { Compaction, IssueRegister } from './issue-register.ts';
 import { type Rounds, startRounds } from './rounds.ts';
 
 export type RegisterCompactionDeps = {
@@ -50,12 +50,14 @@ export class RegisterCompaction {
     const before = register.bytes;
     if (before < this.#dueAtBytes) return;
     const outcome = await this.#compact();
+    // What is there now is another gateway's work and what came since: the next look measures it.
+    if (outcome === 'overtaken') return;
     this.#dueAtBytes = Math.max(limits.registerBytes, 2 * register.bytes);
     if (outcome === 'left') return;
     log.info({ before, bytes: register.bytes }, 'the issue register was made shorter');
   }
 
-  async #compact(): Promise<'compacted' | 'left'> {
+  async #compact(): Promise<Compaction> {
     const { register, crash, clock, log } = this.#deps;
     try {
       return await register.compact({ now: clock.now(), crash });

@@ -11,6 +11,8 @@ import { eventually } from '../support/eventually.ts';
 const pairSeed = 87;
 const pairs = 10;
 const pairLanes = 3;
+/** A repair's host may be held by several before it, each of them with a death of its own. */
+const waitingMs = 180_000;
 const kills = ['api', 'dispatcher', 'workflows', 'activities', 'gateway', 'agent-2'] as const;
 
 type Point = (typeof allPoints)[number];
@@ -81,7 +83,7 @@ describe('whatever dies, every host ends in a provable state', () => {
             begin(`${program}-${point}`, storyOf(program, point));
 
             await eventually(() => assert.ok(rig.hasDied(program, point), 'nobody died'), {
-              withinMs: 60_000,
+              withinMs: waitingMs,
             });
             await rig.isBack(program);
           });
@@ -97,8 +99,7 @@ describe('whatever dies, every host ends in a provable state', () => {
           const name = `${part}-killed`;
           begin(name, 'resolve');
 
-          // Its host may be held by several stories before it, each of them with a death of its own.
-          await eventually(() => assert.ok(rig.starts(name).length > 0), { withinMs: 180_000 });
+          await eventually(() => assert.ok(rig.starts(name).length > 0), { withinMs: waitingMs });
           // A pair may have it down just now.
           await eventually(() => assert.ok(rig.signal(part, 'SIGKILL'), `${part} does not run`));
           await rig.isBack(part);

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { IssueRegister } from '../../../agent-gateway/issue-register.ts';
+import { type Compaction, IssueRegister } from '../../../agent-gateway/issue-register.ts';
 import { RegisterCompaction } from '../../../agent-gateway/register-compaction.ts';
 import { lineOf, type RegisterRecord } from '../../../agent-gateway/register-records.ts';
 import { limits } from '../../../contracts/limits.ts';
@@ -212,10 +212,11 @@ describe('the compaction of the register', () => {
       tries: 0,
       read: async () => {},
       fault: undefined as Error | undefined,
+      outcome: 'left' as Compaction,
       async compact() {
         register.tries += 1;
         if (register.fault !== undefined) throw register.fault;
-        return 'left' as const;
+        return register.outcome;
       },
     };
     const certificates = { current: { issuer: {} as object | null } };
@@ -237,6 +238,16 @@ describe('the compaction of the register', () => {
     await compaction.look();
 
     assert.deepEqual([...tries, register.tries], [0, 1, 1, 2, 2]);
+  });
+
+  it('is tried again at the next look when another gateway was first and the register grew since', async () => {
+    const { register, compaction } = aCompaction(limits.registerBytes);
+    register.outcome = 'overtaken';
+    await compaction.look();
+
+    await compaction.look();
+
+    assert.equal(register.tries, 2);
   });
 
   it('is tried again at once only when another writer was in the way', async () => {
