@@ -21,13 +21,20 @@ export function workflowBundle(): Promise<{ readonly code: string }> {
   return bundle;
 }
 
-/** The bundle that is kept in this folder if it is whole and of these sources, else a new one. */
-export async function bundleKeptIn(cache: string): Promise<{ readonly code: string }> {
-  const file = join(cache, `workflows-${digestOfSources()}.js`);
+/**
+ * The bundle that is kept in this folder if it is whole and of these sources, else a new one. `interceptors`
+ * are files beyond the sources that it holds too; a folder keeps one bundle.
+ */
+export async function bundleKeptIn(
+  cache: string,
+  interceptors: readonly string[] = [],
+): Promise<{ readonly code: string }> {
+  const file = join(cache, `workflows-${digestOfSources(interceptors)}.js`);
   const known = readIfThere(file);
   if (known !== null) return { code: known };
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(clone, 'workflows', 'index.ts'),
+    workflowInterceptorModules: [...interceptors],
     logger: new DefaultLogger('WARN'),
   });
   keep(cache, file, code);
@@ -61,7 +68,7 @@ function keep(cache: string, file: string, code: string): void {
   }
 }
 
-function digestOfSources(): string {
+function digestOfSources(interceptors: readonly string[]): string {
   const hash = createHash('sha256').update(readFileSync(join(clone, 'package-lock.json')));
   for (const folder of sources) {
     const names = readdirSync(join(clone, folder), { recursive: true, encoding: 'utf8' });
@@ -69,5 +76,6 @@ function digestOfSources(): string {
       hash.update(`\0${folder}/${name}\0`).update(readFileSync(join(clone, folder, name)));
     }
   }
+  for (const path of interceptors) hash.update(`\0${path}\0`).update(readFileSync(path));
   return hash.digest('hex').slice(0, 32);
 }

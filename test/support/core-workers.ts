@@ -10,8 +10,10 @@ export async function makeWorkers(of: {
   readonly gateway: boolean;
   /** What an activity that hangs may keep at a shutdown; absent: as long as it likes. */
   readonly forceMs?: number;
+  /** Absent: that of the product. */
+  readonly bundle?: { readonly code: string };
 }): Promise<readonly Worker[]> {
-  const { connection, activities, forceMs } = of;
+  const { connection, activities, forceMs, bundle = await workflowBundle() } = of;
   const queues = [taskQueues.activities, ...(of.gateway ? [taskQueues.gateway] : [])];
   const options = {
     ...{ connection, activities },
@@ -20,7 +22,7 @@ export async function makeWorkers(of: {
   return Promise.all([
     Worker.create({
       ...{ ...options, taskQueue: taskQueues.workflows },
-      workflowBundle: await workflowBundle(),
+      workflowBundle: bundle,
     }),
     ...queues.map((taskQueue) => Worker.create({ ...options, taskQueue })),
   ]);

@@ -1,8 +1,16 @@
+import { fileURLToPath } from 'node:url';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { NativeConnection, Worker } from '@temporalio/worker';
+import { bundleKeptIn } from '../../workers/workflow-bundle.ts';
 import { makeWorkers } from './core-workers.ts';
 import type { FakeActivities } from './workflow-environment.ts';
+
+const ofClone = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+/** What workflows are made of on the time-skipping server. */
+const deadlines = ofClone('test/support/whole-second-deadlines.ts');
+const bundles = ofClone('node_modules/.cache/fixpoint/time-skipping');
 
 /** What an activity that hangs may keep at the end. */
 const shutdownMs = 5_000;
@@ -43,6 +51,7 @@ export class SharedWorkers {
       connection: this.#connection,
       activities: { default: (...args: unknown[]) => this.#call(args) },
       ...{ gateway: true, forceMs: shutdownMs },
+      bundle: await bundleKeptIn(bundles, [deadlines]),
     });
     this.#running = Promise.all(this.#workers.map((worker) => worker.run()));
     this.#running.catch(() => {}); // Heard by the test that runs, and by `stop`.
