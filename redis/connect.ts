@@ -4,14 +4,17 @@ import { Redis } from 'ioredis';
 export type ConnectionProfile =
   /** Fails at once, so that a request can be answered 503 in well under a second (R8). */
   | 'request'
-  /** For blocking reads: no command timeout beyond the block itself. */
+  /**
+   * For blocking reads: no command timeout beyond the block itself. One whose connection breaks rejects
+   * and is not sent again by itself: what it was given may have been lost with its answer.
+   */
   | 'blocking'
   /** For loops that try again by themselves: waits briefly, then fails. */
   | 'background';
 
 const profiles = {
   request: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 700 },
-  blocking: { enableOfflineQueue: true, maxRetriesPerRequest: 1, blockingTimeout: 10_000 },
+  blocking: { enableOfflineQueue: true, maxRetriesPerRequest: 0, blockingTimeout: 10_000 },
   background: { enableOfflineQueue: true, maxRetriesPerRequest: 1, commandTimeout: 5_000 },
 } as const;
 

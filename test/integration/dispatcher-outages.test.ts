@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { defaultClocks } from '../../contracts/limits.ts';
 import type { PolicySet } from '../../platform/policy-files.ts';
@@ -58,13 +58,21 @@ describe('what a dispatcher does while parts are away', () => {
     await temporal.stop();
   });
 
-  const startDispatcher = (intakeClaimMs = claimMs) =>
-    startTestDispatcher({
+  const started: { stop(): Promise<void> }[] = [];
+  const startDispatcher = async (intakeClaimMs = claimMs) => {
+    const dispatcher = await startTestDispatcher({
       redisUrl: redis.url,
       client: client.client,
       policies,
       clocks: { intakeClaimMs },
     });
+    started.push(dispatcher);
+    return dispatcher;
+  };
+  // Those of a test that failed: they would keep this process alive.
+  afterEach(async () => {
+    for (const dispatcher of started.splice(0)) await dispatcher.stop();
+  });
   const bodyOf = (service: string, over: Readonly<Record<string, unknown>> = {}) =>
     aBody([anEntry({ labels: { alertname: 'Down', service }, fingerprint: service, ...over })]);
   /** Fates added since the test began, once nothing waits any more. */
