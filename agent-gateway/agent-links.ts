@@ -12,12 +12,13 @@ import { FrameBacklog } from './frame-backlog.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPeers } from './gateway-peers.ts';
 import { type Hello, openLink } from './handshake.ts';
-import type { Inventory } from './inventory.ts';
+import type { EnrolledAgent, Inventory } from './inventory.ts';
 import type { JobReports } from './job-reports.ts';
 import type { OutputGets } from './output-gets.ts';
 import { dismiss, Session } from './session.ts';
 import { type Ping, SessionFrames } from './session-frames.ts';
 import type { SessionRegistry } from './session-registry.ts';
+import type { Turns } from './turns.ts';
 
 type Told = {
   readonly agentId: string;
@@ -30,6 +31,7 @@ export type AgentLinksDeps = {
   readonly trust: { readonly trust: Trust | null };
   readonly registry: SessionRegistry;
   readonly dispatcher: Dispatcher;
+  readonly turns: Turns;
   readonly reports: JobReports;
   readonly outputGets: OutputGets;
   readonly gate: ControlGate;
@@ -248,10 +250,15 @@ export class AgentLinks {
     }
     this.#deps.metrics.heartbeat(session.silentMs, this.#deps.pingMs);
     session.heard({ sequence, clockOffsetMs });
+    this.#deps.turns.add(() => this.#lease(session, id, enrolled.labels));
+  }
+
+  /** What is true when it is written, not when the ping came. */
+  #lease(session: Session, id: Ping['id'], labels: EnrolledAgent['labels']): void {
     const { gate } = this.#deps;
     // A lease is for all jobs of the agent: one that may hold a job of a stopped policy gets none.
     const isStopped =
-      gate.isHostStopped(enrolled.labels) ||
+      gate.isHostStopped(labels) ||
       (gate.stops.length > 0 && session.isUnheardOf((policy) => gate.isPolicyStopped(policy)));
     session.pong({
       id,

@@ -9,6 +9,7 @@ import { DispatchWindow } from './dispatch-window.ts';
 import type { Session } from './session.ts';
 import type { SessionRegistry } from './session-registry.ts';
 import type { TaskBodies, TaskBody } from './task-bodies.ts';
+import type { Turns } from './turns.ts';
 
 type Have = { readonly stdout: number; readonly stderr: number };
 type Marked =
@@ -22,6 +23,7 @@ export type DispatcherDeps = {
   /** Whether no job may start on this host, whatever it is. */
   readonly isHostStopped: (agentId: string) => boolean;
   readonly bodies: TaskBodies;
+  readonly turns: Turns;
   readonly jobs: {
     pendingOf(agentIds: readonly string[]): Promise<readonly (readonly string[])[]>;
     markDispatched(of: { readonly taskId: string; readonly agentIds: readonly string[] }): Promise<{
@@ -234,9 +236,10 @@ export class Dispatcher {
       const marked = await jobs.markDispatched({ taskId, agentIds: ids });
       this.#deps.crash('after-mark');
       const onHeard = this.#window.open(taskId, sessions.length);
-      for (const [at, session] of sessions.entries()) {
+      const write = (session: Session, at: number) =>
         this.#write(session, { taskId, body, ...marked, marked: marked.jobs[at], onHeard });
-      }
+      if (sessions.length <= smallJobsMax) sessions.forEach(write);
+      else await this.#deps.turns.each(sessions, write);
       this.#deps.crash('after-dispatch');
     } catch (error) {
       for (const session of sessions) session.release(jobIdOf(taskId, session.agentId));

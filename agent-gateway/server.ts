@@ -41,6 +41,7 @@ import { SessionRegistry } from './session-registry.ts';
 import { TaskBodies } from './task-bodies.ts';
 import { TaskService } from './task-service.ts';
 import { TrustFile } from './trust-file.ts';
+import { Turns } from './turns.ts';
 
 export type Gateway = {
   readonly agentPort: number;
@@ -145,8 +146,9 @@ function partsOf(of: GatewayOptions) {
   const cancelReason = (taskId: string) => tasks.cancelReason(taskId);
   const isHostStopped = (agentId: string) =>
     gate.isHostStopped(inventory.byId(agentId)?.labels ?? {});
+  const turns = new Turns();
   const dispatcher = new Dispatcher({
-    ...{ registry, gate, isHostStopped, bodies, jobs, cancelReason, crash, clock, log },
+    ...{ registry, gate, isHostStopped, bodies, turns, jobs, cancelReason, crash, clock, log },
   });
   const gateways = new Gateways(of.redis.background, of.redis.subscriber);
   const peers = peersOf(of, { registry, dispatcher, gateways, sessions, draining });
@@ -164,8 +166,8 @@ function partsOf(of: GatewayOptions) {
     onChange: (bundle) => links.tellAll(bundle),
   });
   const links = new AgentLinks({
-    ...{ inventory, trust, registry, dispatcher, reports, outputGets, gate, sessions, peers },
-    ...{ ...clocks, gatewayId, metrics, clock, log },
+    ...{ inventory, trust, registry, dispatcher, turns, reports, outputGets, gate, sessions },
+    ...{ ...clocks, peers, gatewayId, metrics, clock, log },
   });
   const sweep = sweepOf(of, { jobs, tasks, presence, gate, metrics });
   const newestEndOf = (agentId: string) => inventory.certificateEndOf(agentId);

@@ -157,6 +157,8 @@ export const limits = {
   gatewayWaitingBytes: 256 * 1024 * 1024,
   /** Jobs that one step marks and writes, then others have their turn: 10,000 writes block 0.3 s. */
   sliceJobsMax: 256,
+  /** Frames a gateway writes in one turn of the event loop, of those that may wait: 32 take some 3 ms. */
+  turnPiecesMin: 32,
   /**
    * Jobs written by a gateway and not yet answered, beyond which a task that has some waits: their
    * answers take the event loop some 50 ms. At 100 ms from gateway to agent it is 5,000 jobs a second.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Dispatcher } from '../../../agent-gateway/dispatch.ts';
+import { Turns } from '../../../agent-gateway/turns.ts';
 import { limits } from '../../../contracts/limits.ts';
 import { noCrashPoints } from '../../../platform/crash-point.ts';
 import { silentLog } from '../../../platform/log.ts';
@@ -30,7 +31,7 @@ async function peakOfAFanOut(unheardJobsMax?: number): Promise<number> {
   const dispatcher = new Dispatcher({
     registry: { get: (id: string) => sessions.get(id), all: () => [...sessions.values()] },
     ...{ gate: { control: 'allowed', isPolicyStopped: () => false }, isHostStopped: () => false },
-    bodies: { body: async () => body },
+    ...{ bodies: { body: async () => body }, turns: new Turns() },
     jobs: {
       pendingOf: async () => [],
       markDispatched: async ({ agentIds }: { readonly agentIds: readonly string[] }) => ({
