@@ -1,21 +1,18 @@
 import { setImmediate } from 'node:timers/promises';
 import { limits } from '../contracts/limits.ts';
-import { type TaskReport, type TaskSubmit, taskSubmit } from '../contracts/task.ts';
-import { egressRefusal } from '../domain/egress.ts';
-import { FixpointError, type Flaw } from '../domain/errors.ts';
+import type { TaskReport, TaskSubmit } from '../contracts/task.ts';
+import { FixpointError } from '../domain/errors.ts';
 import { taskIdOf } from '../domain/ids.ts';
 import { plainReport } from '../domain/job.ts';
-import { jobWriter } from '../domain/job-bytes.ts';
-import { canonicalJson } from '../platform/canonical-json.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
-import { contentDigestOf, sha256, sha256Hex } from '../platform/digest.ts';
+import { sha256 } from '../platform/digest.ts';
 import type { Log } from '../platform/log.ts';
 import type { Tasks } from '../redis/tasks.ts';
 import type { Dispatcher } from './dispatch.ts';
 import type { GatewayMetrics } from './gateway-metrics.ts';
 import type { GatewayPeers } from './gateway-peers.ts';
 import type { Inventory } from './inventory.ts';
-import { checked } from './problem.ts';
+import { checkedSubmit, digestOfSubmit } from './submit-check.ts';
 import type { TaskBodies } from './task-bodies.ts';
 import { taskReportOf } from './task-report.ts';
 
@@ -33,9 +30,6 @@ export type TaskServiceDeps = {
 };
 
 type CancelReason = 'operator' | 'resolved' | 'stop';
-
-// What a dispatch frame has around its job and script.
-const frameOverheadBytes = 512;
 
 /** Taking, telling and cancelling tasks (design 5.5, 5.8). Everything may be repeated. */
 export class TaskService {
@@ -55,17 +49,13 @@ export class TaskService {
     readonly body: unknown;
     readonly isAgain: boolean;
   }): Promise<{ readonly isNew: boolean; readonly report: TaskReport }> {
-    const task = checked(taskSubmit, of.body);
-    // Each step takes tens of milliseconds for 20,000 targets: pings and other tasks come between.
-    // Between the steps of a small task, thousands of answers to a large one would.
-    const isLarge = task.targets.length > limits.sliceJobsMax;
-    const rest = () => (isLarge ? setImmediate() : undefined);
-    await rest();
-    this.#check(of.key, task);
+    const task = await checkedSubmit(of, this.#deps.egressAllow);
     const taskId = taskIdOf(of.key, sha256);
+    const digest = await digestOfSubmit(task);
+    // Each of these steps takes some milliseconds for 20,000 targets: pings and other tasks come between.
+    // Between the steps of a small task, thousands of answers to a large one would.
+    const rest = () => (task.targets.length > limits.sliceTargetsMax ? setImmediate() : undefined);
     const enrolled = this.#enrolled(task);
-    await rest();
-    const digest = sha256Hex(canonicalJson(unsigned(task)));
     await rest();
     this.#deps.crash('before-submit');
     const submitted = await this.#deps.tasks.submit({
@@ -85,6 +75,7 @@ export class TaskService {
     const report = isNew
       ? newReport({ taskId, key: of.key, task, enrolled })
       : await this.report(taskId);
+    await rest();
     if (isNew) this.#deps.metrics.jobsNotEnrolled(task.targets.length - enrolled.size);
     // Also for a repeat: the submit that created it may have died with its answer.
     if (report.state === 'open') this.#begin({ taskId, createdAt: submitted.createdAt }, task);
@@ -127,20 +118,6 @@ export class TaskService {
     const ids = task.targets.map(({ agentId }) => agentId);
     return new Set(ids.filter((agentId) => this.#deps.inventory.byId(agentId) !== undefined));
   }
-
-  #check(key: string, task: TaskSubmit): void {
-    const flaws = [
-      ...duplicateFlaws(task),
-      ...frameFlaws(key, task),
-      ...callbackFlaws(task, this.#deps.egressAllow),
-    ];
-    if (task.deadline < task.notAfter) {
-      flaws.push({ field: 'deadline', fix: 'must not be before notAfter' });
-    }
-    if (flaws.length > 0) {
-      throw new FixpointError('invalid_payload', 'the task has flaws', { flaws });
-    }
-  }
 }
 
 /** What Redis would say of a task that it has just kept, without reading 20,000 rows. */
@@ -164,46 +141,3 @@ const notFound = (taskId: string): FixpointError =>
   new FixpointError('not_found', `there is no task ${taskId}`, {
     hint: 'tasks are kept for 7 days after they finished',
   });
-
-function duplicateFlaws(task: TaskSubmit): Flaw[] {
-  const seen = new Set<string>();
-  return task.targets.flatMap(({ agentId }, at) => {
-    const isRepeated = seen.has(agentId);
-    seen.add(agentId);
-    if (!isRepeated) return [];
-    return { field: `targets.${at}.agentId`, value: agentId, fix: 'is there twice' };
-  });
-}
-
-/** What makes two submits the same: the signing key may be replaced between two tries (rule X1). */
-function unsigned({ keyId: _, ...task }: TaskSubmit): unknown {
-  return { ...task, targets: task.targets.map(({ signature: _, ...target }) => target) };
-}
-
-/** An agent would end its link over a frame that is too large, again and again. */
-function frameFlaws(key: string, task: TaskSubmit): Flaw[] {
-  const jobText = jobWriter({
-    ...{ taskId: taskIdOf(key, sha256), key, task },
-    contentDigest: contentDigestOf(task.action.content),
-  });
-  const own = task.targets.flatMap((target, at) =>
-    target.args || target.env || target.stdin ? [{ target, at }] : [],
-  );
-  const plain = task.targets.findIndex(({ args, env, stdin }) => !args && !env && !stdin);
-  const first = task.targets[plain];
-  const measured = first === undefined ? own : [{ target: first, at: plain }, ...own];
-  const contentBytes = Buffer.byteLength(JSON.stringify(task.action.content));
-  return measured.flatMap(({ target, at }) => {
-    const job = JSON.stringify(jobText(target, at));
-    const bytes = Buffer.byteLength(job) + contentBytes + frameOverheadBytes;
-    if (bytes <= limits.frameBytes) return [];
-    const fix = `arguments, environment and stdin make a job of ${bytes} bytes; ${limits.frameBytes} may be`;
-    return { field: `targets.${at}`, fix };
-  });
-}
-
-function callbackFlaws(task: TaskSubmit, allowed: readonly string[]): Flaw[] {
-  if (task.callback === null) return [];
-  const refusal = egressRefusal(new URL(task.callback.url), allowed);
-  return refusal === null ? [] : [{ field: 'callback.url', ...refusal }];
-}

@@ -157,6 +157,8 @@ export const limits = {
   gatewayWaitingBytes: 256 * 1024 * 1024,
   /** Jobs that one step marks and writes, then others have their turn: 10,000 writes block 0.3 s. */
   sliceJobsMax: 256,
+  /** Targets of a submit that are checked, or digested, at one go: some 5 ms. */
+  sliceTargetsMax: 1_024,
   /** Frames a gateway writes in one turn of the event loop, of those that may wait: 32 take some 3 ms. */
   turnPiecesMin: 32,
   /**

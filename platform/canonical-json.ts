@@ -10,6 +10,32 @@ export function canonicalJson(data: unknown): string {
       recordText(data as Readonly<Record<string, unknown>>);
 }
 
+/**
+ * The same text in pieces, each field of a record, and each item of a field that is a list, in one of its own: what
+ * is long need not be written at one go.
+ */
+export function* canonicalParts(record: Readonly<Record<string, unknown>>): Generator<string> {
+  let start = '{';
+  for (const key of sortedKeys(record)) {
+    const value = record[key];
+    if (value === undefined) continue;
+    const named = `${start}${JSON.stringify(key)}:`;
+    start = ',';
+    if (Array.isArray(value)) yield* listParts(named, value);
+    else yield `${named}${canonicalJson(value)}`;
+  }
+  yield start === '{' ? '{}' : '}';
+}
+
+function* listParts(named: string, items: readonly unknown[]): Generator<string> {
+  let start = `${named}[`;
+  for (const item of items) {
+    yield `${start}${canonicalJson(item)}`;
+    start = ',';
+  }
+  yield items.length === 0 ? `${start}]` : ']';
+}
+
 // Texts are joined as they come: a task has 20,000 targets, and a list of the parts of each is dear.
 function listText(items: readonly unknown[]): string {
   let text = '[';

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { limits } from '../contracts/limits.ts';
 import type { JobReport, TaskSubmit } from '../contracts/task.ts';
@@ -9,6 +10,7 @@ import { guarded } from './unavailable.ts';
 /** What every script that may end a job begins with. */
 export const endingPreludes = ['redis-time', 'task-ending'] as const;
 
+const read = script('task-read');
 const submit = script('task-submit', ...endingPreludes);
 const cancel = script('task-cancel', ...endingPreludes);
 const recreate = script('task-recreate', ...endingPreludes);
@@ -50,7 +52,8 @@ export const endingKeys = (taskId: string): string[] => [
   keys.outbox.callbacks,
 ];
 
-const unknownRow = JSON.stringify(plainReport('unknown', 'deadline'));
+const unknownReport = () => plainReport('unknown', 'deadline');
+const queuedReport = () => plainReport('queued', null);
 const queuedRow = JSON.stringify(plainReport('queued', null));
 const notEnrolledRow = JSON.stringify(plainReport('not_enrolled', 'not_enrolled'));
 const dispatchedRow = JSON.stringify(plainReport('dispatched', null));
@@ -84,12 +87,12 @@ export class Tasks {
     return guarded(async () => {
       const [kind, createdAt] = (await submit(
         this.#redis,
-        [...endingKeys(of.taskId), ...agents.map(keys.agent.pending)],
+        [...endingKeys(of.taskId), keys.agent.pending('*')],
         [
           ...[of.taskId, limits.taskKeptMs, of.key, of.digest, JSON.stringify(task)],
           ...[agents.join(','), task.notAfter, task.deadline],
           ...[task.callback?.url ?? '', task.callback?.reference ?? '', task.limits.outputBytes],
-          ...[of.isAgain ? '1' : '', dispatchedRow, queuedRow, notEnrolledRow],
+          ...[of.isAgain ? '1' : '', dispatchedRow, queuedRow, notEnrolledRow, agents.length],
           ...agents.filter((id) => !of.isEnrolled(id)),
         ],
       )) as ['created' | 'same' | 'conflict', string]; // The script's three words.
@@ -97,38 +100,50 @@ export class Tasks {
     });
   }
 
-  /** The task with all its jobs, read in one step, or null if there is none (any more). */
+  /**
+   * The task with all its jobs, or null if there is none (any more). A large one is read in slices, between
+   * which others have their turn: its jobs are as they were at `state`, or further on, each by itself.
+   */
   read(taskId: string): Promise<StoredTask | null> {
     return guarded(async () => {
-      const answers = await this.#redis
-        .multi()
-        .hmget(
-          keys.task.task(taskId),
-          ...['key', 'state', 'agents', 'callbackUrl', 'reference', 'partial'],
-        )
-        .hgetall(keys.task.jobs(taskId))
-        .exec();
-      const [, head] = answers?.[0] ?? [];
-      const [, rows] = answers?.[1] ?? [];
-      const [key, state, agents, callbackUrl, reference, partial] = head as (string | null)[];
-      if (!key) return null;
-      const agentIds = agents?.split(',') ?? (await this.#places(taskId));
-      const reports = rows as Record<string, string>;
-      const untold = state === 'finished' ? unknownRow : queuedRow;
+      const answer = await read(
+        this.#redis,
+        [keys.task.task(taskId), keys.task.jobs(taskId)],
+        [limits.sliceTargetsMax],
+      );
+      if (!Array.isArray(answer)) return null;
+      const [key, state, agents, callbackUrl, reference, partial, flat] = answer as Head;
+      const isFinished = state === 'finished';
+      const untold = isFinished ? unknownReport : queuedReport;
+      const agentIds = agents === '' ? await this.#places(taskId) : agents.split(',');
+      const rows = flat === null ? await this.#rows(taskId, agentIds) : rowsOf(flat);
+      if (rows === null) return null;
       return {
         taskId,
         key,
-        state: state === 'finished' ? 'finished' : 'open',
-        isPartial: partial !== null && state !== 'finished',
-        jobs: agentIds.map((agentId) => ({
-          agentId,
-          // Written from checked reports by our own scripts: 20,000 rows are not checked once more.
-          report: JSON.parse(reports[agentId] ?? untold) as JobReport,
-        })),
+        state: isFinished ? 'finished' : 'open',
+        isPartial: partial !== '' && !isFinished,
+        jobs: agentIds.map((agentId) => ({ agentId, report: rows.get(agentId) ?? untold() })),
         callbackUrl: callbackUrl || null,
-        reference: callbackUrl ? (reference ?? '') : null,
+        reference: callbackUrl ? reference : null,
       };
     });
+  }
+
+  /** Null if Redis lost the task meanwhile: each of these had a row. */
+  async #rows(taskId: string, agentIds: readonly string[]): Promise<Rows | null> {
+    const found = new Map<string, JobReport>();
+    for (let from = 0; from < agentIds.length; from += limits.sliceTargetsMax) {
+      const slice = agentIds.slice(from, from + limits.sliceTargetsMax);
+      const rows = await this.#redis.hmget(keys.task.jobs(taskId), ...slice);
+      for (const [at, agentId] of slice.entries()) {
+        const row = rows[at];
+        if (!row) return null;
+        found.set(agentId, reportOf(row));
+      }
+      await setImmediate();
+    }
+    return found;
   }
 
   /** The agent ids of a task that was made again from some of its jobs; empty where nobody told. */
@@ -269,4 +284,19 @@ export class Tasks {
   cancelReason(taskId: string): Promise<string | null> {
     return guarded(() => this.#redis.hget(keys.task.task(taskId), 'cancel'));
   }
+}
+
+/** What the script answers; jobs are null where they are many. */
+type Head = [string, string, string, string, string, string, string[] | null];
+type Rows = ReadonlyMap<string, JobReport>;
+
+// Written from checked reports by our own scripts: 20,000 rows are not checked once more.
+const reportOf = (row: string) => JSON.parse(row) as JobReport;
+
+function rowsOf(flat: readonly string[]): Rows {
+  const rows = new Map<string, JobReport>();
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    rows.set(flat[at] ?? '', reportOf(flat[at + 1] ?? ''));
+  }
+  return rows;
 }

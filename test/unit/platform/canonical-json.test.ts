@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { canonicalJson } from '../../../platform/canonical-json.ts';
+import { canonicalJson, canonicalParts } from '../../../platform/canonical-json.ts';
 
 /** The same data with the keys of every object in reverse. */
 const reversed = (data: unknown): unknown => {
@@ -23,6 +23,18 @@ describe('canonical JSON', () => {
         assert.deepEqual(JSON.parse(text), JSON.parse(JSON.stringify(data)));
         assert.equal(canonicalJson(reversed(data)), text);
       }),
+    );
+  });
+
+  it('in pieces it is the same text', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (data) => {
+        assert.equal([...canonicalParts(data)].join(''), canonicalJson(data));
+      }),
+    );
+    assert.equal(
+      [...canonicalParts({ b: undefined, a: [undefined, 1] })].join(''),
+      '{"a":[null,1]}',
     );
   });
 
