@@ -12,6 +12,7 @@ export const endingPreludes = ['redis-time', 'task-ending'] as const;
 
 const read = script('task-read');
 const submit = script('task-submit', ...endingPreludes);
+const queue = script('task-queue', ...endingPreludes);
 const cancel = script('task-cancel', ...endingPreludes);
 const recreate = script('task-recreate', ...endingPreludes);
 const giveUp = script('task-give-up', ...endingPreludes);
@@ -70,8 +71,9 @@ export class Tasks {
   }
 
   /**
-   * Keeps a task and queues its jobs in one step, once per task id. `digest` stands for the body
-   * without its signatures; jobs of agents that `isEnrolled` denies are over at once.
+   * Keeps a task and queues its jobs, once per task id. `digest` stands for the body without its signatures;
+   * jobs of agents that `isEnrolled` denies are over at once. It is kept in one step, and the jobs of a large
+   * one are queued in several; what was not when this died is by a repeat, or by whoever reads the body.
    */
   submit(of: {
     readonly taskId: string;
@@ -85,7 +87,7 @@ export class Tasks {
     const { task } = of;
     const agents = task.targets.map(({ agentId }) => agentId);
     return guarded(async () => {
-      const [kind, createdAt] = (await submit(
+      const [kind, createdAt, queued] = (await submit(
         this.#redis,
         [...endingKeys(of.taskId), keys.agent.pending('*')],
         [
@@ -93,11 +95,27 @@ export class Tasks {
           ...[agents.join(','), task.notAfter, task.deadline],
           ...[task.callback?.url ?? '', task.callback?.reference ?? '', task.limits.outputBytes],
           ...[of.isAgain ? '1' : '', dispatchedRow, queuedRow, notEnrolledRow, agents.length],
+          limits.sliceTargetsMax,
           ...agents.filter((id) => !of.isEnrolled(id)),
         ],
-      )) as ['created' | 'same' | 'conflict', string]; // The script's three words.
-      return kind === 'conflict' ? { kind } : { kind, createdAt: Number(createdAt) };
+      )) as ['created' | 'same' | 'conflict', string, string]; // The script's three words.
+      if (kind === 'conflict') return { kind };
+      await this.#queueRest(of.taskId, agents, queued);
+      return { kind, createdAt: Number(createdAt) };
     });
+  }
+
+  /** Queues the jobs from the given one on, in slices; '' stands for none. */
+  async #queueRest(taskId: string, agents: readonly string[], queued: string): Promise<void> {
+    for (let from = queued === '' ? agents.length : Number(queued); from < agents.length; ) {
+      const slice = agents.slice(from, from + limits.sliceTargetsMax);
+      from += slice.length;
+      await queue(
+        this.#redis,
+        [...endingKeys(taskId), keys.agent.pending('*')],
+        [taskId, limits.taskKeptMs, from, ...slice],
+      );
+    }
   }
 
   /**
@@ -196,12 +214,21 @@ export class Tasks {
     );
   }
 
-  /** The body as it was submitted, with its key; kept until the task finishes. */
+  /**
+   * The body as it was submitted, with its key; kept until the task finishes. Jobs that whoever kept it did not come
+   * to queue are queued first.
+   */
   body(taskId: string): Promise<{ readonly key: string; readonly task: TaskSubmit } | null> {
     return guarded(async () => {
-      const [key, text] = await this.#redis.hmget(keys.task.task(taskId), 'key', 'body');
+      const [key, text, queued] = await this.#redis.hmget(
+        keys.task.task(taskId),
+        ...['key', 'body', 'queued'],
+      );
       if (!key || !text) return null;
-      return { key, task: JSON.parse(text) as TaskSubmit }; // Written by submit() only.
+      const task = JSON.parse(text) as TaskSubmit; // Written by submit() only.
+      const agents = task.targets.map(({ agentId }) => agentId);
+      await this.#queueRest(taskId, agents, queued ?? '');
+      return { key, task };
     });
   }
 

@@ -10,6 +10,12 @@ import { Tasks } from '../../redis/tasks.ts';
 import { aSubmit, someTargets } from '../support/builders.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
+type Kept = {
+  readonly taskId: string;
+  readonly agentIds: readonly string[];
+  readonly outcome: string;
+};
+
 const hosts = 2 * limits.sliceTargetsMax + 100;
 
 describe('a task that is read in slices', () => {
@@ -27,14 +33,39 @@ describe('a task that is read in slices', () => {
   });
 
   /** Keeps a task of so many hosts, of which every tenth is not enrolled. */
-  const kept = async (key: string): Promise<{ taskId: string; agentIds: readonly string[] }> => {
-    const now = Date.now();
+  const kept = async (key: string, by = tasks): Promise<Kept> => {
+    const now = 4_000_000_000_000;
     const targets = someTargets(hosts).map(({ agentId, journalId }) => ({ agentId, journalId }));
-    const task = aSubmit({ targets, notAfter: now + 60_000, deadline: now + 120_000 });
+    const task = aSubmit({ targets, notAfter: now, deadline: now });
     const taskId = taskIdOf(key, sha256);
     const isEnrolled = (agentId: string) => Number(agentId.slice(1)) % 10 !== 0;
-    await tasks.submit({ taskId, key, digest: key, task, isAgain: false, isEnrolled });
-    return { taskId, agentIds: targets.map(({ agentId }) => agentId) };
+    const outcome = await by
+      .submit({ taskId, key, digest: key, task, isAgain: false, isEnrolled })
+      .then(
+        ({ kind }) => kind,
+        () => 'died',
+      );
+    return { taskId, agentIds: targets.map(({ agentId }) => agentId), outcome };
+  };
+  /** How many of these agents have the job in their queues. */
+  const queuedOf = async ({ taskId, agentIds }: Kept): Promise<number> =>
+    (await pendingOf(agentIds)).filter((jobIds) => jobIds.some((id) => id.startsWith(taskId)))
+      .length;
+  const pendingOf = (agentIds: readonly string[]) => new Jobs(raw).pendingOf(agentIds);
+  /** Redis as a gateway has it that dies after so many scripts. */
+  const dyingAfter = (scripts: number): Tasks => {
+    let left = scripts;
+    const get = (of: Redis, name: string | symbol) => {
+      const value: unknown = Reflect.get(of, name);
+      if (typeof value !== 'function') return value;
+      if (name !== 'evalsha' && name !== 'eval') return value.bind(of);
+      return async (...args: unknown[]) => {
+        if (name === 'evalsha') left -= 1;
+        if (left < 0) throw new Error('Connection is closed.');
+        return value.apply(of, args);
+      };
+    };
+    return new Tasks(new Proxy(raw, { get }));
   };
 
   it('has every host in the order of the submit, and each agent has its job in its queue', async () => {
@@ -42,7 +73,7 @@ describe('a task that is read in slices', () => {
     const last = agentIds.at(-1) ?? '';
 
     const task = await tasks.read(taskId);
-    const queues = await new Jobs(raw).pendingOf([agentIds[0] ?? '', last]);
+    const queues = await pendingOf([agentIds[0] ?? '', last]);
 
     assert.deepEqual(
       task?.jobs.map(({ agentId, report }) => [agentId, report.state]),
@@ -56,5 +87,31 @@ describe('a task that is read in slices', () => {
     await raw.hdel(keys.task.jobs(taskId), agentIds.at(-1) ?? '');
 
     assert.equal(await tasks.read(taskId), null);
+  });
+
+  it('whose gateway died while it queued the jobs is queued by whoever begins it, or by a repeat', async () => {
+    const enrolled = hosts - Math.ceil(hosts / 10);
+    for (const scripts of [1, 2]) {
+      const begun = await kept(`key-of-a-death-${scripts}`, dyingAfter(scripts));
+      const repeated = await kept(`key-of-a-repeat-${scripts}`, dyingAfter(scripts));
+      assert.deepEqual([begun.outcome, repeated.outcome], ['died', 'died']);
+      assert.ok((await queuedOf(begun)) < enrolled, 'it had queued all of them');
+
+      await tasks.body(begun.taskId);
+      const again = await kept(`key-of-a-repeat-${scripts}`);
+
+      assert.equal(again.outcome, 'same');
+      assert.deepEqual([await queuedOf(begun), await queuedOf(again)], [enrolled, enrolled]);
+    }
+  });
+
+  it('whose jobs were cancelled before they were all queued leaves none of them in a queue', async () => {
+    const task = await kept('key-of-a-cancel', dyingAfter(1));
+    await tasks.cancel({ taskId: task.taskId, reason: 'operator' });
+
+    await tasks.body(task.taskId);
+    await kept('key-of-a-cancel');
+
+    assert.equal(await queuedOf(task), 0);
   });
 });
