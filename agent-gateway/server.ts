@@ -146,7 +146,7 @@ function partsOf(of: GatewayOptions) {
   const cancelReason = (taskId: string) => tasks.cancelReason(taskId);
   const isHostStopped = (agentId: string) =>
     gate.isHostStopped(inventory.byId(agentId)?.labels ?? {});
-  const turns = new Turns();
+  const turns = new Turns(clock);
   const dispatcher = new Dispatcher({
     ...{ registry, gate, isHostStopped, bodies, turns, jobs, cancelReason, crash, clock, log },
   });

@@ -31,7 +31,7 @@ async function peakOfAFanOut(unheardJobsMax?: number): Promise<number> {
   const dispatcher = new Dispatcher({
     registry: { get: (id: string) => sessions.get(id), all: () => [...sessions.values()] },
     ...{ gate: { control: 'allowed', isPolicyStopped: () => false }, isHostStopped: () => false },
-    ...{ bodies: { body: async () => body }, turns: new Turns() },
+    ...{ bodies: { body: async () => body }, turns: new Turns(new ManualClock()) },
     jobs: {
       pendingOf: async () => [],
       markDispatched: async ({ agentIds }: { readonly agentIds: readonly string[] }) => ({

@@ -3,10 +3,11 @@ import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Turns } from '../../../agent-gateway/turns.ts';
 import { limits } from '../../../contracts/limits.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 /** How many were done after each turn of the event loop, until all were. */
 async function turnsOf(pieces: number): Promise<{ done: number[]; after: number[] }> {
-  const turns = new Turns();
+  const turns = new Turns(new ManualClock());
   const done: number[] = [];
   const after: number[] = [];
   for (let piece = 0; piece < pieces; piece += 1) turns.add(() => done.push(piece));
@@ -36,8 +37,24 @@ describe('turns of the event loop', () => {
     assert.ok(after.length < 25, `${after.length} turns`);
   });
 
+  it('after a long turn of the others more is done: half as long as that took', async () => {
+    const clock = new ManualClock();
+    const turns = new Turns(clock);
+    let done = 0;
+    const piece = () => {
+      done += 1;
+      clock.advance(1);
+    };
+    for (let at = 0; at < 1_000; at += 1) turns.add(piece);
+    clock.advance(1_200);
+
+    await setImmediate();
+
+    assert.equal(done, 600);
+  });
+
   it('what comes between goes before what still waits', async () => {
-    const turns = new Turns();
+    const turns = new Turns(new ManualClock());
     const done: string[] = [];
     for (let piece = 0; piece < 10 * limits.turnPiecesMin; piece += 1) {
       turns.add(() => done.push('waits'));
@@ -51,7 +68,7 @@ describe('turns of the event loop', () => {
   });
 
   it('one that throws rejects, and the others are done all the same', async () => {
-    const turns = new Turns();
+    const turns = new Turns(new ManualClock());
     const done: number[] = [];
 
     const all = turns.each([1, 2, 3], (item) => {
