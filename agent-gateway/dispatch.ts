@@ -253,15 +253,19 @@ export class Dispatcher {
     { policy }: TaskBody,
     agentIds: readonly string[],
   ): Promise<readonly string[]> {
-    const { gate, isHostStopped, cancelReason } = this.#deps;
-    const isStopped = (id: string) =>
-      (policy !== null && gate.isPolicyStopped(policy)) || isHostStopped(id);
+    const { gate, cancelReason } = this.#deps;
+    const isStopped = (id: string) => this.#isStoppedFor(policy, id);
     const stopped = agentIds.filter(isStopped);
     if (stopped.length === 0) return agentIds;
     const reason = await cancelReason(taskId);
     if (reason !== null) this.cancel({ taskId, agentIds: stopped, reason });
     // Looked at again, because the switch may have been thrown meanwhile.
     return gate.control === 'allowed' ? agentIds.filter((id) => !isStopped(id)) : [];
+  }
+
+  #isStoppedFor(policy: string | null, agentId: string): boolean {
+    const { gate, isHostStopped } = this.#deps;
+    return (policy !== null && gate.isPolicyStopped(policy)) || isHostStopped(agentId);
   }
 
   /** The sessions that have not been given the job; from here on nobody else gives it to them. */
@@ -287,7 +291,10 @@ export class Dispatcher {
     const { agentId } = session;
     const { createdAt, cancel: cancelled, onHeard } = of;
     const jobId = jobIdOf(of.taskId, agentId);
-    const isSent = of.marked?.kind === 'send';
+    // Looked at once more: what waited for its turn to be written waits on while all, or its own, is stopped.
+    const isStopped =
+      this.#deps.gate.control !== 'allowed' || this.#isStoppedFor(of.body.policy, agentId);
+    const isSent = of.marked?.kind === 'send' && !isStopped;
     const text = isSent ? of.body.dispatchText(agentId, of.marked.have) : null;
     if (text === null) {
       session.release(jobId);
