@@ -39,6 +39,8 @@ const longFileTimeoutMs = 4 * 3_600_000;
 
 type Count = { passed: number; failed: number; skipped: number };
 
+type TestsStream = ReturnType<typeof run>;
+
 async function runFiles(
   files: readonly string[],
   of: {
@@ -50,7 +52,10 @@ async function runFiles(
 ) {
   const { concurrency, timeoutMs, shared } = of;
   const isolation = shared ? { isolation: 'none' as const } : { concurrency };
-  const stream = run({ files: [...files], timeout: timeoutMs, ...isolation });
+  const ending = new AbortController();
+  const { signal } = ending;
+  const stream = run({ files: [...files], timeout: timeoutMs, signal, ...isolation });
+  if (!shared) endAfterSilence(stream, ending, timeoutMs);
   stream.on('test:pass', ({ skip, todo, details }) => {
     if (details.type === 'suite') return;
     if ((skip ?? false) !== false || (todo ?? false) !== false) count.skipped += 1;
@@ -64,7 +69,23 @@ async function runFiles(
   clearTimeout(watch);
 }
 
-/** A file in a process of its own is ended by its timeout; one in this process holds up all others. */
+/**
+ * Node's own limit is for each test, and none for a file whose tests have ended and left something that
+ * keeps its process alive: the run ends, and such a file has failed, when nothing is heard for as long.
+ */
+function endAfterSilence(stream: TestsStream, ending: AbortController, ms: number): void {
+  const error = new Error(
+    `nothing was heard of its tests for ${ms / 1_000} s; its process lives on`,
+  );
+  const start = () => setTimeout(() => ending.abort(error), ms).unref();
+  let timer = start();
+  stream.on('data', () => {
+    clearTimeout(timer);
+    timer = start();
+  });
+}
+
+/** A file in this process holds up all others, and cannot be ended without it. */
 function endsNever(): never {
   process.stderr.write('error: a test that shares this process has ended and keeps it alive\n');
   process.exit(1);
