@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Dispatcher } from '../../../agent-gateway/dispatch.ts';
-import { Turns } from '../../../agent-gateway/turns.ts';
-import { noCrashPoints } from '../../../platform/crash-point.ts';
-import { silentLog } from '../../../platform/log.ts';
 import { eventually } from '../../support/eventually.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { scriptedDispatcher } from '../../support/scripted-dispatcher.ts';
 
 const agents = 200;
 
@@ -18,40 +14,23 @@ async function stoppedAfter(
   const gate = { control: 'allowed', stopped: false };
   const given: string[] = [];
   const released: string[] = [];
-  const sessionOf = (agentId: string) => ({
-    ...{ agentId, isReady: true, reserve: () => true, cancel: () => {} },
-    release: () => released.push(agentId),
-    give: ({ onHeard }: { readonly onHeard: () => void }) => {
-      given.push(agentId);
-      onHeard();
-      if (given.length === count) stop(gate);
-    },
-  });
-  const sessions = new Map(
-    Array.from({ length: agents }, (_, at) => [`a${at}`, sessionOf(`a${at}`)]),
-  );
-  const body = { policy: 'web', agentIds: [...sessions.keys()], dispatchText: () => 'a job' };
-  const dispatcher = new Dispatcher({
-    registry: { get: (id: string) => sessions.get(id), all: () => [...sessions.values()] },
+  const dispatcher = scriptedDispatcher({
+    ...{ agents, policy: 'web' },
     gate: {
       get control() {
         return gate.control;
       },
       isPolicyStopped: () => gate.stopped,
     },
-    ...{ isHostStopped: () => false, bodies: { body: async () => body } },
-    turns: new Turns(new ManualClock()),
-    jobs: {
-      pendingOf: async () => [],
-      markDispatched: async ({ agentIds }: { readonly agentIds: readonly string[] }) => ({
-        ...{ createdAt: 1, cancel: null },
-        jobs: agentIds.map(() => ({ kind: 'send', have: { stdout: 0, stderr: 0 } })),
-      }),
-      forget: async () => {},
+    link: {
+      release: (agentId) => released.push(agentId),
+      give: (agentId, onHeard) => {
+        given.push(agentId);
+        onHeard();
+        if (given.length === count) stop(gate);
+      },
     },
-    cancelReason: async () => null,
-    ...{ crash: noCrashPoints, clock: new ManualClock(), log: silentLog },
-  } as unknown as ConstructorParameters<typeof Dispatcher>[0]); // Sessions are large; it uses five of their words.
+  });
 
   await dispatcher.begin({ taskId: 't', createdAt: 1 });
   await eventually(async () => {
