@@ -9,9 +9,9 @@ import { after, before, describe, it } from 'node:test';
 import { CallbackReceiver } from '../support/callback-receiver.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeAgent } from '../support/fake-agent.ts';
+import { freePort } from '../support/free-port.ts';
 import { callbackSecret, GatewayHost } from '../support/gateway-host.ts';
 import { programEnvironment } from '../support/program-environment.ts';
-import { freePort } from '../support/server-process.ts';
 
 const main = join(import.meta.dirname, '../../agent-gateway/main.ts');
 const token = 'a-token-of-a-gateway-of-its-own';

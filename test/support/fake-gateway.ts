@@ -21,6 +21,7 @@ import { jobIdOf } from '../../domain/ids.ts';
 import { jobBytes } from '../../domain/job-bytes.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 import { signedBy, testKey } from './signing.ts';
 
 type OutputGet = Extract<GatewayFrame, { type: 'output-get' }>;
@@ -62,7 +63,7 @@ export class FakeGateway {
     sockets.on('connection', (socket) => this.#serve(socket));
   }
 
-  static async start(authority: KeyPair, port = 0): Promise<FakeGateway> {
+  static async start(authority: KeyPair, port?: number): Promise<FakeGateway> {
     const { certificate, key } = await issueCertificate({
       authority,
       subject: { kind: 'gateway' },
@@ -74,11 +75,11 @@ export class FakeGateway {
   /** With a certificate of the test's choice. */
   static async startWith(
     tls: { readonly ca: string; readonly cert: string; readonly key: string },
-    port = 0,
+    port?: number,
   ): Promise<FakeGateway> {
     const server = createServer({ ...tls, requestCert: true, minVersion: 'TLSv1.3' });
     const gateway = new FakeGateway(server);
-    server.listen(port, '127.0.0.1');
+    server.listen(port ?? (await freePort()), '127.0.0.1');
     await once(server, 'listening');
     return gateway;
   }

@@ -27,8 +27,8 @@ import { controlCache } from '../../redis/control-cache.ts';
 import type { AgentHost } from './agent-host.ts';
 import { eventually } from './eventually.ts';
 import { type AgentCredentials, FakeAgent } from './fake-agent.ts';
+import { freePort } from './free-port.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
-import { freePort } from './server-process.ts';
 import { aTrust, testSigner } from './signing.ts';
 
 export const callbackSecret = `whsec_${Buffer.from('a secret of the tests only').toString('base64')}`;
@@ -224,11 +224,12 @@ export class GatewayHost {
       subscriber: connect('blocking'),
     };
     const port = await freePort();
+    const agentPort = this.#agentPorts.get(gatewayId) ?? (await freePort());
     const gateway = await startGateway({
       redis,
       gatewayId,
       url: `http://127.0.0.1:${port}`,
-      agents: { host: '127.0.0.1', port: this.#agentPorts.get(gatewayId) ?? 0 },
+      agents: { host: '127.0.0.1', port: agentPort },
       http: { host: '127.0.0.1', port },
       agentGateways: [],
       certificatesDir: this.directory,
@@ -248,7 +249,7 @@ export class GatewayHost {
       log: silentLog,
     });
     this.#gateways.set(gatewayId, { gateway, connections: Object.values(redis) });
-    this.#agentPorts.set(gatewayId, gateway.agentPort);
+    this.#agentPorts.set(gatewayId, agentPort);
     await this.isReady(gatewayId);
   }
 

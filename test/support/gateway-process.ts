@@ -4,9 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 import { callbackSecret, type GatewayHost } from './gateway-host.ts';
 import { programEnvironment } from './program-environment.ts';
-import { freePort } from './server-process.ts';
 
 const main = join(import.meta.dirname, '../../agent-gateway/main.ts');
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { type AgentToken, agentTokenAnswer, decodeAgentToken } from '../../contracts/enrolment.ts';
 import { type AgentView, agentView } from '../../contracts/task.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 import { callbackSecret, type GatewayHost } from './gateway-host.ts';
-import { freePort } from './server-process.ts';
 import { Supervised } from './supervised.ts';
 
 const main = join(import.meta.dirname, '../../agent-gateway/main.ts');

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { temporalArguments } from '../../tools/start/servers.ts';
 import { eventually } from './eventually.ts';
+import { freePort } from './free-port.ts';
 import { serverPath } from './server-path.ts';
-import { freePort, ServerProcess } from './server-process.ts';
+import { ServerProcess } from './server-process.ts';
 
 /** A private Temporal dev server with the flags and search attributes of the embedded product. */
 export type TemporalServer = {

@@ -161,7 +161,8 @@ export async function freePortsFrom(first: number, count: number): Promise<numbe
   throw new StartFailure(`no ${count} free ports in a row`, 'end some of what listens');
 }
 
-function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens at the loopback port now. */
+export function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(false));
