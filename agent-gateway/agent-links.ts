@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import { limits } from '../contracts/limits.ts';
 import { base32 } from '../domain/ids.ts';
+import { slices } from '../domain/slices.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { Trust } from '../platform/trust-bundle.ts';
@@ -110,9 +111,8 @@ export class AgentLinks {
   /** Hands a trust bundle on to every live session that knows what it is, in slices as jobs are. */
   async tellAll({ envelope }: Trust): Promise<void> {
     const sessions = this.#deps.registry.all();
-    for (let from = 0; from < sessions.length; from += limits.sliceJobsMax) {
-      for (const session of sessions.slice(from, from + limits.sliceJobsMax))
-        session.trust(envelope);
+    for (const slice of slices(sessions, limits.sliceJobsMax)) {
+      for (const session of slice) session.trust(envelope);
       await setImmediate();
     }
   }

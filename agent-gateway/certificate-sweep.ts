@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { limits } from '../contracts/limits.ts';
+import { slices } from '../domain/slices.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { type Rounds, startRounds } from './rounds.ts';
@@ -45,8 +46,8 @@ export class CertificateSweep {
   async look(): Promise<void> {
     const { registry, newestEndOf, clock, log } = this.#deps;
     const sessions = registry.all();
-    for (let from = 0; from < sessions.length; from += limits.sliceJobsMax) {
-      for (const session of sessions.slice(from, from + limits.sliceJobsMax)) {
+    for (const slice of slices(sessions, limits.sliceJobsMax)) {
+      for (const session of slice) {
         const { agentId, certificateEndsAt } = session;
         if (clock.now() <= Math.max(certificateEndsAt, newestEndOf(agentId) ?? 0)) continue;
         log.warn({ agentId }, 'the certificate of an agent has run out; its session is ended');

@@ -1,5 +1,6 @@
 import type { JobReport } from '../contracts/task.ts';
 import { isFinal, plainReport } from '../domain/job.ts';
+import { slices } from '../domain/slices.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
@@ -85,8 +86,7 @@ export class DeadlineSweep {
       agentId,
       report: this.#verdict(due.kind, agentId, online.has(agentId)),
     }));
-    for (let from = 0; from < reports.length; from += jobsPerStep) {
-      const step = reports.slice(from, from + jobsPerStep);
+    for (const step of slices(reports, jobsPerStep)) {
       const words = await this.#deps.jobs.report({
         taskId: due.taskId,
         reports: step,

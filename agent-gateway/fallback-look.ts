@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { limits } from '../contracts/limits.ts';
+import { slices } from '../domain/slices.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { Dispatcher } from './dispatch.ts';
@@ -100,8 +101,7 @@ export class FallbackLook {
       const { agentId, owner: entry } = session;
       return entry === null ? [] : [{ session, agentId, entry }];
     });
-    for (let from = 0; from < owned.length; from += limits.sliceJobsMax) {
-      const slice = owned.slice(from, from + limits.sliceJobsMax);
+    for (const slice of slices(owned, limits.sliceJobsMax)) {
       const words = await this.#deps.keep(slice);
       for (const [at, { session }] of slice.entries()) {
         if (words[at] === 'other') session.end('replaced', replacedRetryMs);

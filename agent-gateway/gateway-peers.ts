@@ -1,5 +1,6 @@
 import { limits } from '../contracts/limits.ts';
 import type { WakeMessage } from '../contracts/wake.ts';
+import { slices } from '../domain/slices.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { type Rounds, startRounds } from './rounds.ts';
@@ -89,7 +90,9 @@ export class GatewayPeers {
     const { taskId, reason } = of;
     const message = (agentIds: string[]) =>
       ({ kind: 'cancel', taskId, reason, agentIds }) as const satisfies WakeMessage;
-    return this.#tell(of.agentIds, (agentIds) => slices(agentIds).map(message));
+    return this.#tell(of.agentIds, (agentIds) =>
+      Array.from(slices(agentIds, limits.sliceJobsMax), message),
+    );
   }
 
   /** Tells a gateway that an agent's newest session is elsewhere. Never rejects. */
@@ -122,7 +125,7 @@ export class GatewayPeers {
     const elsewhere = agentIds.filter((agentId) => registry.get(agentId) === undefined);
     return this.#attempt(async () => {
       const held = new Map<string, string[]>();
-      for (const part of slices(elsewhere)) {
+      for (const part of slices(elsewhere, limits.sliceJobsMax)) {
         for (const [at, owner] of (await owners(part)).entries()) {
           const agentId = part[at];
           if (owner === null || owner.gatewayId === own || agentId === undefined) continue;
@@ -145,12 +148,4 @@ export class GatewayPeers {
       );
     });
   }
-}
-
-function slices(agentIds: readonly string[]): string[][] {
-  const parts: string[][] = [];
-  for (let from = 0; from < agentIds.length; from += limits.sliceJobsMax) {
-    parts.push(agentIds.slice(from, from + limits.sliceJobsMax));
-  }
-  return parts;
 }

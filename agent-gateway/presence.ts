@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { limits } from '../contracts/limits.ts';
 import type { AgentState, AgentView } from '../contracts/task.ts';
+import { slices } from '../domain/slices.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { EnrolledAgent } from './inventory.ts';
@@ -87,8 +88,7 @@ export class Presence {
   async online(agentIds: readonly string[]): Promise<ReadonlySet<string>> {
     const isHere = (id: string) => this.#deps.registry.get(id)?.isOpen === true;
     const online = new Set<string>();
-    for (let from = 0; from < agentIds.length; from += limits.sliceJobsMax) {
-      const slice = agentIds.slice(from, from + limits.sliceJobsMax);
+    for (const slice of slices(agentIds, limits.sliceJobsMax)) {
       const elsewhere = await this.#elsewhere(slice.filter((id) => !isHere(id)));
       for (const id of slice) {
         const silentMs = this.#deps.registry.get(id)?.silentMs ?? elsewhere.get(id)?.silentMs;
@@ -183,11 +183,10 @@ export class Presence {
 
   /** Writes down who was heard, in slices, and ends links on which nobody has spoken for long. */
   async #flush(): Promise<void> {
-    const sessions = this.#deps.registry.all();
-    for (let from = 0; from < sessions.length; from += limits.sliceJobsMax) {
+    for (const slice of slices(this.#deps.registry.all(), limits.sliceJobsMax)) {
       const heard = new Map<string, number>();
       const skewed = new Map<string, number | null>();
-      for (const session of sessions.slice(from, from + limits.sliceJobsMax)) {
+      for (const session of slice) {
         if (session.silentMs >= this.#deps.linkSilentMs) session.end('silent', silentRetryMs);
         if (session.lastSeenAt !== session.flushedAt) {
           heard.set(session.agentId, session.lastSeenAt);
@@ -200,7 +199,7 @@ export class Presence {
       }
       await this.#deps.sessions.heard(heard);
       await this.#deps.sessions.skewed(skewed);
-      await this.#keepSequences(sessions.slice(from, from + limits.sliceJobsMax));
+      await this.#keepSequences(slice);
       await setImmediate();
     }
   }

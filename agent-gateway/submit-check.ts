@@ -7,6 +7,7 @@ import { egressRefusal } from '../domain/egress.ts';
 import { FixpointError, type Flaw } from '../domain/errors.ts';
 import { taskIdOf } from '../domain/ids.ts';
 import { jobWriter } from '../domain/job-bytes.ts';
+import { slices } from '../domain/slices.ts';
 import { canonicalParts } from '../platform/canonical-json.ts';
 import { contentDigestOf, sha256 } from '../platform/digest.ts';
 import { checked } from './problem.ts';
@@ -59,16 +60,15 @@ async function formOf(body: unknown): Promise<TaskSubmit> {
   }
   const first = targets.slice(0, limits.sliceTargetsMax);
   const head = taskSubmit.safeParse({ ...Object(body), targets: first });
+  if (!head.success) return checked(taskSubmit, body);
   const parts: TaskTarget[][] = [];
-  for (let from = first.length; head.success && from < targets.length; ) {
+  for (const slice of slices(targets.slice(first.length), limits.sliceTargetsMax)) {
     await setImmediate();
-    const part = someTargets.safeParse(targets.slice(from, from + limits.sliceTargetsMax));
+    const part = someTargets.safeParse(slice);
     // Once more and whole: flaws are named by their places in the body.
     if (!part.success) return checked(taskSubmit, body);
     parts.push(part.data);
-    from += limits.sliceTargetsMax;
   }
-  if (!head.success) return checked(taskSubmit, body);
   await setImmediate();
   return { ...head.data, targets: [head.data.targets, ...parts].flat() };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { pageOf } from '../contracts/http.ts';
 import { type AgentView, agentId, agentView } from '../contracts/task.ts';
+import { slices } from '../domain/slices.ts';
 import type { Client } from './client.ts';
 
 const pageRows = 1_000;
@@ -31,8 +32,8 @@ export async function agentsById(
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, AgentView>> {
   const found = new Map<string, AgentView>();
-  for (let from = 0; from < ids.length; from += queryIdsMax) {
-    const body = { ids: ids.slice(from, from + queryIdsMax) };
+  for (const some of slices(ids, queryIdsMax)) {
+    const body = { ids: some };
     const { items } = await gateway.send(
       { method: 'POST', path: '/v1/agents/query', body },
       queried,

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { limits } from '../contracts/limits.ts';
 import type { Admission, Floor, Hold, Release, Verdict } from '../domain/blast-radius.ts';
 import { invariant } from '../domain/errors.ts';
+import { slices } from '../domain/slices.ts';
 import type { Clock } from '../platform/clock.ts';
 import { keys } from './keys.ts';
 import { script } from './script.ts';
@@ -111,8 +112,7 @@ export class Governor {
     readonly hosts: readonly HeldHost[];
   }): Promise<Inserted> {
     const heldByOthers: { agentId: string; by: string }[] = [];
-    for (let from = 0; from < of.hosts.length; from += limits.holdsInsertedMax) {
-      const hosts = of.hosts.slice(from, from + limits.holdsInsertedMax);
+    for (const hosts of slices(of.hosts, limits.holdsInsertedMax)) {
       const args = [
         ...[...holderOf(of.remediationId), of.token],
         ...hosts.flatMap((host) => [host.agentId, placeOf(host)]),

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import type { Fate, Quarantined } from '../contracts/alert.ts';
 import type { DeliveryRecord } from '../contracts/delivery.ts';
 import { limits } from '../contracts/limits.ts';
+import { slices } from '../domain/slices.ts';
 import { keys } from './keys.ts';
 import { script } from './script.ts';
 import { type Watchdog, Watchdogs } from './watchdogs.ts';
@@ -157,13 +158,13 @@ export class IntakeEntries {
 
   /** Says that these are still in hand, so that no other reader claims them. */
   async keep(ids: readonly string[]): Promise<void> {
-    for (let at = 0; at < ids.length; at += 1000) {
+    for (const some of slices(ids, 1_000)) {
       await this.#client.xclaim(
         keys.intake.stream,
         keys.intake.group,
         this.#consumer,
         0,
-        ...ids.slice(at, at + 1000),
+        ...some,
         'JUSTID',
       );
     }

@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { HoldsView } from '../contracts/admission.ts';
 import { queryNames } from '../contracts/temporal.ts';
 import { invariant } from '../domain/errors.ts';
+import { slices } from '../domain/slices.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import { repeatUntil } from '../platform/repeat.ts';
@@ -85,8 +86,7 @@ export class HoldsKeeper {
     await clock.sleep(rebuildSettleMs, stopped);
     const open = await runningRepairs(client);
     let hosts = 0;
-    for (let from = 0; from < open.length; from += askedAtOnce) {
-      const some = open.slice(from, from + askedAtOnce);
+    for (const some of slices(open, askedAtOnce)) {
       const found = await Promise.all(some.map((id) => this.#insert(begun.token, id)));
       if (found.includes(null)) return;
       hosts += found.reduce<number>((sum, count) => sum + (count ?? 0), 0);
