@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { limits } from '../contracts/limits.ts';
 import type { JobReport, TaskSubmit } from '../contracts/task.ts';
 import { plainReport } from '../domain/job.ts';
+import { slices } from '../domain/slices.ts';
 import { keys } from './keys.ts';
 import { script } from './script.ts';
 import { guarded } from './unavailable.ts';
@@ -11,8 +12,8 @@ import { guarded } from './unavailable.ts';
 export const endingPreludes = ['redis-time', 'task-ending'] as const;
 
 const read = script('task-read');
-const submit = script('task-submit', ...endingPreludes);
-const queue = script('task-queue', ...endingPreludes);
+const submit = script('task-submit', ...endingPreludes, 'task-rows');
+const queue = script('task-queue', ...endingPreludes, 'task-rows');
 const cancel = script('task-cancel', ...endingPreludes);
 const recreate = script('task-recreate', ...endingPreludes);
 const giveUp = script('task-give-up', ...endingPreludes);
@@ -72,8 +73,8 @@ export class Tasks {
 
   /**
    * Keeps a task and queues its jobs, once per task id. `digest` stands for the body without its signatures;
-   * jobs of agents that `isEnrolled` denies are over at once. It is kept in one step, and the jobs of a large
-   * one are queued in several; what was not when this died is by a repeat, or by whoever reads the body.
+   * jobs of agents that `isEnrolled` denies are over at once. The task is kept in one step, and the jobs of a
+   * large one in several; those that were not when this died are by a repeat, or by whoever reads the task.
    */
   submit(of: {
     readonly taskId: string;
@@ -92,11 +93,10 @@ export class Tasks {
         [...endingKeys(of.taskId), keys.agent.pending('*')],
         [
           ...[of.taskId, limits.taskKeptMs, of.key, of.digest, JSON.stringify(task)],
-          ...[agents.join(','), task.notAfter, task.deadline],
+          ...[agents.join(','), agents.length, task.notAfter, task.deadline],
           ...[task.callback?.url ?? '', task.callback?.reference ?? '', task.limits.outputBytes],
-          ...[of.isAgain ? '1' : '', dispatchedRow, queuedRow, notEnrolledRow, agents.length],
-          limits.sliceTargetsMax,
-          ...agents.filter((id) => !of.isEnrolled(id)),
+          ...[of.isAgain ? '1' : '', dispatchedRow, queuedRow, notEnrolledRow],
+          ...[agents.filter((id) => !of.isEnrolled(id)).join(','), limits.sliceTargetsMax],
         ],
       )) as ['created' | 'same' | 'conflict', string, string]; // The script's three words.
       if (kind === 'conflict') return { kind };
@@ -105,22 +105,24 @@ export class Tasks {
     });
   }
 
-  /** Queues the jobs from the given one on, in slices; '' stands for none. */
+  /** Keeps and queues the jobs after the first `queued`, in slices; '' stands for none. May be repeated, also beside others. */
   async #queueRest(taskId: string, agents: readonly string[], queued: string): Promise<void> {
-    for (let from = queued === '' ? agents.length : Number(queued); from < agents.length; ) {
-      const slice = agents.slice(from, from + limits.sliceTargetsMax);
-      from += slice.length;
+    let from = queued === '' ? agents.length : Number(queued);
+    for (const slice of slices(agents.slice(from), limits.sliceTargetsMax)) {
+      const until = from + slice.length;
       await queue(
         this.#redis,
         [...endingKeys(taskId), keys.agent.pending('*')],
-        [taskId, limits.taskKeptMs, from, ...slice],
+        [taskId, limits.taskKeptMs, from, until, notEnrolledRow, ...slice],
       );
+      from = until;
     }
   }
 
   /**
    * The task with all its jobs, or null if there is none (any more). A large one is read in slices, between
-   * which others have their turn: its jobs are as they were at `state`, or further on, each by itself.
+   * which others have their turn: its jobs are as they were at `state`, or further on, each by itself. Jobs that
+   * whoever kept it did not come to queue are queued first.
    */
   read(taskId: string): Promise<StoredTask | null> {
     return guarded(async () => {
@@ -130,10 +132,11 @@ export class Tasks {
         [limits.sliceTargetsMax],
       );
       if (!Array.isArray(answer)) return null;
-      const [key, state, agents, callbackUrl, reference, partial, flat] = answer as Head;
+      const [key, state, agents, callbackUrl, reference, partial, queued, flat] = answer as Head;
       const isFinished = state === 'finished';
       const untold = isFinished ? unknownReport : queuedReport;
       const agentIds = agents === '' ? await this.#places(taskId) : agents.split(',');
+      await this.#queueRest(taskId, agentIds, queued);
       const rows = flat === null ? await this.#rows(taskId, agentIds) : rowsOf(flat);
       if (rows === null) return null;
       return {
@@ -151,8 +154,7 @@ export class Tasks {
   /** Null if Redis lost the task meanwhile: each of these had a row. */
   async #rows(taskId: string, agentIds: readonly string[]): Promise<Rows | null> {
     const found = new Map<string, JobReport>();
-    for (let from = 0; from < agentIds.length; from += limits.sliceTargetsMax) {
-      const slice = agentIds.slice(from, from + limits.sliceTargetsMax);
+    for (const slice of slices(agentIds, limits.sliceTargetsMax)) {
       const rows = await this.#redis.hmget(keys.task.jobs(taskId), ...slice);
       for (const [at, agentId] of slice.entries()) {
         const row = rows[at];
@@ -290,8 +292,10 @@ export class Tasks {
     readonly reason: string;
   }): Promise<{ readonly inFlight: readonly string[]; readonly ended: number } | null> {
     return guarded(async () => {
-      const text = await this.#redis.hget(keys.task.task(of.taskId), 'agents');
+      const place = keys.task.task(of.taskId);
+      const [text, queued] = await this.#redis.hmget(place, 'agents', 'queued');
       const agents = text?.split(',') ?? (await this.#redis.hkeys(keys.task.jobs(of.taskId)));
+      await this.#queueRest(of.taskId, agents, queued ?? '');
       if (agents.length === 0) return null;
       const answer = await cancel(
         this.#redis,
@@ -314,7 +318,7 @@ export class Tasks {
 }
 
 /** What the script answers; jobs are null where they are many. */
-type Head = [string, string, string, string, string, string, string[] | null];
+type Head = [string, string, string, string, string, string, string, string[] | null];
 type Rows = ReadonlyMap<string, JobReport>;
 
 // Written from checked reports by our own scripts: 20,000 rows are not checked once more.

@@ -1,19 +1,15 @@
--- Queues the next jobs of a task that has too many for one step. What is over by now, or was never there, is not queued.
--- Until all are, the task says how many: whoever begins it goes on from there (rule R5). May be repeated, in any order.
--- Prelude: task-ending. KEYS[6] the pending queue of an agent, with * for its id
--- ARGV[3] how many are queued after these  ARGV[4..] agent ids
-local head = redis.call('HMGET', KEYS[1], 'createdAt', 'size')
-if not head[1] then return end
-local before, after = string.match(KEYS[6], '^(.*)%*(.*)$')
-local rows = redis.call('HMGET', KEYS[2], unpack(ARGV, 4))
-for at, row in ipairs(rows) do
-  if row and rank_of(row) ~= final then
-    local agent_id = ARGV[3 + at]
-    redis.call('ZADD', before .. agent_id .. after, head[1], ARGV[1] .. '.' .. agent_id)
-  end
-end
-if tonumber(ARGV[3]) < tonumber(head[2]) then
-  redis.call('HSET', KEYS[1], 'queued', ARGV[3])
+-- Keeps and queues the next jobs of a task that has too many for one step.
+-- Until all are, the task says how many: whoever reads it goes on from there (rule R5). A repeat, or a task that is not there, changes nothing.
+-- Preludes: task-ending, task-rows.
+-- ARGV[3] how many are queued before these  ARGV[4] after  ARGV[5] row of a job that nothing will run (JSON)  ARGV[6..] agent ids
+local head = redis.call('HMGET', KEYS[1], 'createdAt', 'size', 'queued', 'queuedRow', 'over')
+if head[3] ~= ARGV[3] then return end
+if tonumber(ARGV[4]) < tonumber(head[2]) then
+  redis.call('HSET', KEYS[1], 'queued', ARGV[4])
 else
-  redis.call('HDEL', KEYS[1], 'queued')
+  redis.call('HDEL', KEYS[1], 'queued', 'queuedRow', 'over')
 end
+local _, over = ids_of(head[5], tonumber(head[2]))
+keep_rows(ARGV, 6, #ARGV, head[1], function(agent_id)
+  return over[agent_id] and ARGV[5] or head[4]
+end)

@@ -3,10 +3,10 @@
 -- ARGV[3] 'any', or 'queued': only what still queues
 -- ARGV[4..] per job: agent id, row (JSON of its report), id of the session that reports it or ''
 -- Returns one word per job: 'applied', 'late' (nothing changed), 'foreign' (no such job), 'gone' (no such task,
--- or one of which only other jobs have told again, see task-recreate.lua),
+-- or one of which only other jobs have told again, see task-recreate.lua, or are queued again, see task-queue.lua),
 -- 'replaced' (the agent has a newer session: what an older one refuses, the newer may have started).
 local known = redis.call('EXISTS', KEYS[1]) == 1
-local is_partial = redis.call('HEXISTS', KEYS[1], 'partial') == 1
+local is_whole = redis.call('HEXISTS', KEYS[1], 'partial') == 0 and redis.call('HEXISTS', KEYS[1], 'queued') == 0
 
 -- Read and written for all jobs at once: a call for each of ten thousand is most of what they cost.
 local agents = {}
@@ -28,7 +28,7 @@ for at, agent_id in ipairs(agents) do
   elseif not known then
     words[at] = 'gone'
   elseif not before then
-    words[at] = is_partial and 'gone' or 'foreign'
+    words[at] = is_whole and 'foreign' or 'gone'
   else
     local from, to = rank_of(before), rank_of(row)
     if from >= to or (ARGV[3] == 'queued' and from > 0) then

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { limits } from '../../contracts/limits.ts';
 import { taskIdOf } from '../../domain/ids.ts';
+import { plainReport } from '../../domain/job.ts';
 import { sha256 } from '../../platform/digest.ts';
 import { Jobs } from '../../redis/jobs.ts';
 import { keys } from '../../redis/keys.ts';
@@ -11,6 +12,7 @@ import { aSubmit, someTargets } from '../support/builders.ts';
 import { type RedisServer, startRedis } from '../support/redis-server.ts';
 
 type Kept = {
+  readonly key: string;
   readonly taskId: string;
   readonly agentIds: readonly string[];
   readonly outcome: string;
@@ -32,20 +34,20 @@ describe('a task that is read in slices', () => {
     await redis.stop();
   });
 
+  const mostAre = (agentId: string) => Number(agentId.slice(1)) % 10 !== 0;
   /** Keeps a task of so many hosts, of which every tenth is not enrolled. */
-  const kept = async (key: string, by = tasks): Promise<Kept> => {
+  const kept = async (key: string, by = tasks, isEnrolled = mostAre): Promise<Kept> => {
     const now = 4_000_000_000_000;
     const targets = someTargets(hosts).map(({ agentId, journalId }) => ({ agentId, journalId }));
     const task = aSubmit({ targets, notAfter: now, deadline: now });
     const taskId = taskIdOf(key, sha256);
-    const isEnrolled = (agentId: string) => Number(agentId.slice(1)) % 10 !== 0;
     const outcome = await by
       .submit({ taskId, key, digest: key, task, isAgain: false, isEnrolled })
       .then(
         ({ kind }) => kind,
         () => 'died',
       );
-    return { taskId, agentIds: targets.map(({ agentId }) => agentId), outcome };
+    return { key, taskId, agentIds: targets.map(({ agentId }) => agentId), outcome };
   };
   /** How many of these agents have the job in their queues. */
   const queuedOf = async ({ taskId, agentIds }: Kept): Promise<number> =>
@@ -89,20 +91,53 @@ describe('a task that is read in slices', () => {
     assert.equal(await tasks.read(taskId), null);
   });
 
-  it('whose gateway died while it queued the jobs is queued by whoever begins it, or by a repeat', async () => {
-    const enrolled = hosts - Math.ceil(hosts / 10);
-    for (const scripts of [1, 2]) {
-      const begun = await kept(`key-of-a-death-${scripts}`, dyingAfter(scripts));
-      const repeated = await kept(`key-of-a-repeat-${scripts}`, dyingAfter(scripts));
-      assert.deepEqual([begun.outcome, repeated.outcome], ['died', 'died']);
-      assert.ok((await queuedOf(begun)) < enrolled, 'it had queued all of them');
+  const enrolled = hosts - Math.ceil(hosts / 10);
+  const goesOn: Readonly<Record<string, (task: Kept) => Promise<unknown>>> = {
+    'whoever begins it': ({ taskId }) => tasks.body(taskId),
+    'whoever reads it': ({ taskId }) => tasks.read(taskId),
+    'a repeat': ({ key }) => kept(key),
+    'three of them at once': ({ taskId, key }) =>
+      Promise.all([tasks.body(taskId), tasks.read(taskId), kept(key)]),
+  };
+  for (const [who, goOn] of Object.entries(goesOn)) {
+    it(`whose gateway died while it queued the jobs is queued by ${who}`, async () => {
+      for (const scripts of [1, 2]) {
+        const task = await kept(`${scripts} ${who}`, dyingAfter(scripts));
+        assert.equal(task.outcome, 'died');
+        assert.ok((await queuedOf(task)) < enrolled, 'it had queued all of them');
 
-      await tasks.body(begun.taskId);
-      const again = await kept(`key-of-a-repeat-${scripts}`);
+        await goOn(task);
 
-      assert.equal(again.outcome, 'same');
-      assert.deepEqual([await queuedOf(begun), await queuedOf(again)], [enrolled, enrolled]);
-    }
+        const { taskId } = task;
+        assert.equal(await queuedOf(task), enrolled);
+        assert.equal(await raw.hget(keys.task.task(taskId), 'remaining'), String(enrolled));
+        const states = (await tasks.read(taskId))?.jobs.map(({ report }) => report.state);
+        const due = task.agentIds.map((_, at) => (at % 10 === 0 ? 'not_enrolled' : 'queued'));
+        assert.deepEqual(states, due);
+      }
+    });
+  }
+
+  it('tells an agent whose job is not queued yet that it is not known, so that it tells again', async () => {
+    const task = await kept('key-of-an-early-word', dyingAfter(1));
+    const { taskId } = task;
+    const report = plainReport('succeeded', null);
+    const reports = [task.agentIds[1] ?? '', task.agentIds.at(-1) ?? '', 'stranger'].map(
+      (agentId) => ({ agentId, report }),
+    );
+
+    const words = await new Jobs(raw).report({ taskId, reports });
+    await tasks.read(taskId);
+
+    assert.deepEqual(words, ['applied', 'gone', 'gone']);
+    const after = await new Jobs(raw).report({ taskId, reports });
+    assert.deepEqual(after, ['late', 'applied', 'foreign']);
+  });
+
+  it('of which no agent is enrolled is over when its jobs are kept', async () => {
+    const { taskId } = await kept('key-of-nobody', tasks, () => false);
+
+    assert.equal((await tasks.read(taskId))?.state, 'finished');
   });
 
   it('whose jobs were cancelled before they were all queued leaves none of them in a queue', async () => {
