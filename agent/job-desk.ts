@@ -219,13 +219,16 @@ export class JobDesk {
   }
 
   #check(job: Job, of: { readonly secrets: Secrets | null; readonly user: UserChoice }): Verdict {
-    const starting = [...this.#pending.values()].filter(({ slot }) => slot !== null);
+    const { executor } = this.#deps;
+    const starting = [...this.#pending].filter(([, { slot }]) => slot !== null);
+    // One that has just been started is among both for a moment.
+    const jobs = new Set(starting.map(([jobId]) => jobId));
+    for (const { jobId } of executor.running()) jobs.add(jobId);
     return checkStart(job, {
       ...this.#permission(),
       isSlotAlive:
-        starting.some(({ slot }) => slot === job.slot) || this.#deps.executor.isSlotAlive(job.slot),
-      // A job that has just been started is in both counts for a moment, which errs to the safe side.
-      jobsRunning: this.#deps.executor.running().length + starting.length,
+        starting.some(([, { slot }]) => slot === job.slot) || executor.isSlotAlive(job.slot),
+      jobsRunning: jobs.size,
       hasSecrets: of.secrets !== null,
       userRefusal:
         of.user.kind === 'refused'
