@@ -175,7 +175,11 @@ describe('a policy that is stopped while its repair runs', () => {
     const governor = new FakeGovernor();
     governor.stops = [{ ...stop, scope: { domain: 'zone=z1' } }];
     let waiting: RemediationProgress | undefined;
+    let asks = 0;
     governor.onAsk = async ({ remediationId }) => {
+      // A query that comes while a local activity runs is answered after 3 s only.
+      asks += 1;
+      if (asks < 8 || waiting !== undefined) return;
       const progress = await progressOf(environment.client.workflow.getHandle(remediationId));
       if (progress.state === 'admitting' && progress.reason !== null) waiting = progress;
     };
