@@ -191,17 +191,20 @@ export class Session {
 
   /**
    * Takes a job that will be written; false if it was before. A task that was made again after
-   * Redis had lost it has another `createdAt`, and its jobs are written once more (rule R6).
+   * Redis had lost it has another `createdAt`, and its jobs are written once more (rule R6); so is a
+   * job in doubt, whoever comes to write it first.
    */
   reserve(jobId: string, createdAt: number): boolean {
     const given = this.#given.get(jobId);
-    const isKnown = given !== undefined && (createdAt === 0 || given.createdAt === 0);
-    if (isKnown || given?.createdAt === createdAt) return false;
+    if (given !== undefined && given.createdAt !== doubted) {
+      const isUnsaid = createdAt === 0 || given.createdAt === 0;
+      if (isUnsaid || given.createdAt === createdAt) return false;
+    }
     this.#given.set(jobId, { createdAt, unheard: undefined });
     return true;
   }
 
-  /** Redis may have lost what became of these jobs: each is written once more when its task begins again. */
+  /** Redis may have lost what became of these jobs: each is written once more. */
   doubtGiven(): void {
     for (const given of this.#given.values()) given.createdAt = doubted;
   }

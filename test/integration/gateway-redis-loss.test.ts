@@ -28,6 +28,17 @@ describe('a gateway whose Redis lost everything', () => {
     return (body as { taskId: string }).taskId;
   };
 
+  /** The gateway has looked at all open tasks from here on. */
+  const looked = async () => {
+    await host.redis.config('RESETSTAT');
+    const looks = /cmdstat_zrevrange:calls=(\d+)/;
+    await eventually(async () => {
+      const [, calls] = looks.exec(await host.redis.info('commandstats')) ?? [];
+      // One may have begun before.
+      assert.ok(Number(calls) >= 2, `${calls} looks`);
+    });
+  };
+
   const isRunning = (taskId: string) =>
     eventually(async () => {
       const rows = await host.redis.hvals(keys.task.jobs(taskId));
@@ -156,6 +167,27 @@ describe('a gateway whose Redis lost everything', () => {
       assert.equal(await host.redis.zscore(keys.deadlines, queue), null),
     );
     assert.equal((await host.report(taskId)).letters, '.');
+    agent.result(jobId);
+    await host.letters(taskId, 's');
+    await agent.cut();
+  });
+
+  it('a failover while all is stopped: the job that runs is asked for when it is allowed again', async () => {
+    const agent = await host.connect(1);
+    const taskId = await submit('key-failover-stop', host.task());
+    const { jobId } = await agent.heard('dispatch');
+    agent.ack(jobId, 'running');
+    await isRunning(taskId);
+    await host.stopAll();
+    await eventually(async () => assert.equal((await agent.ping()).stopped, true));
+    const queued = JSON.stringify(plainReport('queued', null));
+    await host.redis.hset(keys.task.jobs(taskId), host.agent(1).agentId, queued);
+
+    await failOver(host.redis, await replicaOf(host.redis));
+    await looked();
+    await host.allow();
+
+    await agent.heard('dispatch', 2);
     agent.result(jobId);
     await host.letters(taskId, 's');
     await agent.cut();

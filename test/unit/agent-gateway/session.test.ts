@@ -157,4 +157,17 @@ describe('session', () => {
     registry.remove(newer);
     assert.equal(registry.size, 0);
   });
+
+  it('a job in doubt is written once more, whether its task begins again or its agent is looked at', () => {
+    for (const createdAt of [0, 1]) {
+      const session = sessionOn(new SlowSocket());
+      session.reserve('job', 1);
+      assert.equal(session.reserve('job', createdAt), false, 'it was in no doubt');
+
+      session.doubtGiven();
+
+      assert.equal(session.reserve('job', createdAt), true);
+      assert.deepEqual([session.reserve('job', 0), session.reserve('job', 1)], [false, false]);
+    }
+  });
 });
