@@ -77,6 +77,16 @@ export class Inventory {
     return this.byId(agentId)?.journalId;
   }
 
+  /**
+   * Those of the agents that are enrolled. The register is looked at once more if one is not known: another
+   * gateway may have issued it a moment ago. Rejects if it cannot be read then, because `not_enrolled` is final.
+   */
+  async enrolled(agentIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const isKnown = (agentId: string) => this.byId(agentId) !== undefined;
+    if (!agentIds.every(isKnown)) await this.#read();
+    return new Set(agentIds.filter(isKnown));
+  }
+
   /** How often the agent's certificate was renewed, as far as this gateway has read; else 0. */
   generationOf(agentId: string): number {
     return this.#deps.register.agents.get(agentId)?.generation ?? 0;

@@ -55,7 +55,9 @@ export class TaskService {
     // Each of these steps takes some milliseconds for 20,000 targets: pings and other tasks come between.
     // Between the steps of a small task, thousands of answers to a large one would.
     const rest = () => (task.targets.length > limits.sliceTargetsMax ? setImmediate() : undefined);
-    const enrolled = this.#enrolled(task);
+    const enrolled = await this.#deps.inventory.enrolled(
+      task.targets.map(({ agentId }) => agentId),
+    );
     await rest();
     this.#deps.crash('before-submit');
     const submitted = await this.#deps.tasks.submit({
@@ -112,11 +114,6 @@ export class TaskService {
       log.warn({ error, taskId: of.taskId }, 'a task begins at the next look');
     });
     void peers.tellTask({ ...of, agentIds: task.targets.map(({ agentId }) => agentId) });
-  }
-
-  #enrolled(task: TaskSubmit): ReadonlySet<string> {
-    const ids = task.targets.map(({ agentId }) => agentId);
-    return new Set(ids.filter((agentId) => this.#deps.inventory.byId(agentId) !== undefined));
   }
 }
 

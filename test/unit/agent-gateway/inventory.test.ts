@@ -17,12 +17,14 @@ async function anInventory(t: TestContext) {
   t.after(() => rm(directory, { recursive: true, force: true }));
   const registerFile = join(directory, 'issued.jsonl');
   const register = new IssueRegister({ file: registerFile, clock: systemClock });
-  await register.append(async () => [
-    {
-      ...{ agentId, name: 'agent-1', labels: {}, journalId: '0'.repeat(26) },
-      ...{ serial: '1', issuedAt: 1, notAfter: 2 },
-    },
-  ]);
+  const issue = (id: string, name: string) =>
+    register.append(async () => [
+      {
+        ...{ agentId: id, name, labels: {}, journalId: '0'.repeat(26) },
+        ...{ serial: '1', issuedAt: 1, notAfter: 2 },
+      },
+    ]);
+  await issue(agentId, 'agent-1');
   const published: number[] = [];
   const inventory = new Inventory({
     register: new IssueRegister({ file: registerFile, clock: systemClock }),
@@ -32,7 +34,7 @@ async function anInventory(t: TestContext) {
     log: silentLog,
   });
   await inventory.refresh();
-  return { inventory, registerFile, published };
+  return { inventory, registerFile, published, issue };
 }
 
 describe('inventory', () => {
@@ -46,5 +48,25 @@ describe('inventory', () => {
 
     assert.equal(inventory.byId(agentId)?.name, 'agent-1');
     assert.deepEqual(published, [1]);
+  });
+
+  it('a host that another gateway enrolled a moment ago is known when a task names it', async (t) => {
+    const { inventory, issue } = await anInventory(t);
+    const [fresh, stranger] = ['cccccccccccc', 'dddddddddddd'];
+    await issue(fresh, 'agent-2');
+
+    const enrolled = await inventory.enrolled([agentId, fresh, stranger]);
+
+    assert.deepEqual([...enrolled], [agentId, fresh]);
+  });
+
+  it('nobody is called not enrolled while the register cannot be read', async (t) => {
+    const { inventory, registerFile } = await anInventory(t);
+    await rm(registerFile);
+
+    await assert.rejects(inventory.enrolled([agentId, 'dddddddddddd']), {
+      code: 'inventory_incomplete',
+    });
+    assert.deepEqual([...(await inventory.enrolled([agentId]))], [agentId]);
   });
 });
