@@ -5,6 +5,7 @@ import type { Clock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { type Rounds, startRounds } from './rounds.ts';
+import type { Session } from './session.ts';
 import type { SessionRegistry } from './session-registry.ts';
 import type { TaskBodies } from './task-bodies.ts';
 
@@ -23,8 +24,10 @@ export type FallbackLookDeps = {
   readonly runId: () => Promise<string>;
   /** By position: whether each session is still its agent's newest. */
   readonly keep: (
-    sessions: readonly { readonly agentId: string; readonly entry: string }[],
-  ) => Promise<readonly ('mine' | 'other')[]>;
+    sessions: readonly (Pick<Session, 'agentId' | 'sessionId' | 'connectedAt' | 'version'> & {
+      readonly entry: string;
+    })[],
+  ) => Promise<readonly ('mine' | 'again' | 'other')[]>;
   readonly gatewayLookMs: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -72,7 +75,7 @@ export class FallbackLook {
   /** Looks once. Rejects if Redis is away. */
   async look(): Promise<void> {
     await this.#lookAtRun();
-    await this.#endReplaced();
+    await this.#keepSessions();
     if (this.#mayHaveLost) this.#begun = new Map();
     this.#mayHaveLost = false;
     const open = await this.#deps.openTasks();
@@ -96,15 +99,16 @@ export class FallbackLook {
     this.#runId = runId;
   }
 
-  async #endReplaced(): Promise<void> {
+  async #keepSessions(): Promise<void> {
     const owned = this.#deps.registry.all().flatMap((session) => {
-      const { agentId, owner: entry } = session;
-      return entry === null ? [] : [{ session, agentId, entry }];
+      const { agentId, owner: entry, sessionId, connectedAt, version } = session;
+      return entry === null ? [] : [{ session, agentId, entry, sessionId, connectedAt, version }];
     });
     for (const slice of slices(owned, limits.sliceJobsMax)) {
       const words = await this.#deps.keep(slice);
       for (const [at, { session }] of slice.entries()) {
         if (words[at] === 'other') session.end('replaced', replacedRetryMs);
+        if (words[at] === 'again') session.doubtFlushed();
       }
       await setImmediate();
     }

@@ -204,7 +204,7 @@ function partsOf(of: GatewayOptions) {
 }
 
 function lookOf(
-  { redis: { background }, clocks, clock, log }: GatewayOptions,
+  { redis: { background }, gatewayId, clocks, clock, log }: GatewayOptions,
   parts: {
     readonly registry: SessionRegistry;
     readonly dispatcher: Dispatcher;
@@ -218,7 +218,7 @@ function lookOf(
     ...{ registry, dispatcher, bodies, gatewayLookMs: clocks.gatewayLookMs, clock, log },
     openTasks: () => tasks.openMarks(),
     runId: () => runIdOf(background),
-    keep: (owned) => sessions.keep(owned),
+    keep: (owned) => sessions.keep(gatewayId, owned),
   });
 }
 

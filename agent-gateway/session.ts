@@ -204,9 +204,17 @@ export class Session {
     return true;
   }
 
-  /** Redis may have lost what became of these jobs: each is written once more. */
+  /** Redis may have lost what became of these jobs, and what pings told: each is written once more. */
   doubtGiven(): void {
     for (const given of this.#given.values()) given.createdAt = doubted;
+    this.doubtFlushed();
+  }
+
+  /** Redis has lost what pings told: it is written again. */
+  doubtFlushed(): void {
+    this.flushedAt = 0;
+    this.flushedSequence = -1;
+    this.flushedOffsetMs = undefined;
   }
 
   /** Lets go of a job that was not written after all. */

@@ -32,6 +32,7 @@ type Told = {
   readonly owner: string | null;
 };
 type Owned = { readonly agentId: string; readonly entry: string };
+type Kept = Owned & Pick<StoredSession, 'sessionId' | 'connectedAt' | 'version'>;
 
 /** Sessions of all gateways (rule R5). Rejects with `upstream_unavailable` only. */
 export class Sessions {
@@ -79,11 +80,19 @@ export class Sessions {
     return guarded(async () => (await keepSequences(this.#redis, places, told)) as 'kept'[]);
   }
 
-  /** By position: whether each is still its agent's newest. What Redis lost is written again. */
-  keep(sessions: readonly Owned[]): Promise<readonly ('mine' | 'other')[]> {
-    return guarded(
-      async () => (await keep(this.#redis, [keys.agent.owners], flat(sessions))) as 'mine'[],
-    );
+  /**
+   * By position: whether each session of the gateway is still its agent's newest. One that Redis lost is
+   * written again and named so, because Redis has lost what was told of its pings, too.
+   */
+  keep(
+    gatewayId: string,
+    sessions: readonly Kept[],
+  ): Promise<readonly ('mine' | 'again' | 'other')[]> {
+    const places = [keys.agent.owners, keys.agent.session('*')];
+    const told = sessions.flatMap(({ agentId, entry, sessionId, connectedAt, version }) => [
+      ...[agentId, entry, sessionId, connectedAt, version],
+    ]);
+    return guarded(async () => (await keep(this.#redis, places, [gatewayId, ...told])) as 'mine'[]);
   }
 
   /** Forgets sessions that are over; newer ones of the same agents stay. May be repeated. */

@@ -9,6 +9,7 @@ import { plainReport } from '../../domain/job.ts';
 import { systemClock } from '../../platform/clock.ts';
 import { sha256 } from '../../platform/digest.ts';
 import { Jobs } from '../../redis/jobs.ts';
+import { keys } from '../../redis/keys.ts';
 import { Tasks } from '../../redis/tasks.ts';
 import { AgentHost } from '../support/agent-host.ts';
 import { eventually } from '../support/eventually.ts';
@@ -153,10 +154,22 @@ describe('two gateways on one Redis', () => {
 
   it('a session that Redis has lost is written again, and its agent is still found', async () => {
     const agent = await host.connect(1, two);
-    await host.redis.del('fx:agents:owners');
+    const { agentId } = host.agent(1);
+    agent.say({ type: 'ping', id: 7, sequence: 0, clockOffsetMs: 90_000 });
+    const { owners, sequences, heard, clockOffsets } = keys.agent;
+    const told = () => host.redis.hget(sequences, agentId);
+    await eventually(async () => assert.equal(await told(), '0'));
+    const before = await viewOf('agent-1', one);
+    assert.deepEqual([before.state, before.gatewayId], ['online', two]);
 
-    await eventually(async () => assert.equal((await viewOf('agent-1', one)).gatewayId, two));
-    await eventually(async () => assert.notEqual((await viewOf('agent-1', one)).sessionId, null));
+    await host.redis.del(owners, sequences, heard, clockOffsets, keys.agent.session(agentId));
+
+    await eventually(async () => {
+      const { lastSeenAt: _, ...seen } = await viewOf('agent-1', one);
+      const { lastSeenAt: __, ...due } = before;
+      assert.deepEqual(seen, due);
+    });
+    await eventually(async () => assert.equal(await told(), '0'));
     await submit('key-owner-lost', taskFor(1));
     await succeed(agent);
     await agent.cut();
