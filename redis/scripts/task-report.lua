@@ -2,11 +2,14 @@
 -- Prelude: task-ending. KEYS[6] owners of agents' sessions  KEYS[7..] the pending queue of each job's agent
 -- ARGV[3] 'any', or 'queued': only what still queues
 -- ARGV[4..] per job: agent id, row (JSON of its report), id of the session that reports it or ''
--- Returns one word per job: 'applied', 'late' (nothing changed), 'foreign' (no such job), 'gone' (no such task,
+-- Returns one word per job: 'applied', 'late' (nothing changed; also of a place that was given up), 'foreign' (no such job), 'gone' (no such task,
 -- or one of which only other jobs have told again, see task-recreate.lua, or are queued again, see task-queue.lua),
 -- 'replaced' (the agent has a newer session: what an older one refuses, the newer may have started).
-local known = redis.call('EXISTS', KEYS[1]) == 1
-local is_whole = redis.call('HEXISTS', KEYS[1], 'partial') == 0 and redis.call('HEXISTS', KEYS[1], 'queued') == 0
+local head = redis.call('HMGET', KEYS[1], 'state', 'partial', 'queued')
+local known = head[1]
+-- Of a job that has no row.
+local unknown_word = 'foreign'
+if head[2] or head[3] then unknown_word = known == 'finished' and 'late' or 'gone' end
 
 -- Read and written for all jobs at once: a call for each of ten thousand is most of what they cost.
 local agents = {}
@@ -28,7 +31,7 @@ for at, agent_id in ipairs(agents) do
   elseif not known then
     words[at] = 'gone'
   elseif not before then
-    words[at] = is_whole and 'foreign' or 'gone'
+    words[at] = unknown_word
   else
     local from, to = rank_of(before), rank_of(row)
     if from >= to or (ARGV[3] == 'queued' and from > 0) then

@@ -139,8 +139,10 @@ describe('a task that Redis has lost and only its agents know', () => {
     const agent = await host.connect(1);
     const notAfter = systemClock.now() + 500;
     const limits = { timeoutMs: 100, outputBytes: 0 };
+    const away = await host.connect(2);
     const taskId = await submit('key-deadline', host.task({ notAfter, limits }));
-    const dispatch = await givenTo(agent);
+    const [dispatch, ofLate] = await Promise.all([givenTo(agent), givenTo(away)]);
+    await away.cut();
     await loseAll();
 
     await tell(agent, dispatch);
@@ -150,6 +152,14 @@ describe('a task that Redis has lost and only its agents know', () => {
     const rows = (await host.call({ path: `/v1/tasks/${taskId}/jobs` })).body;
     assert.equal((rows as { items: unknown[] }).items.length, 1);
     await agent.cut();
+
+    // One that tells of it now is too late, and is not asked for it again and again.
+    const late = await host.connect(2);
+    late.result(ofLate.jobId);
+    await late.kept();
+    assert.equal(late.all('resync').length, 0);
+    assert.equal((await host.report(taskId)).letters, 'su');
+    await late.cut();
   });
 
   it('is not made from a text that no trusted key has signed, or that nobody asked for', async () => {
