@@ -3,6 +3,7 @@ import { jobIdOf, partsOfJobId } from '../domain/ids.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { CrashPoints } from '../platform/crash-point.ts';
 import type { Log } from '../platform/log.ts';
+import type { Tasks } from '../redis/tasks.ts';
 import type { ControlGate } from './control-gate.ts';
 import { DispatchQueue, type Slice } from './dispatch-queue.ts';
 import { DispatchWindow } from './dispatch-window.ts';
@@ -33,7 +34,7 @@ export type DispatcherDeps = {
     }>;
     forget(of: { readonly taskId: string; readonly agentIds: readonly string[] }): Promise<void>;
   };
-  readonly cancelReason: (taskId: string) => Promise<string | null>;
+  readonly tasks: Pick<Tasks, 'cancelReason' | 'isOpen'>;
   readonly crash: CrashPoints<'gateway'>;
   readonly clock: Clock;
   readonly log: Log;
@@ -126,12 +127,12 @@ export class Dispatcher {
     }
   }
 
-  /** The same for every agent here that was given a job of the task. Rejects if it cannot be read. */
-  async cancelGiven(of: { readonly taskId: string; readonly reason: string }): Promise<void> {
-    const body = await this.#deps.bodies.body(of.taskId);
-    const isGiven = (id: string) =>
-      this.#deps.registry.get(id)?.hasBeenGiven(jobIdOf(of.taskId, id)) === true;
-    this.cancel({ ...of, agentIds: body?.agentIds.filter(isGiven) ?? [] });
+  /** The same for every agent here that was given a job of the task. */
+  cancelGiven({ taskId, reason }: { readonly taskId: string; readonly reason: string }): void {
+    for (const session of this.#deps.registry.all()) {
+      const jobId = jobIdOf(taskId, session.agentId);
+      if (session.hasBeenGiven(jobId)) session.cancel(jobId, reason);
+    }
   }
 
   /** Starts as much as may be under way. Each piece ends by calling this again. */
@@ -214,7 +215,7 @@ export class Dispatcher {
 
   async #retell(session: Session, taskIds: readonly string[]): Promise<void> {
     for (const taskId of taskIds) {
-      const reason = await this.#deps.cancelReason(taskId);
+      const reason = await this.#deps.tasks.cancelReason(taskId);
       if (reason !== null) session.cancel(jobIdOf(taskId, session.agentId), reason);
     }
   }
@@ -222,7 +223,7 @@ export class Dispatcher {
   async #give({ taskId, createdAt, agentIds }: Slice): Promise<void> {
     const { bodies, gate, jobs } = this.#deps;
     const body = await bodies.body(taskId);
-    if (body === null) return jobs.forget({ taskId, agentIds });
+    if (body === null) return this.#withoutBody(taskId, agentIds);
     // Looked at just before the mark: the switch may have been thrown meanwhile.
     if (gate.control !== 'allowed') return;
     const sessions = this.#reserved(
@@ -247,17 +248,25 @@ export class Dispatcher {
     }
   }
 
+  /** Of a task that Redis lost, and that only its jobs have told of, nothing can be given; but it may have been cancelled. */
+  async #withoutBody(taskId: string, agentIds: readonly string[]): Promise<void> {
+    const { jobs, tasks } = this.#deps;
+    if (!(await tasks.isOpen(taskId))) return jobs.forget({ taskId, agentIds });
+    const reason = await tasks.cancelReason(taskId);
+    if (reason !== null) this.cancel({ taskId, agentIds, reason });
+  }
+
   /** Those that may be given a job; the others are told again if theirs was cancelled, as on a new link. */
   async #unstopped(
     taskId: string,
     { policy }: TaskBody,
     agentIds: readonly string[],
   ): Promise<readonly string[]> {
-    const { gate, cancelReason } = this.#deps;
+    const { gate, tasks } = this.#deps;
     const isStopped = (id: string) => this.#isStoppedFor(policy, id);
     const stopped = agentIds.filter(isStopped);
     if (stopped.length === 0) return agentIds;
-    const reason = await cancelReason(taskId);
+    const reason = await tasks.cancelReason(taskId);
     if (reason !== null) this.cancel({ taskId, agentIds: stopped, reason });
     // Looked at again, because the switch may have been thrown meanwhile.
     return gate.control === 'allowed' ? agentIds.filter((id) => !isStopped(id)) : [];

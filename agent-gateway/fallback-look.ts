@@ -87,7 +87,7 @@ export class FallbackLook {
       const { taskId, createdAt, cancel } = task;
       if (known?.createdAt !== createdAt && !(await this.#deps.dispatcher.begin(task))) continue;
       if (cancel !== null && known?.cancel !== cancel) {
-        await this.#deps.dispatcher.cancelGiven({ taskId, reason: cancel });
+        this.#deps.dispatcher.cancelGiven({ taskId, reason: cancel });
       }
       this.#begun.set(taskId, task);
     }

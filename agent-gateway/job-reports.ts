@@ -39,7 +39,8 @@ type JobText = Extract<OrderedFrame, { kind: 'text' }>['frame'];
 const textKeptMs = 86_400_000;
 
 export type JobReportsDeps = {
-  readonly tasks: { recreate(task: Recreation, graceMs: number): Promise<void> };
+  /** Answers why the task was cancelled, or null. */
+  readonly tasks: { recreate(task: Recreation, graceMs: number): Promise<string | null> };
   /** Whom agents trust to sign jobs; null while there is no bundle. */
   readonly trust: () => Trust | null;
   /** How long what has not reported is waited for after its last possible end. */
@@ -144,8 +145,10 @@ export class JobReports {
     const { agentId } = session;
     if (recreated.kind === 'task') {
       this.#deps.crash('before-recreate');
-      await tasks.recreate(recreated.task, graceMs);
+      const cancelled = await tasks.recreate(recreated.task, graceMs);
       this.#deps.crash('after-recreate');
+      // Whoever cancelled it did not know of this host.
+      if (cancelled !== null) session.cancel(frame.jobId, cancelled);
     }
     session.textCame(frame.jobId);
     if (recreated.kind === 'task') {

@@ -143,12 +143,11 @@ function partsOf(of: GatewayOptions) {
   const door = enrolmentDoor(of, { gate, metrics, trust: () => trust.trust });
   const inventory = inventoryOf(of, door.register);
   const bodies = new TaskBodies((taskId) => tasks.body(taskId));
-  const cancelReason = (taskId: string) => tasks.cancelReason(taskId);
   const isHostStopped = (agentId: string) =>
     gate.isHostStopped(inventory.byId(agentId)?.labels ?? {});
   const turns = new Turns(clock);
   const dispatcher = new Dispatcher({
-    ...{ registry, gate, isHostStopped, bodies, turns, jobs, cancelReason, crash, clock, log },
+    ...{ registry, gate, isHostStopped, bodies, turns, jobs, tasks, crash, clock, log },
   });
   const gateways = new Gateways(of.redis.background, of.redis.subscriber);
   const peers = peersOf(of, { registry, dispatcher, gateways, sessions, draining });

@@ -175,9 +175,10 @@ export class Tasks {
 
   /**
    * Makes a task again, as far as one of its jobs tells of it (rule R6). What is known of the task
-   * or the job stays. May be repeated, with every job of the task and in any order.
+   * or the job stays. Answers why the task was cancelled, or null. May be repeated, with every job of the
+   * task and in any order.
    */
-  async recreate(
+  recreate(
     of: {
       readonly taskId: string;
       readonly key: string;
@@ -192,9 +193,9 @@ export class Tasks {
     },
     /** How long what has not reported is waited for after that, and after now. */
     graceMs: number,
-  ): Promise<void> {
-    await guarded(() =>
-      recreate(
+  ): Promise<string | null> {
+    return guarded(async () => {
+      const cancel = await recreate(
         this.#redis,
         [...endingKeys(of.taskId), keys.agent.pending(of.agentId)],
         [
@@ -202,8 +203,9 @@ export class Tasks {
           ...[dispatchedRow, of.notAfter, of.endsAt],
           ...[of.callback?.url ?? '', of.callback?.reference ?? '', of.outputBytes, graceMs],
         ],
-      ),
-    );
+      );
+      return (cancel as string) || null;
+    });
   }
 
   /**
@@ -309,6 +311,13 @@ export class Tasks {
       const [ended, ...inFlight] = answer as [number, ...string[]];
       return { ended, inFlight };
     });
+  }
+
+  /** Whether the task is there and has not finished. */
+  isOpen(taskId: string): Promise<boolean> {
+    return guarded(
+      async () => (await this.#redis.hget(keys.task.task(taskId), 'state')) === 'open',
+    );
   }
 
   /** Why the task was cancelled, or null if it was not. */

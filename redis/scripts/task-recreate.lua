@@ -4,7 +4,7 @@
 -- ARGV[3] idempotency key  ARGV[4] size  ARGV[5] the job's place  ARGV[6] agent id  ARGV[7] its row (JSON)
 -- ARGV[8] notAfter  ARGV[9] when the job has ended at the latest (Unix ms)  ARGV[10] callback url or ''  ARGV[11] reference or ''  ARGV[12] output bytes a job
 -- ARGV[13] ms that what has not reported is waited for after that, and after now
--- Returns 'known' if the task or the job is there, else 'made'.
+-- Returns why the task was cancelled, or '': the wish may be older than the job's word.
 if redis.call('EXISTS', KEYS[1]) == 0 then
   local deadline = string.format('%d', math.max(tonumber(now), tonumber(ARGV[9])) + tonumber(ARGV[13]))
   redis.call('HSET', KEYS[1],
@@ -14,9 +14,10 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('ZADD', KEYS[3], now, ARGV[1])
   redis.call('ZADD', KEYS[4], deadline, 'report:' .. ARGV[1])
 elseif redis.call('HEXISTS', KEYS[1], 'partial') == 0 or redis.call('HGET', KEYS[1], 'state') ~= 'open' then
-  return 'known'
+  return redis.call('HGET', KEYS[1], 'cancel') or ''
 end
-if redis.call('HSETNX', KEYS[2], ARGV[6], ARGV[7]) == 0 then return 'known' end
-redis.call('HSET', KEYS[1], 'at:' .. ARGV[5], ARGV[6])
-redis.call('ZADD', KEYS[6], now, ARGV[1] .. '.' .. ARGV[6])
-return 'made'
+if redis.call('HSETNX', KEYS[2], ARGV[6], ARGV[7]) == 1 then
+  redis.call('HSET', KEYS[1], 'at:' .. ARGV[5], ARGV[6])
+  redis.call('ZADD', KEYS[6], now, ARGV[1] .. '.' .. ARGV[6])
+end
+return redis.call('HGET', KEYS[1], 'cancel') or ''

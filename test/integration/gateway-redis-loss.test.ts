@@ -28,17 +28,6 @@ describe('a gateway whose Redis lost everything', () => {
     return (body as { taskId: string }).taskId;
   };
 
-  /** The gateway has looked at all open tasks from here on. */
-  const looked = async () => {
-    await host.redis.config('RESETSTAT');
-    const looks = /cmdstat_zrevrange:calls=(\d+)/;
-    await eventually(async () => {
-      const [, calls] = looks.exec(await host.redis.info('commandstats')) ?? [];
-      // One may have begun before.
-      assert.ok(Number(calls) >= 2, `${calls} looks`);
-    });
-  };
-
   const isRunning = (taskId: string) =>
     eventually(async () => {
       const rows = await host.redis.hvals(keys.task.jobs(taskId));
@@ -184,7 +173,7 @@ describe('a gateway whose Redis lost everything', () => {
     await host.redis.hset(keys.task.jobs(taskId), host.agent(1).agentId, queued);
 
     await failOver(host.redis, await replicaOf(host.redis));
-    await looked();
+    await host.looked();
     await host.allow();
 
     await agent.heard('dispatch', 2);

@@ -17,7 +17,9 @@ describe('a task that Redis has lost and only its agents know', () => {
   let host: GatewayHost;
   let receiver: CallbackReceiver;
   before(async () => {
-    host = await GatewayHost.start({ agents: 2, clocks: { batchGraceMs: 1_000 } });
+    host = await GatewayHost.start({
+      ...{ agents: 2, clocks: { batchGraceMs: 1_000, gatewayLookMs: 500 } },
+    });
     await host.trust(await aTrust());
     const agent = await host.connect(1);
     await agent.heard('trust');
@@ -160,6 +162,33 @@ describe('a task that Redis has lost and only its agents know', () => {
     assert.equal(late.all('resync').length, 0);
     assert.equal((await host.report(taskId)).letters, 'su');
     await late.cut();
+  });
+
+  it('cancelled while a host is away and another has not told of it yet: both hear of it', async () => {
+    const [away, silent] = await Promise.all([host.connect(1), host.connect(2)]);
+    const taskId = await submit('key-late-cancel', host.task());
+    const [ofAway, ofSilent] = await Promise.all([givenTo(away), givenTo(silent)]);
+    await silent.cut();
+    await loseAll();
+    // Then nothing is left of the body that it read before.
+    await host.looked();
+    away.ack(ofAway.jobId, 'running');
+    await away.heard('resync');
+    answer(away, ofAway);
+    await eventually(async () =>
+      assert.equal((await host.call({ path: `/v1/tasks/${taskId}` })).status, 200),
+    );
+    await away.cut();
+
+    await host.call({ path: `/v1/tasks/${taskId}/cancel`, body: { reason: 'operator' } });
+    const [back, late] = await Promise.all([host.connect(1), host.connect(2)]);
+    late.ack(ofSilent.jobId, 'running');
+    await late.heard('resync');
+    answer(late, ofSilent);
+
+    assert.equal((await back.heard('cancel')).jobId, ofAway.jobId);
+    assert.equal((await late.heard('cancel')).jobId, ofSilent.jobId);
+    await Promise.all([back.cut(), late.cut()]);
   });
 
   it('is not made from a text that no trusted key has signed, or that nobody asked for', async () => {

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { appendFile, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -272,6 +273,17 @@ export class GatewayHost {
     this.redis.disconnect();
     await this.redisServer.stop();
     await rm(this.directory, { recursive: true, force: true });
+  }
+
+  /** Resolves once a gateway has looked at all open tasks from here on; of one gateway. */
+  async looked(): Promise<void> {
+    await this.redis.config('RESETSTAT');
+    const looks = /cmdstat_zrevrange:calls=(\d+)/;
+    await eventually(async () => {
+      const [, calls] = looks.exec(await this.redis.info('commandstats')) ?? [];
+      // One may have begun before.
+      assert.ok(Number(calls) >= 2, `${calls} looks`);
+    });
   }
 
   allow(): Promise<void> {

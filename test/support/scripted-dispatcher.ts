@@ -41,7 +41,7 @@ export function scriptedDispatcher(of: {
       }),
       forget: async () => {},
     },
-    ...{ cancelReason: async () => null, crash: noCrashPoints, clock, log: silentLog },
+    ...{ tasks: { cancelReason: async () => null }, crash: noCrashPoints, clock, log: silentLog },
     ...(unheardJobsMax === undefined ? {} : { unheardJobsMax }),
   } as unknown as ConstructorParameters<typeof Dispatcher>[0]); // Sessions are large; it uses five of their words.
 }
