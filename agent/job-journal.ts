@@ -48,6 +48,8 @@ type JournalDeps = {
   readonly log: Log;
   /** `fdatasync`; a test counts its calls, holds it up or has it fail. */
   readonly syncData?: SyncData;
+  /** `fsync` of what an earlier process may have left unsynced; a test sees it. */
+  readonly syncFile?: (path: string) => void;
 };
 type OpenFile = { readonly name: string; readonly fd: number; bytes: number };
 
@@ -91,6 +93,9 @@ export class JobJournal {
       journal.#lastSequence = record.seq;
       journal.#lastFile = name;
     }
+    // A start is written without waiting for the disk; told as durable, a power cut would make it a journal that was set back.
+    const last = journal.#lastFile;
+    if (last !== undefined) (deps.syncFile ?? syncPath)(join(deps.directory, last));
     journal.#durableSequence = journal.#lastSequence;
     return journal;
   }
@@ -239,7 +244,7 @@ export class JobJournal {
     const path = join(this.#directory, name);
     const fd = openSync(path, 'a+', 0o600);
     const next = { name, fd, bytes: fstatSync(fd).size };
-    syncDirectory(this.#directory);
+    syncPath(this.#directory);
     this.#file = next;
     if (current !== undefined) {
       fsyncSync(current.fd);
@@ -282,7 +287,7 @@ function dayOf(unixMs: number): string {
   return latest.name;
 }
 
-function syncDirectory(path: string): void {
+function syncPath(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);

@@ -50,6 +50,21 @@ describe('the job journal', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
+  it('opened again, it tells no sequence that a power cut could take back', async () => {
+    const started = { kind: 'started', jobId: jobA, pid: 1, startTime: '1', startedAt: 1 } as const;
+    const killed = open();
+    await killed.append(intentOf(jobA));
+    killed.write(started);
+    const synced: string[] = [];
+
+    const syncFile = (path: string) => void synced.push(path);
+    const again = JobJournal.open({ ...{ directory, clock, log: silentLog }, syncFile });
+
+    assert.equal(again.sequence, 2);
+    assert.deepEqual(synced, [join(directory, readdirSync(directory)[0] ?? '')]);
+    await Promise.all([killed.close(), again.close()]);
+  });
+
   it('read again says what was written, with sequence numbers going on', async () => {
     const journal = open();
     await Promise.all([journal.append(intentOf(jobA)), journal.append(intentOf(jobB))]);
