@@ -1,7 +1,7 @@
 import { shortDigest } from '../domain/approval-digest.ts';
 import { isFailedLetter, isSuccessLetter } from '../domain/batch-ledger.ts';
 import { batchesInWords, domainInWords } from '../domain/plan-outlook.ts';
-import { letterWords, personInWords } from '../domain/remediation-details.ts';
+import { personInWords, standingInWords } from '../domain/remediation-details.ts';
 import type { Progress } from './answers.ts';
 import { isEnded } from './outcome.ts';
 import { coloured } from './output.ts';
@@ -100,9 +100,9 @@ function hostLines(terminal: Terminal, progress: Progress): string[] {
     targets.length <= hostsListedMax
       ? targets
       : targets.filter((target) => isFailedLetter(target.letter)).slice(0, hostsListedMax);
-  const lines = listed.map(({ agentId, name, letter }, at) => {
+  const lines = listed.map(({ agentId, name, ...standing }, at) => {
     const label = at === 0 ? '  hosts   ' : '          ';
-    return `${label}${plainLine(name ?? agentId)}  ${lettersText(terminal, letter)} ${letterWords[letter] ?? ''}`;
+    return `${label}${plainLine(name ?? agentId)}  ${lettersText(terminal, standing.letter)} ${plainLine(standingInWords(standing))}`;
   });
   if (listed.length < targets.length || targets.length === 0) {
     lines.push(`  hosts   ${progress.hosts} in all, ${progress.hostsFailed} failed`);

@@ -181,7 +181,12 @@ export const remediationProgress = z.object({
     }),
   ),
   targets: z.array(
-    z.object({ agentId: z.string(), name: z.string().nullable(), letter: z.string() }),
+    z.object({
+      agentId: z.string(),
+      name: z.string().nullable(),
+      letter: z.string(),
+      step: z.string().optional(),
+    }),
   ),
   /** What it would do, where it stopped before that for people to look. */
   outlook: z

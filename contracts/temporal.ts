@@ -307,6 +307,8 @@ export type RemediationProgress = {
     readonly agentId: string;
     readonly name: string | null;
     readonly letter: string;
+    /** Whose letter it is, unless it is the last step's that was begun: `verify`, or a step before. */
+    readonly step?: string | undefined;
   }[];
   /** What it would do, where it stopped before that for people to look. */
   readonly outlook?: PlanOutlook;

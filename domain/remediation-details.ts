@@ -1,5 +1,6 @@
 import type { OperatorDecision, RemediationProgress } from '../contracts/temporal.ts';
 import { answersInMarkdown } from './approval-words.ts';
+import type { HostStanding } from './host-standing.ts';
 import { batchesInWords, domainInWords } from './plan-outlook.ts';
 
 /** Temporal UI draws tables without any space between columns. */
@@ -25,6 +26,12 @@ export const letterWords: Readonly<Record<string, string>> = {
   '.': 'running',
 };
 
+/** What became of a host, in words: with the step, where it is not the last one that was begun. */
+export function standingInWords({ letter, step }: HostStanding): string {
+  const word = letterWords[letter] ?? letter;
+  return step === undefined ? word : `${word} (${step === 'verify' ? step : `only ${step}`})`;
+}
+
 /** A remediation as Markdown for Temporal UI: what it is about, then a table of hosts and states. */
 export function detailsOf(progress: RemediationProgress): string {
   // What it waits for stands below, whole.
@@ -45,8 +52,8 @@ export function detailsOf(progress: RemediationProgress): string {
   const rows = progress.targets
     .slice(0, detailRowsMax)
     .map(
-      ({ agentId, name, letter }) =>
-        `| ${cell(name ?? agentId)}${gap} | ${agentId}${gap} | ${letterWords[letter] ?? letter} |`,
+      ({ agentId, name, ...standing }) =>
+        `| ${cell(name ?? agentId)}${gap} | ${agentId}${gap} | ${standingInWords(standing)} |`,
     );
   const rest = progress.hosts - rows.length;
   return [

@@ -63,8 +63,11 @@ export async function runAttempt(run: RunState, attempt: Attempt): Promise<Attem
   if (run.stop !== null) return outcomeOf({ letters: '', failures: [] }, 'stopped');
   const key = idempotencyKeyOf({ remediationId, ...attempt, step: keyNameOf(attempt) });
   const task = taskOf(run, attempt, Date.now());
+  const isProof = attempt.probe !== undefined || attempt.step === 'verify';
+  run.inFlight = new Set(isProof ? [] : task.targets.map(({ agentId }) => agentId));
   run.attempted(attempt.step, { ...rowOf(attempt, key), letters: '.'.repeat(task.targets.length) });
   const outcome = await settle(run, { key, task, attempt });
+  run.inFlight = new Set();
   run.attempted(attempt.step, { ...rowOf(attempt, key), letters: outcome.letters });
   run.reports.delete(key);
   return outcome;

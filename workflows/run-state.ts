@@ -16,6 +16,7 @@ import type {
 import { Approval } from '../domain/approval.ts';
 import { BatchLedger } from '../domain/batch-ledger.ts';
 import { type CarriedHolds, HoldLedger } from '../domain/hold-ledger.ts';
+import { type HostStanding, hostStanding } from '../domain/host-standing.ts';
 import { type PackedTargets, packTargets, unpackTargets } from '../domain/packed-targets.ts';
 import { detailRowsMax, detailsOf } from '../domain/remediation-details.ts';
 import { type CarriedRollout, RolloutMemory } from '../domain/rollout-memory.ts';
@@ -78,6 +79,8 @@ export class RunState {
   readonly approval: Approval | null;
   /** The step whose batches run, and the positions that it is for. */
   openStep: { readonly step: FrozenStep; readonly planned: readonly number[] } | null = null;
+  /** Agent ids of the hosts whose scripts may run now. */
+  inFlight: ReadonlySet<string> = new Set();
   /** Batches that the proof was made in so far: the next one has a key of its own. */
   probeBatches: number;
   /** The phase in which a stop of its policy made it wait; null while none does. */
@@ -296,8 +299,6 @@ export class RunState {
 
   /** With `targetsMax` only so many hosts one by one: a plan may have thousands. */
   progress(targetsMax = this.#targets.length): RemediationProgress {
-    const isStep = ({ name }: StepState) => name !== 'verify' && !name.startsWith('undo-');
-    const last = this.#steps.findLast(isStep) ?? this.#steps.at(-1);
     const { made } = this.decisions;
     const approval = this.approval?.view() ?? null;
     return {
@@ -315,14 +316,26 @@ export class RunState {
       })),
       steps: this.#steps.map(({ name, attempts }) => ({ name, batches: attempts })),
       targets: this.#targets.slice(0, targetsMax).map(({ agentId, name }, position) => ({
-        agentId,
-        name: name ?? null,
-        letter: last?.ledger.letterAt(position) ?? 'h',
+        ...{ agentId, name: name ?? null },
+        ...this.#standingAt(position),
       })),
       ...(this.outlook === null ? {} : { outlook: this.outlook }),
       ...(approval === null ? {} : { approval }),
       ...(made.length === 0 ? {} : { decisions: made }),
     };
+  }
+
+  #standingAt(position: number): HostStanding {
+    const isStep = ({ name }: StepState) => name !== 'verify' && !name.startsWith('undo-');
+    const agentId = this.#targets[position]?.agentId;
+    const proof = this.knownLedgerOf('verify')?.letterAt(position) ?? 'h';
+    return hostStanding({
+      isInFlight: agentId !== undefined && this.inFlight.has(agentId),
+      steps: this.#steps
+        .filter(isStep)
+        .map(({ name, ledger }) => ({ name, letter: ledger.letterAt(position) })),
+      proof: this.#phase === 'verifying' ? null : proof,
+    });
   }
 
   /** A pause that was asked for while a batch runs, which is not disturbed (rule X16). */

@@ -64,6 +64,13 @@ describe('rollback', () => {
       ...(of.during === undefined ? {} : { during: of.during }),
     });
 
+  /** How each host stands, and by which step if it is not the last. */
+  const standings = async (remediationId: string): Promise<readonly string[]> => {
+    const handle = environment.client.workflow.getHandle(remediationId);
+    const { targets } = await handle.query<RemediationProgress>(queryNames.progress);
+    return targets.map(({ letter, step }) => (step === undefined ? letter : `${letter} of ${step}`));
+  };
+
   it('exit 0 without effect: the probe fails, the step is undone there, and the repair ends rolled_back', async () => {
     const gateway = lettersOf({ verify: 'ff' });
 
@@ -89,6 +96,27 @@ describe('rollback', () => {
 
     assert.equal(result.state, 'failed');
     assert.deepEqual(Object.keys(result.letters), ['restart', 'verify']);
+    assert.deepEqual(await standings(result.remediationId), ['f of verify', 'f of verify']);
+  });
+
+  it('is told host by host while it runs, and which ones were left half-way', async () => {
+    const gateway = lettersOf({ drain: 'sss', restart: 'f' });
+    const seen: (readonly string[])[] = [];
+    gateway.onSubmit = async (key) => {
+      seen.push(await standings(key.split('/')[0] ?? ''));
+    };
+
+    const { result } = await repair(gateway, {
+      ...{ hosts: 3, steps: [aStep({ name: 'drain' }), aRollout('1')] },
+    });
+
+    assert.equal(result.state, 'failed');
+    const drained = 's of drain';
+    assert.deepEqual(seen, [
+      ['.', '.', '.'],
+      ['.', drained, drained],
+    ]);
+    assert.deepEqual(await standings(result.remediationId), ['f', drained, drained]);
   });
 
   it('steps are undone in reverse, each only where it may have run', async () => {
