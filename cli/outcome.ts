@@ -26,8 +26,9 @@ Exit status:
     5  refused or held                  130  interrupted; the server goes on
 `;
 
-// Ended from outside, told by Temporal's own words.
-const endedOutside: ReadonlySet<string> = new Set(['terminated', 'canceled', 'timed_out']);
+/** Ended from outside, told by Temporal's own words. */
+export const statesEndedOutside: readonly string[] = ['terminated', 'canceled', 'timed_out'];
+const endedOutside: ReadonlySet<string> = new Set(statesEndedOutside);
 
 /** Whether a remediation in this state has ended. */
 export const isEnded = (state: string): boolean =>

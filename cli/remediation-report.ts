@@ -135,7 +135,8 @@ function nextCommand(progress: Progress, failures: readonly Failure[]): string {
 const nextWhenHeld: Readonly<Record<string, string>> = {
   no_target: 'agent ls   (does the label name one agent?)',
   ambiguous_target: 'agent ls   (does the label name one agent?)',
-  missing_label: 'agent ls   (does the label name one agent?)',
+  missing_label:
+    'alert ls   (does the alert have that label? a run by hand takes --label name=value)',
   ambiguous_label: 'agent ls   (does the label name one agent?)',
   busy: 'remediation ls   (who holds the hosts?)',
   cap_reached: 'remediation ls   (who holds the hosts?)',

@@ -67,7 +67,7 @@ export const reasonHints: Readonly<Record<string, string>> = {
   exit_code:
     'the script ended with a status other than 0; read its output with `fixpoint task output`',
   signal:
-    'the script was killed by a signal that Fixpoint did not send; look at the host (OOM killer?)',
+    'the script was killed by a signal that its agent did not send; look at the host (out of memory, a shutdown?)',
   output_overflow:
     'the script wrote more than its output limit and was killed; write to a file instead',
   spawn_failed: 'the script could not be started; is the interpreter installed on the host?',

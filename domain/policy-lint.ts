@@ -5,6 +5,7 @@ import type { Matcher } from './matchers.ts';
 // that is right; so they stop no server, and only what can be proven from the files is said.
 
 export type LintRule =
+  | 'no_policies'
   | 'unbounded_match'
   | 'unbounded_select'
   | 'impossible_match'

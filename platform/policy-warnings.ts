@@ -7,9 +7,13 @@ import type { FileFlaw } from './yaml-document.ts';
 /** Something allowed but seldom meant, where it stands, and what to write instead. */
 export type FileWarning = FileFlaw & { readonly rule: LintRule; readonly fix: string };
 
-/** The warnings of files without a flaw, by file and line. They keep no server from its start. */
-export function warningsOf(files: Extract<PolicyFiles, { kind: 'loaded' }>): FileWarning[] {
+/** The warnings of files of a folder without a flaw, by file and line. They keep no server from its start. */
+export function warningsOf(
+  files: Extract<PolicyFiles, { kind: 'loaded' }>,
+  policyDir: string,
+): FileWarning[] {
   const { set, documents } = files;
+  if (set.policies.length === 0) return [noPolicies(policyDir)];
   const runbooks = [...set.runbooks.values()].map(({ name, verify, steps }) => ({
     name,
     hasProbe: verify.probe !== null,
@@ -30,6 +34,14 @@ export function warningsOf(files: Extract<PolicyFiles, { kind: 'loaded' }>): Fil
       left.file === right.file ? left.line - right.line : left.file < right.file ? -1 : 1,
     );
 }
+
+/** As a deploy leaves it that was cut short. */
+const noPolicies = (policyDir: string): FileWarning => ({
+  ...{ file: policyDir, line: 1, column: 1, path: 'policies' },
+  rule: 'no_policies',
+  message: 'there is none in this folder, so no alert is repaired',
+  fix: 'add a file with `kind: Policy`, or name the folder that has them',
+});
 
 /** One line per warning, `file:line:column: warning: key: message; fix`. */
 export const warningLine = ({ file, line, column, path, message, fix }: FileWarning): string =>

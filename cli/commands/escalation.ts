@@ -40,7 +40,10 @@ export function escalationCommand(deps: CliDeps): Command {
           row.remediationId,
           row.reason ?? '',
         ],
-        empty: 'no escalation yet; a policy asks for one with escalation: { url: … }',
+        empty:
+          options.state === undefined
+            ? 'no escalation yet; a policy asks for one with escalation: { url: … }'
+            : `no escalation is ${options.state}; see all with: fixpoint escalation ls`,
       });
     });
   return escalation;

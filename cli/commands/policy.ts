@@ -97,7 +97,7 @@ async function check(of: {
     clocks: defaultClocks,
   });
   if (files.kind === 'flawed') return printFlaws(deps, options, files.flaws);
-  const warnings = warningsOf(files);
+  const warnings = warningsOf(files, policyDir);
   printValid(deps, options, { set: files.set, warnings });
   if (options.strict && warnings.length > 0) {
     throw new FixpointError('invalid_payload', counted(warnings.length, 'warning'), {

@@ -1,5 +1,7 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { pageOf, remediationRow } from '../../contracts/http.ts';
+import { remediationStates } from '../../domain/remediation-end.ts';
+import { statesEndedOutside } from '../outcome.ts';
 import { ageOf, printListing } from '../output.ts';
 import { remediationOf } from '../remediation-lookup.ts';
 import { showRemediation } from '../remediation-report.ts';
@@ -63,7 +65,12 @@ function addList(remediation: Command, deps: CliDeps): void {
     .command('ls')
     .description('list repairs, newest first')
     .addOption(limitOption())
-    .option('--state <state>', 'only those in this state')
+    .addOption(
+      new Option('--state <state>', 'only those in this state').choices([
+        ...remediationStates,
+        ...statesEndedOutside,
+      ]),
+    )
     .option('--policy <name>', 'only those of this policy')
     .addOption(outputOption())
     .addHelpText(
@@ -90,7 +97,10 @@ function addList(remediation: Command, deps: CliDeps): void {
           `${ageOf(Date.parse(row.startedAt), deps.clock.now())} ago`,
           row.id,
         ],
-        empty: 'no remediation yet; try: fixpoint alert send --demo service-down --agent agent-2',
+        empty:
+          options.state === undefined && options.policy === undefined
+            ? 'no remediation yet; try: fixpoint alert send --demo service-down --agent agent-2'
+            : 'no remediation is in that state, or of that policy; see all with: fixpoint remediation ls',
       });
     });
 }

@@ -41,7 +41,7 @@ describe('scenarios of files', () => {
       const plan = planBatches({ hosts, parts: parsed.parts, capOf });
       const [first = []] = plan.kind === 'planned' ? plan.batches : [];
       return {
-        rules: warningsOf(files).map(({ rule }) => rule),
+        rules: warningsOf(files, 'policies').map(({ rule }) => rule),
         hosts: first.length,
         regions: new Set(first.map((at) => hosts[at]?.domains[0])).size,
       };

@@ -68,7 +68,9 @@ describe('rollback', () => {
   const standings = async (remediationId: string): Promise<readonly string[]> => {
     const handle = environment.client.workflow.getHandle(remediationId);
     const { targets } = await handle.query<RemediationProgress>(queryNames.progress);
-    return targets.map(({ letter, step }) => (step === undefined ? letter : `${letter} of ${step}`));
+    return targets.map(({ letter, step }) =>
+      step === undefined ? letter : `${letter} of ${step}`,
+    );
   };
 
   it('exit 0 without effect: the probe fails, the step is undone there, and the repair ends rolled_back', async () => {

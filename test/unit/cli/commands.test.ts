@@ -31,6 +31,18 @@ describe('a command line', () => {
     assert.equal(api.asked[0]?.authorization, 'Bearer secret-token');
   });
 
+  it('says of a filter that nothing passes that there may be others, and takes only states that there are', async () => {
+    api.on('GET /v1/remediations', { body: { items: [], next: null } });
+
+    const filtered = await runInProcess(['rem', 'ls', '--state', 'failed'], { environment });
+    const all = await runInProcess(['rem', 'ls'], { environment });
+    const mistyped = await runInProcess(['rem', 'ls', '--state', 'fialed'], { environment });
+
+    assert.match(filtered.err, /no remediation is in that state/);
+    assert.match(all.err, /no remediation yet/);
+    assert.equal(mistyped.status, 2);
+  });
+
   it('lists as one JSON array whose entries have id and state', async () => {
     api.on('GET /v1/remediations', { body: { items: [row], next: null } });
 

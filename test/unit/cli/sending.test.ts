@@ -74,6 +74,20 @@ describe('policy check', () => {
     assert.match(flawed.out, /bad\.yaml:3:1: .*naem/);
   });
 
+  it('a folder without any policy is warned of, and flawed where that is asked for', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fixpoint-policies-'));
+    writeFileSync(join(folder, 'p.yaml'), '');
+    mkdirSync(join(folder, 'runbooks'));
+    const command = ['policy', 'check', folder, '--runbooks', join(folder, 'runbooks')];
+
+    const checked = await runInProcess(command);
+    const strict = await runInProcess([...command, '--strict']);
+
+    rmSync(folder, { recursive: true });
+    assert.match(checked.out, /warning: policies: there is none in this folder/);
+    assert.deepEqual([checked.status, strict.status], [0, 2]);
+  });
+
   it('a warning has its place and its fix, and ends with 2 only where it is asked to', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'fixpoint-policies-'));
     writeFileSync(join(folder, 'p.yaml'), aPolicyText('web', 'guards: { cooldown: 0s }'));
