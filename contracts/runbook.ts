@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration } from './duration.ts';
+import { duration, durationFrom } from './duration.ts';
 import { defaultClocks, limits } from './limits.ts';
 import { interpreter, userName } from './task.ts';
 
@@ -70,17 +70,10 @@ export const rolloutSpec = z.strictObject({
 
 const probeSpec = z.strictObject({
   script: scriptSpec,
-  timeout: duration.pipe(z.int().min(100).max(3_600_000)).default(10_000),
+  timeout: durationFrom('100ms', '1h').default(10_000),
 });
 
-const jobTimeout = duration
-  .pipe(
-    z
-      .int()
-      .min(100)
-      .max(7 * 86_400_000),
-  )
-  .default(defaultClocks.jobTimeoutMs);
+const jobTimeout = durationFrom('100ms', '7d').default(defaultClocks.jobTimeoutMs);
 
 /**
  * What takes a step back, should the repair fail: on hosts where the step may have run and whose proof
@@ -158,7 +151,7 @@ const proofSpec = z
   .strictObject({
     script: scriptSpec.optional(),
     http: httpProbeSpec.optional(),
-    timeout: duration.pipe(z.int().min(100).max(3_600_000)).default(10_000),
+    timeout: durationFrom('100ms', '1h').default(10_000),
   })
   .refine((probe) => (probe.script === undefined) !== (probe.http === undefined), {
     error: 'needs exactly one of "script" and "http"',

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { issueWords } from './issue-words.ts';
 import { nearName } from './near-name.ts';
 import type { FileFlaw, YamlDocument, YamlPath } from './yaml-document.ts';
 
@@ -28,7 +29,10 @@ export function checkDocument<S extends z.ZodType>(
         flaws.push(flawAt(document, [...path, key], unknownKey(key, known)));
       }
     } else if (!isRefused(path)) {
-      flaws.push(flawAt(document, path, messageOf(issue)));
+      for (const words of issueWords(issue, document.data)) {
+        const at = words.path.filter((part) => typeof part !== 'symbol');
+        flaws.push(flawAt(document, at, words.message));
+      }
     }
   }
   return { kind: 'flawed', flaws };
@@ -50,14 +54,6 @@ const unknownKey = (key: string, known: readonly string[]): string => {
   const near = suggestion(key, known);
   return `unknown key "${key}"${near || (known.length > 0 ? `; known are ${known.join(', ')}` : '')}`;
 };
-
-function messageOf(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_union') {
-    const inner = issue.errors.flat().map((one) => one.message);
-    return inner.length > 0 ? [...new Set(inner)].join(', or ') : issue.message;
-  }
-  return issue.message;
-}
 
 type Finding = { readonly path: YamlPath; readonly message: string };
 const refusal = 'is not supported in this version';

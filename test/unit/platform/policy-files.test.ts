@@ -137,7 +137,7 @@ describe('policies and runbooks from files', () => {
     const at = (path: string) => flaws.find((flaw) => flaw.path === path);
     assert.match(at('gaurds')?.message ?? '', /unknown key "gaurds"; did you mean "guards"/);
     assert.deepEqual([at('gaurds')?.line, at('gaurds')?.column], [8, 1]);
-    assert.match(at('continue')?.message ?? '', /boolean/);
+    assert.match(at('continue')?.message ?? '', /must be true or false/);
     assert.equal(at('continue')?.line, 10);
     const [runbook] = await flawsOf(aPolicyText('web', 'runbook: restart-wbe'));
     assert.match(runbook?.message ?? '', /no runbook "restart-wbe"; did you mean "restart-web"/);
