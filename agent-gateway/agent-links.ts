@@ -256,15 +256,16 @@ export class AgentLinks {
   /** What is true when it is written, not when the ping came. */
   #lease(session: Session, id: Ping['id'], labels: EnrolledAgent['labels']): void {
     const { gate } = this.#deps;
-    // A lease is for all jobs of the agent: one that may hold a job of a stopped policy gets none.
-    const isStopped =
-      gate.isHostStopped(labels) ||
-      (gate.stops.length > 0 && session.isUnheardOf((policy) => gate.isPolicyStopped(policy)));
+    const isStopped = gate.control === 'stopped' || gate.isHostStopped(labels);
+    // A lease is for all jobs of the agent: one that may hold a job of a stopped policy gets none. It is
+    // not called stopped, because its jobs of other policies may be tried again.
+    const mayHoldStopped =
+      gate.stops.length > 0 && session.isUnheardOf((policy) => gate.isPolicyStopped(policy));
     session.pong({
       id,
       gatewayTime: this.#deps.clock.now(),
-      lease: gate.control === 'allowed' && !isStopped,
-      stopped: gate.control === 'stopped' || isStopped,
+      lease: gate.control === 'allowed' && !isStopped && !mayHoldStopped,
+      stopped: isStopped,
     });
   }
 }
