@@ -52,7 +52,7 @@ export async function sendAlert(of: {
   if (sent !== null) deps.terminal.out(`delivery  ${sent}\n`);
   const self = selfOf(deps);
   deps.terminal.err(
-    `next: ${self} alert why ${sent ?? 'last'}\n      ${self} remediation tail last\n`,
+    `next: ${self} alert why ${sent ?? 'last'}\n      ${self} remediation tail last   (once its group has waited)\n`,
   );
 }
 
