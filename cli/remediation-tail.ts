@@ -69,9 +69,13 @@ async function lastOf({ deps, servers, waitMs }: Tail): Promise<string> {
   for (;;) {
     const newest = await findNewest(servers.api);
     if (newest !== null && !isEnded(newest.state)) return newest.id;
-    const isLate = deps.clock.monotonic() >= until;
-    if (isLate || (newest !== null && !(await hasNewerAlert(servers, newest.startedAt)))) {
-      return newest?.id ?? (await newestRemediation(servers.api)).id;
+    const isNewest = newest !== null && !(await hasNewerAlert(servers, newest.startedAt));
+    if (isNewest) return newest.id;
+    if (deps.clock.monotonic() >= until) {
+      const { id } = newest ?? (await newestRemediation(servers.api));
+      const why = `${selfOf(deps)} alert why last`;
+      deps.terminal.err(`note: no repair of the newest alert has begun; ask: ${why}\n`);
+      return id;
     }
     await deps.clock.sleep(lookEveryMs, deps.interrupted);
   }

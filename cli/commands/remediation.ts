@@ -35,7 +35,7 @@ export function remediationCommand(deps: CliDeps): Command {
     .command('tail')
     .description('follow a repair until it ends; as JSON, a line each time it changes')
     .argument('[id]', `${whatId}; one that an alert has just asked for is waited for`, 'last')
-    .option('--wait <duration>', 'how long to wait for that one', durationOf, 5_000)
+    .option('--wait <duration>', 'how long to wait for that one', durationOf, 20_000)
     .option('--timeout <duration>', 'stop following after this, with status 124', durationOf)
     .addOption(outputOption())
     .addHelpText(

@@ -84,6 +84,12 @@ describe('following a remediation', () => {
     api.on(route, { body: detail('verified', 's') });
     const quiet = await runInProcess(['rem', 'tail', 'last'], { environment });
     assert.match(quiet.out, new RegExp(`^${id}\n`));
+    assert.doesNotMatch(quiet.err, /note/);
+
+    api.on('GET /v1/alerts', { body: { items: [delivery], next: null } });
+    const late = await runInProcess(['rem', 'tail', 'last', '--wait', '1ms'], { environment });
+    assert.match(late.out, new RegExp(`^${id}\n`));
+    assert.match(late.err, /no repair of the newest alert has begun; ask: .*alert why last/);
   });
 
   it('tail ends with 124 at its time-out and 130 by Ctrl-C, and says that the repair goes on', async () => {
