@@ -95,7 +95,7 @@ describe('a task that is read in slices', () => {
   const goesOn: Readonly<Record<string, (task: Kept) => Promise<unknown>>> = {
     'whoever begins it': ({ taskId }) => tasks.body(taskId),
     'whoever reads it': ({ taskId }) => tasks.read(taskId),
-    'a repeat': ({ key }) => kept(key),
+    'a repeat': async ({ key }) => assert.equal((await kept(key)).outcome, 'same'),
     'three of them at once': ({ taskId, key }) =>
       Promise.all([tasks.body(taskId), tasks.read(taskId), kept(key)]),
   };
